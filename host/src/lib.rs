@@ -1,0 +1,1 @@
+//! Provender: an identity-provisioning host.
