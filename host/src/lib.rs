@@ -1,5 +1,7 @@
 //! Provender: an identity-provisioning host.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod capabilities;
 pub mod provisioning;
 pub mod registry;
+pub mod sandbox;
