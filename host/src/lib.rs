@@ -6,3 +6,4 @@ pub mod provisioning;
 pub mod registry;
 pub mod sandbox;
 pub mod servers;
+pub mod store;
