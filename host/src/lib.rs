@@ -5,3 +5,4 @@ pub mod capabilities;
 pub mod provisioning;
 pub mod registry;
 pub mod sandbox;
+pub mod servers;

@@ -18,6 +18,7 @@ use wasmtime_wasi_http::{
 
 use super::CallState;
 use crate::sandbox::{Access, Effect, Gate, LimitName, Performed, Refusal};
+use crate::servers::connector::ConnectError;
 use crate::servers::http::{
     HttpError, HttpLimits, HttpServer, IncomingResponse, MAX_RESPONSE_HEADER_BYTES, OutgoingRequest,
 };
@@ -94,10 +95,11 @@ async fn send(
     let (parts, body) = request.into_parts();
     let body = collect(body, gate).await?;
     let slot = grant.slot_of(&parts.method, &parts.uri);
+    let method = parts.method.to_string();
     let safe = slot.as_ref().is_ok_and(|(slot, path)| slot.reads(&parts.method, path.path()));
     let effect = Effect {
         capability: "http",
-        operation: parts.method.to_string(),
+        operation: method.clone(),
         access: if safe { Access::Read } else { Access::Write },
         request: json!({
             "url": parts.uri.to_string(),
@@ -130,6 +132,9 @@ async fn send(
                 Performed { value: Ok(response), result, bytes_in }
             }
             Err(error) => {
+                if let HttpError::Connect(ConnectError::AddressRefused { .. }) = error {
+                    gate.refuse("http", &method, error.to_string());
+                }
                 let result = json!({"error": error.to_string()});
                 // More than there was room for is a budget of the call, not a fault of the counterpart.
                 let bytes_in = if matches!(error, HttpError::ResponseTooLarge { .. }) { room.saturating_add(1) } else { 0 };
@@ -197,7 +202,11 @@ fn shortest(options: &RequestOptions) -> Option<Duration> {
 fn error_code(error: &HttpError) -> Error {
     match error {
         HttpError::Refused(_) => Error::HttpRequestDenied,
-        HttpError::Connect(error) => Error::from(error),
+        HttpError::Connect(ConnectError::AddressRefused { .. }) => Error::DestinationIpProhibited,
+        HttpError::Connect(ConnectError::Resolve { .. }) => Error::DnsError { rcode: None, info_code: None },
+        HttpError::Connect(ConnectError::Tcp { .. }) => Error::ConnectionRefused,
+        HttpError::Connect(ConnectError::Tls { .. }) => Error::TlsCertificateError,
+        HttpError::Connect(ConnectError::Timeout { .. }) => Error::ConnectionTimeout,
         HttpError::Timeout { .. } => Error::ConnectionReadTimeout,
         HttpError::ResponseTooLarge { limit, .. } => Error::HttpResponseBodySize(Some(*limit as u64)),
         HttpError::HeadersTooLarge { limit, .. } => {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use futures::FutureExt;
 use wasmtime::component::InstancePre;
 
 use super::contract::data_filter::{DataFilter, DataFilterPre};
@@ -49,20 +48,15 @@ macro_rules! call {
         let call = Call { export: $export, state: $state };
         $self
             .sandbox
-            .call(&$plugin.instance, call, |$store| {
-                async move {
-                    match &$plugin.exports {
-                        Exports::Provisioner(exports) => {
-                            let $instance: Provisioner = exports.instantiate_async(&mut *$store).await?;
-                            $provisioner
-                        }
-                        Exports::DataFilter(exports) => {
-                            let $instance: DataFilter = exports.instantiate_async(&mut *$store).await?;
-                            $data_filter
-                        }
-                    }
+            .call(&$plugin.instance, call, async |$store| match &$plugin.exports {
+                Exports::Provisioner(exports) => {
+                    let $instance: Provisioner = exports.instantiate_async(&mut *$store).await?;
+                    $provisioner
                 }
-                .boxed()
+                Exports::DataFilter(exports) => {
+                    let $instance: DataFilter = exports.instantiate_async(&mut *$store).await?;
+                    $data_filter
+                }
             })
             .await
     }};

@@ -135,6 +135,12 @@ impl Gate {
         self.ledger().violation.get_or_insert(violation).clone()
     }
 
+    /// Closes the gate for an effect that turned out not to be granted only while it was performed.
+    pub fn refuse(&self, capability: &'static str, operation: &str, reason: String) {
+        let violation = Violation::Refused { capability, operation: operation.to_owned(), reason };
+        self.ledger().violation.get_or_insert(violation);
+    }
+
     /// What closed the gate, if it is closed.
     pub fn violation(&self) -> Option<Violation> {
         self.ledger().violation.clone()
