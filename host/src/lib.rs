@@ -1,4 +1,5 @@
 //! Provender: an identity-provisioning host.
+
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod capabilities;

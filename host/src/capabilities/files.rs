@@ -47,12 +47,16 @@ impl CallState {
         F: Future<Output = Result<T, FilesError>> + Send,
     {
         let slot = Arc::clone(&self.table().get(root)?.0);
-        let granted = if slot.operations.is_empty() || slot.operations.iter().any(|granted| granted == operation) {
-            Ok(())
-        } else {
-            let asked = slot.operations.join(", ");
-            Err(Refusal(format!("slot `{}` asks only for {asked}; name `{operation}` in its operations", slot.name)))
-        };
+        let granted =
+            if slot.operations.is_empty() || slot.operations.iter().any(|granted| granted == operation) {
+                Ok(())
+            } else {
+                let asked = slot.operations.join(", ");
+                Err(Refusal(format!(
+                    "slot `{}` asks only for {asked}; name `{operation}` in its operations",
+                    slot.name
+                )))
+            };
         let effect = Effect {
             capability: "files",
             operation: operation.to_owned(),
@@ -175,7 +179,11 @@ impl HostRoot for CallState {
         self.file_effect(&root, ("create-directory", Access::Write), request, 0, create, nothing).await
     }
 
-    async fn list(&mut self, root: Resource<Root>, path: String) -> wasmtime::Result<Result<Vec<Entry>, Error>> {
+    async fn list(
+        &mut self,
+        root: Resource<Root>,
+        path: String,
+    ) -> wasmtime::Result<Result<Vec<Entry>, Error>> {
         let request = json!({"path": path});
         let list = async |files: Arc<FilesRoot>, _| {
             let entries = files.list(&path, MAX_ENTRIES).await?;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use wasmtime::component::InstancePre;
 
+use super::contract::Filtered;
 use super::contract::data_filter::{DataFilter, DataFilterPre};
 use super::contract::provisioner::{Provisioner, ProvisionerPre};
 use super::contract::records::Subject;
 use super::contract::types::{Context, Description, Failure, Inspection as Held, Invocation, Outcome};
-use super::contract::Filtered;
 use super::{CallState, link};
 use crate::sandbox::{Call, CallEnd, Inspection, Refused, Sandbox, Settings, World};
 
@@ -110,7 +110,12 @@ impl PluginHost {
     }
 
     /// Brings the counterpart up to date with one subject.
-    pub async fn provision(&self, plugin: &Plugin, state: CallState, invocation: &Invocation) -> Said<Outcome> {
+    pub async fn provision(
+        &self,
+        plugin: &Plugin,
+        state: CallState,
+        invocation: &Invocation,
+    ) -> Said<Outcome> {
         call!(self, plugin, state, "provision", |instance, store| {
             provisioner: instance.provender_plugin_provisioning().call_provision(store, invocation).await,
             data_filter: { let _ = (instance, store); Err(wrong_world("provision")) },
@@ -118,7 +123,13 @@ impl PluginHost {
     }
 
     /// Reads what the counterpart holds of one subject.
-    pub async fn inspect(&self, plugin: &Plugin, state: CallState, context: &Context, subject: &Subject) -> Said<Held> {
+    pub async fn inspect(
+        &self,
+        plugin: &Plugin,
+        state: CallState,
+        context: &Context,
+        subject: &Subject,
+    ) -> Said<Held> {
         call!(self, plugin, state, "inspect", |instance, store| {
             provisioner: instance.provender_plugin_provisioning().call_inspect(store, context, subject).await,
             data_filter: { let _ = (instance, store); Err(wrong_world("inspect")) },
