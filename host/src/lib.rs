@@ -7,3 +7,4 @@ pub mod provisioning;
 pub mod registry;
 pub mod sandbox;
 pub mod servers;
+pub mod store;
