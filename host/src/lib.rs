@@ -1,1 +1,10 @@
 //! Provender: an identity-provisioning host.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+pub mod servers;
