@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use sqlx::AnyConnection;
 
-use super::{Store, StoreError};
 use super::dialect::Dialect;
+use super::{Store, StoreError};
 
 /// Everything a write needs. What it reads of a collaboration stays as it is until the transaction ends: from the
 /// first use of a collaboration on, nobody else writes to it.
