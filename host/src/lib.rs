@@ -1,4 +1,5 @@
 //! Provender: an identity-provisioning host.
+
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod capabilities;
@@ -7,4 +8,6 @@ pub mod logging;
 pub mod provisioning;
 pub mod registry;
 pub mod sandbox;
+pub mod servers;
+pub mod store;
 pub mod syslog;
