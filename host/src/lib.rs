@@ -3,3 +3,4 @@
 
 pub mod provisioning;
 pub mod registry;
+pub mod store;
