@@ -5,3 +5,5 @@ pub mod capabilities;
 pub mod provisioning;
 pub mod registry;
 pub mod sandbox;
+pub mod servers;
+pub mod store;
