@@ -75,7 +75,7 @@ impl AdministrationError {
         match error {
             ServerError::Invalid(invalid) => {
                 let field = |field: configuration::InvalidField| InvalidField {
-                    pointer: field.pointer.to_owned(),
+                    pointer: format!("/configuration{}", field.pointer),
                     detail: field.problem,
                 };
                 let problems = invalid.0.into_iter().map(field).collect();
@@ -95,13 +95,13 @@ impl Problems {
         self.0.push(InvalidField { pointer: pointer.into(), detail: detail.into() });
     }
 
-    /// Fails if there are any.
-    pub(super) fn refuse(self, kind: Kind, id: &str) -> Result<(), AdministrationError> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(AdministrationError::Invalid { kind, id: id.to_owned(), problems: self.0 })
-        }
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The refusal of the thing they were found in.
+    pub(super) fn refusal(self, kind: Kind, id: &str) -> AdministrationError {
+        AdministrationError::Invalid { kind, id: id.to_owned(), problems: self.0 }
     }
 }
 

@@ -6,9 +6,8 @@ use utoipa::ToSchema;
 
 use super::error::{AdministrationError, Kind, Problems};
 use super::plugin_choice::PluginChoice;
-use super::{Administration, known_collaboration};
+use super::{Administration, check_ids, known_collaboration};
 use crate::provisioning::{Filter, PluginReference};
-use crate::registry::validate::check_id;
 use crate::sandbox::World;
 
 /// A data filter as an operator writes it.
@@ -37,14 +36,13 @@ impl Administration {
         input: FilterInput,
     ) -> Result<(Filter, bool), AdministrationError> {
         let mut problems = Problems::default();
-        super::check_ids(id, input.id.as_deref(), &mut problems);
+        check_ids(id, input.id.as_deref(), &mut problems);
         let manifest = input
             .plugin
             .resolve(&self.catalog, World::DataFilter, &input.configuration, &mut problems)
             .await?;
-        problems.refuse(Kind::Filter, id)?;
-        let Some(manifest) = manifest else {
-            return Err(AdministrationError::Unknown { kind: Kind::Filter, id: id.to_owned() });
+        let Some(manifest) = manifest.filter(|_| problems.is_empty()) else {
+            return Err(problems.refusal(Kind::Filter, id));
         };
         let filter = Filter {
             id: id.to_owned(),

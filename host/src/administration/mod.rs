@@ -9,11 +9,15 @@ mod targets;
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::plugins::Catalog;
+use crate::registry::validate::check_id;
 use crate::sandbox::Limits;
 use crate::servers::Servers;
 use crate::servers::secret::SecretKey;
-use crate::store::Store;
+use crate::store::{Store, Transaction};
+use error::Problems;
 
 pub use error::{AdministrationError, InvalidField, Kind};
 pub use filters::FilterInput;
@@ -36,4 +40,26 @@ impl Administration {
     pub fn new(store: Store, catalog: Catalog, limits: Limits, key: Arc<SecretKey>) -> Self {
         Self { store, catalog, limits, servers: Arc::new(Servers::new(key)) }
     }
+}
+
+/// The collaboration must be there to take what belongs to it.
+async fn known_collaboration(transaction: &mut Transaction<'_>, co: &str) -> Result<(), AdministrationError> {
+    match transaction.collaboration(co).await? {
+        Some(_) => Ok(()),
+        None => Err(AdministrationError::UnknownCollaboration(co.to_owned())),
+    }
+}
+
+/// The `id` of the path must be one, and that of the body, if there is one, the same.
+fn check_ids(path: &str, body: Option<&str>, problems: &mut Problems) {
+    if let Err(problem) = check_id(path) {
+        problems.add("/id", problem);
+    }
+    if let Some(body) = body.filter(|body| *body != path) {
+        problems.add("/id", format!("is {body:?}, but this is {path:?}; leave it out or give the same"));
+    }
+}
+
+fn empty_object() -> Value {
+    Value::Object(serde_json::Map::new())
 }
