@@ -99,3 +99,8 @@ pub use description::{Description, SafeRequest, Slot};
 pub use failure::{Failure, LocatedFailure, PassingFailure};
 pub use outcome::{Applied, Inspection, Outcome, WrittenIdentifier};
 pub use plugin::{Context, DataFilter, Invocation, Provisioner};
+
+/// The examples of the README, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -28,7 +28,7 @@ const OF_THE_HOSTS_BUILD: [&str; 8] = [
 /// to the toolchain when it is missing. The error is for the person who runs cargo.
 ///
 /// All guests share one folder, `<target>/plugins`, whatever profile the host is built in.
-pub fn build<S: AsRef<str>>(packages: &[S]) -> Result<Vec<PathBuf>, String> {
+pub(crate) fn build<S: AsRef<str>>(packages: &[S]) -> Result<Vec<PathBuf>, String> {
     let workspace = workspace()?;
     for path in [
         "Cargo.lock",

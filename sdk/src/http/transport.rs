@@ -15,18 +15,24 @@ use super::{Request, Response};
 const CHUNK_BYTES: u64 = 64 * 1024;
 
 pub(super) fn send(request: &Request<'_>) -> Result<Response, Failure> {
+    let failed = |code: ErrorCode| transport_failure(request, &code);
     let outgoing = outgoing_request(request)?;
-    let body = outgoing
-        .body()
-        .map_err(|()| Failure::permanent(format!("{}: no body", request.line())))?;
-    let future = handle(outgoing, None).map_err(|code| transport_failure(request, &code))?;
-    // A server may answer before it has read the body and refuse the rest: its answer tells more than the refusal.
-    let written = write_body(body, request.content());
+    // A request without content has no body at all, so that none is announced to the server.
+    let body = match request.content() {
+        [] => None,
+        _ => Some(
+            outgoing
+                .body()
+                .map_err(|()| failed(ErrorCode::InternalError(None)))?,
+        ),
+    };
+    let future = handle(outgoing, None).map_err(failed)?;
+    let written = body.map_or(Ok(()), |body| write_body(body, request.content()));
+    // A server may answer before it has read the whole body, so an error of writing decides nothing by itself.
     let response = match (await_response(&future), written) {
         (Ok(response), _) => response,
-        (Err(ErrorCode::HttpProtocolError), Err(code)) | (Err(code), _) => {
-            return Err(transport_failure(request, &code));
-        }
+        (Err(ErrorCode::HttpProtocolError | ErrorCode::InternalError(_)), Err(code))
+        | (Err(code), _) => return Err(failed(code)),
     };
     let headers = response
         .headers()
@@ -46,8 +52,10 @@ fn outgoing_request(request: &Request<'_>) -> Result<OutgoingRequest, Failure> {
             request.line()
         ))
     })?;
+    let length = Some(request.content().len()).filter(|length| *length > 0);
+    let length = length.map(|length| ("content-length".to_owned(), length.to_string()));
     let headers = Fields::new();
-    for (name, value) in request.headers() {
+    for (name, value) in request.headers().iter().chain(&length) {
         headers.append(name, value.as_bytes()).map_err(|error| {
             let reason = match error {
                 HeaderError::Forbidden => "is the host's to set",
@@ -100,21 +108,20 @@ fn scheme(scheme: &str) -> Scheme {
 }
 
 fn write_body(body: OutgoingBody, content: &[u8]) -> Result<(), ErrorCode> {
-    if !content.is_empty() {
-        let stream = body.write().map_err(|()| ErrorCode::InternalError(None))?;
-        let mut rest = content;
-        while !rest.is_empty() {
-            stream.subscribe().block();
-            let permitted =
-                usize::try_from(stream.check_write().map_err(error_code)?).unwrap_or(usize::MAX);
-            let Some((chunk, after)) = rest.split_at_checked(permitted.min(rest.len())) else {
-                break;
-            };
-            stream.write(chunk).map_err(error_code)?;
-            rest = after;
-        }
-        stream.blocking_flush().map_err(error_code)?;
+    let stream = body.write().map_err(|()| ErrorCode::InternalError(None))?;
+    let mut rest = content;
+    while !rest.is_empty() {
+        stream.subscribe().block();
+        let permitted = stream.check_write().map_err(error_code)?;
+        let permitted = usize::try_from(permitted)
+            .unwrap_or(usize::MAX)
+            .min(rest.len());
+        let (chunk, after) = rest.split_at_checked(permitted).unwrap_or((rest, &[]));
+        stream.write(chunk).map_err(error_code)?;
+        rest = after;
     }
+    stream.blocking_flush().map_err(error_code)?;
+    drop(stream);
     OutgoingBody::finish(body, None)
 }
 
