@@ -1,1 +1,13 @@
 //! Provender: an identity-provisioning host.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+pub mod capabilities;
+pub mod configuration;
+pub mod logging;
+pub mod provisioning;
+pub mod registry;
+pub mod sandbox;
+pub mod servers;
+pub mod store;
+pub mod syslog;

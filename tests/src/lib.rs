@@ -1,1 +1,3 @@
-//! Placeholder.
+//! What the whole-system tests stand on: servers of their own, started for a test and gone after it.
+
+pub mod postgres;

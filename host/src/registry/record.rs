@@ -516,3 +516,18 @@ fn office() -> String {
 fn yes() -> bool {
     true
 }
+
+impl Status {
+    /// Whether a person of this status is provisioned with data (registry statuses A, XP, GP, LK, S).
+    pub fn is_provisionable(self) -> bool {
+        matches!(self, Self::Active | Self::Expired | Self::GracePeriod | Self::Locked | Self::Suspended)
+    }
+
+    /// Whether something of this status is in force (registry statuses A, GP).
+    pub fn is_in_force(self) -> bool {
+        matches!(self, Self::Active | Self::GracePeriod)
+    }
+}
+
+#[cfg(test)]
+mod tests;

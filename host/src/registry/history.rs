@@ -1,0 +1,42 @@
+//! The change history: what was written to which record, by whom, when.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::record::SubjectKey;
+
+/// What a write did to a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    Created,
+    Updated,
+    Deleted,
+}
+
+/// One committed write to a record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Change {
+    /// Ascending in the order of commits.
+    pub sequence: i64,
+    pub subject: SubjectKey,
+    pub operation: Operation,
+    /// Which parts changed: "names", "roles", "memberships", ...
+    pub parts: Vec<String>,
+    /// Who did it: the API key, the import, the plugin that wrote back.
+    pub actor: String,
+    pub at: Timestamp,
+    /// Whether it was to be provisioned.
+    pub provision: bool,
+}
+
+/// A write about to be committed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewChange {
+    pub subject: SubjectKey,
+    pub operation: Operation,
+    pub parts: Vec<String>,
+    pub actor: String,
+    pub provision: bool,
+}

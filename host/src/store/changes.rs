@@ -1,0 +1,87 @@
+//! The change history: rows are only ever added.
+
+use jiff::Timestamp;
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use super::rows::{ManyRows, document, json, kind_word, subject, timestamp, word};
+use super::{Store, StoreError, Transaction};
+use crate::registry::history::{Change, NewChange, Operation};
+
+const APPEND: ManyRows = ManyRows {
+    head: "INSERT INTO changes \
+           (co, sequence, subject_kind, subject_id, operation, parts, actor, at, provision)",
+    columns: 9,
+    tail: "",
+};
+
+impl Store {
+    /// A page of a collaboration's history, by ascending sequence number, from behind `after`. A reader that goes on
+    /// from the last number it saw misses nothing.
+    pub async fn changes(&self, co: &str, after: i64, limit: u32) -> Result<Vec<Change>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT sequence, subject_kind, subject_id, operation, parts, actor, at, provision FROM changes \
+             WHERE co = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
+        )
+        .bind(co)
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(&mut *self.reader().await?)
+        .await?;
+        rows.iter().map(change_of).collect()
+    }
+}
+
+impl Transaction<'_> {
+    /// Appends to the history of a collaboration and returns the sequence numbers: 1, 2, 3 ... without a gap.
+    pub async fn append_changes(
+        &mut self,
+        co: &str,
+        changes: &[NewChange],
+        at: Timestamp,
+    ) -> Result<Vec<i64>, StoreError> {
+        let dialect = self.dialect;
+        let connection = self.in_collaboration(co).await?;
+        // Nobody else can take the next number before this transaction has ended, so numbers ascend with commits.
+        let last: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(sequence), 0) FROM changes WHERE co = $1")
+            .bind(co)
+            .fetch_one(&mut *connection)
+            .await?;
+        let sequences: Vec<i64> = (last + 1..).take(changes.len()).collect();
+        let mut rows = Vec::with_capacity(changes.len());
+        for (sequence, change) in sequences.iter().zip(changes) {
+            rows.push((*sequence, change, json(&change.parts)?));
+        }
+        APPEND
+            .execute(connection, dialect, &rows, |query, (sequence, change, parts)| {
+                let query = query.bind(co).bind(*sequence).bind(kind_word(change.subject.kind));
+                let query = query.bind(change.subject.id.as_str()).bind(operation_word(change.operation));
+                let query = query.bind(parts.as_str()).bind(change.actor.as_str()).bind(at.as_microsecond());
+                query.bind(i64::from(change.provision))
+            })
+            .await?;
+        Ok(sequences)
+    }
+}
+
+fn operation_word(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Created => "created",
+        Operation::Updated => "updated",
+        Operation::Deleted => "deleted",
+    }
+}
+
+fn change_of(row: &AnyRow) -> Result<Change, StoreError> {
+    let sequence: i64 = row.try_get(0)?;
+    let key = sequence.to_string();
+    Ok(Change {
+        sequence,
+        subject: subject("changes", row.try_get(1)?, row.try_get(2)?)?,
+        operation: word("changes", &key, row.try_get(3)?)?,
+        parts: document("changes", &key, row.try_get(4)?)?,
+        actor: row.try_get(5)?,
+        at: timestamp("changes", &key, row.try_get(6)?)?,
+        provision: row.try_get::<i64, _>(7)? != 0,
+    })
+}

@@ -1,0 +1,59 @@
+//! Collaborations: the tenants that everything else belongs to.
+
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
+
+use super::rows::{document, json};
+use super::{Store, StoreError, Transaction};
+use crate::registry::record::Collaboration;
+
+impl Store {
+    /// All collaborations, by ascending id.
+    pub async fn collaborations(&self) -> Result<Vec<Collaboration>, StoreError> {
+        let rows = sqlx::query("SELECT id, document FROM collaborations ORDER BY id")
+            .fetch_all(&mut *self.reader().await?)
+            .await?;
+        rows.iter().map(collaboration_of).collect()
+    }
+
+    /// One collaboration.
+    pub async fn collaboration(&self, co: &str) -> Result<Option<Collaboration>, StoreError> {
+        collaboration(&mut *self.reader().await?, co).await
+    }
+}
+
+impl Transaction<'_> {
+    /// One collaboration.
+    pub async fn collaboration(&mut self, co: &str) -> Result<Option<Collaboration>, StoreError> {
+        collaboration(self.in_collaboration(co).await?, co).await
+    }
+
+    /// Stores a collaboration, in place of the one with its id.
+    pub async fn put_collaboration(&mut self, collaboration: &Collaboration) -> Result<(), StoreError> {
+        let document = json(collaboration)?;
+        sqlx::query(
+            "INSERT INTO collaborations (id, document) VALUES ($1, $2) \
+             ON CONFLICT (id) DO UPDATE SET document = excluded.document",
+        )
+        .bind(collaboration.id.as_str())
+        .bind(document)
+        .execute(self.in_configuration(&collaboration.id).await?)
+        .await?;
+        Ok(())
+    }
+}
+
+async fn collaboration(
+    connection: &mut AnyConnection,
+    co: &str,
+) -> Result<Option<Collaboration>, StoreError> {
+    let row = sqlx::query("SELECT id, document FROM collaborations WHERE id = $1")
+        .bind(co)
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(collaboration_of).transpose()
+}
+
+fn collaboration_of(row: &AnyRow) -> Result<Collaboration, StoreError> {
+    document("collaborations", row.try_get(0)?, row.try_get(1)?)
+}

@@ -1,0 +1,284 @@
+//! Invocations, planned and finished, and the transcripts of the finished ones.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
+use uuid::Uuid;
+
+use super::rows::{
+    ManyKeys, ManyRows, corrupt, document, json, kind_word, last_of_each, signed, subject, timestamp,
+    unsigned, uuid, word,
+};
+use super::{Store, StoreError, Transaction};
+use crate::provisioning::{Invocation, InvocationOutcome, InvocationState, PlannedInvocation, Usage};
+use crate::registry::record::SubjectKey;
+
+/// An invocation that is planned and not finished.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PendingInvocation {
+    pub co: String,
+    pub invocation: Invocation,
+}
+
+/// Which invocations of a collaboration to list; the default is all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InvocationFilter {
+    pub target: Option<String>,
+    pub subject: Option<SubjectKey>,
+    pub failed_only: bool,
+}
+
+/// How an invocation ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FinishedInvocation {
+    pub co: String,
+    pub id: Uuid,
+    pub outcome: InvocationOutcome,
+    pub usage: Usage,
+    pub finished: Timestamp,
+    /// JSON text.
+    pub transcript: String,
+}
+
+const PLAN: ManyRows = ManyRows {
+    head: "INSERT INTO invocations \
+           (co, id, target, subject_kind, subject_id, action, change, cause, planned)",
+    columns: 9,
+    tail: "",
+};
+const BEGIN_ATTEMPT: ManyKeys = ManyKeys {
+    head: &["UPDATE invocations SET attempt = attempt + 1 WHERE finished IS NULL AND id IN"],
+    tail: "",
+};
+const FINISH: ManyRows = ManyRows {
+    head: "UPDATE invocations SET finished = ended.column3, failed = ended.column4, outcome = ended.column5, \
+           fuel = ended.column6, memory_bytes = ended.column7, effects = ended.column8, \
+           duration_us = ended.column9 FROM (",
+    columns: 9,
+    tail: ") AS ended WHERE invocations.co = ended.column1 AND invocations.id = ended.column2 \
+           AND invocations.finished IS NULL RETURNING invocations.id",
+};
+const TRANSCRIBE: ManyRows =
+    ManyRows { head: "INSERT INTO transcripts (co, id, transcript)", columns: 3, tail: "" };
+
+/// The columns that [`invocation_of`] reads.
+macro_rules! invocation_columns {
+    () => {
+        "co, id, target, subject_kind, subject_id, action, change, cause, attempt, planned, finished, outcome, \
+         fuel, memory_bytes, effects, duration_us"
+    };
+}
+
+impl Store {
+    /// A page of what is planned and not finished in all collaborations, by ascending id, from behind `after`.
+    pub async fn unfinished_invocations(
+        &self,
+        limit: u32,
+        after: Option<Uuid>,
+    ) -> Result<Vec<PendingInvocation>, StoreError> {
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            invocation_columns!(),
+            " FROM invocations WHERE finished IS NULL AND id > $1 ORDER BY id LIMIT $2"
+        ))
+        .bind(after.unwrap_or(Uuid::nil()).as_bytes().as_slice())
+        .bind(i64::from(limit))
+        .fetch_all(&mut *self.reader().await?)
+        .await?;
+        rows.iter()
+            .map(|row| Ok(PendingInvocation { co: row.try_get(0)?, invocation: invocation_of(row)? }))
+            .collect()
+    }
+
+    /// One invocation.
+    pub async fn invocation(&self, co: &str, id: Uuid) -> Result<Option<Invocation>, StoreError> {
+        invocation(&mut *self.reader().await?, co, id).await
+    }
+
+    /// A page of the invocations of a collaboration, the newest first, from before `before`.
+    pub async fn invocations(
+        &self,
+        co: &str,
+        filter: &InvocationFilter,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<Invocation>, StoreError> {
+        let mut sql =
+            concat!("SELECT ", invocation_columns!(), " FROM invocations WHERE co = $1 AND id < $2")
+                .to_owned();
+        if filter.failed_only {
+            sql.push_str(" AND failed = 1");
+        }
+        let mut values = Vec::new();
+        if let Some(target) = &filter.target {
+            sql.push_str(" AND target = $3");
+            values.push(target.as_str());
+        }
+        if let Some(subject) = &filter.subject {
+            let (kind, id) = (values.len() + 3, values.len() + 4);
+            sql.push_str(&format!(" AND subject_kind = ${kind} AND subject_id = ${id}"));
+            values.extend([kind_word(subject.kind), subject.id.as_str()]);
+        }
+        sql.push_str(&format!(" ORDER BY id DESC LIMIT {limit}"));
+        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(co);
+        query = query.bind(before.unwrap_or(Uuid::max()).as_bytes().as_slice());
+        for value in values {
+            query = query.bind(value);
+        }
+        let rows = query.fetch_all(&mut *self.reader().await?).await?;
+        rows.iter().map(invocation_of).collect()
+    }
+
+    /// The transcript of a finished invocation.
+    pub async fn transcript(&self, co: &str, id: Uuid) -> Result<Option<serde_json::Value>, StoreError> {
+        let json: Option<String> =
+            sqlx::query_scalar("SELECT transcript FROM transcripts WHERE co = $1 AND id = $2")
+                .bind(co)
+                .bind(id.as_bytes().as_slice())
+                .fetch_optional(&mut *self.reader().await?)
+                .await?;
+        json.map(|json| document("transcripts", &id.to_string(), &json)).transpose()
+    }
+}
+
+impl Transaction<'_> {
+    /// One invocation.
+    pub async fn invocation(&mut self, co: &str, id: Uuid) -> Result<Option<Invocation>, StoreError> {
+        invocation(self.in_collaboration(co).await?, co, id).await
+    }
+
+    /// Writes work to be done.
+    pub async fn plan_invocations(
+        &mut self,
+        co: &str,
+        planned: &[PlannedInvocation],
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let dialect = self.dialect;
+        PLAN.execute(self.in_collaboration(co).await?, dialect, planned, |query, planned| {
+            let query = query.bind(co).bind(planned.id.as_bytes().as_slice()).bind(planned.target.as_str());
+            let query = query.bind(kind_word(planned.subject.kind)).bind(planned.subject.id.as_str());
+            let query = query.bind(planned.action.word()).bind(planned.change).bind(planned.cause.as_deref());
+            query.bind(at.as_microsecond())
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Counts one more attempt of each unfinished invocation.
+    pub async fn begin_attempt(&mut self, ids: &[Uuid]) -> Result<(), StoreError> {
+        let mut ids = ids.to_vec();
+        ids.sort_unstable();
+        ids.dedup();
+        BEGIN_ATTEMPT
+            .fetch(self.connection, self.dialect, &[], &ids, |query, id| query.bind(id.as_bytes().as_slice()))
+            .await?;
+        Ok(())
+    }
+
+    /// Writes outcomes and transcripts, and returns the ids of those that were unfinished until now. The others, which
+    /// were finished before or went away with their target, are left as they are.
+    pub async fn finish_invocations(
+        &mut self,
+        finished: &[FinishedInvocation],
+    ) -> Result<Vec<Uuid>, StoreError> {
+        let mut collaborations: Vec<&str> = finished.iter().map(|finished| finished.co.as_str()).collect();
+        // Ascending, so that two transactions never wait for each other.
+        collaborations.sort_unstable();
+        collaborations.dedup();
+        for co in collaborations {
+            self.in_collaboration(co).await?;
+        }
+        let mut rows = Vec::with_capacity(finished.len());
+        for ended in last_of_each(finished.iter(), |ended| (&ended.co, ended.id)) {
+            rows.push((ended, json(&ended.outcome)?));
+        }
+        let updated = FINISH
+            .execute(self.connection, self.dialect, &rows, |query, (ended, outcome)| {
+                let usage = ended.usage;
+                let failed = matches!(ended.outcome, InvocationOutcome::Failed { .. });
+                let query = query.bind(ended.co.as_str()).bind(ended.id.as_bytes().as_slice());
+                let query = query.bind(ended.finished.as_microsecond()).bind(i64::from(failed));
+                let query =
+                    query.bind(outcome.as_str()).bind(signed(usage.fuel)).bind(signed(usage.memory_bytes));
+                query.bind(signed(usage.effects)).bind(signed(usage.duration_us))
+            })
+            .await?;
+        let ids: HashSet<Uuid> =
+            updated.iter().map(|row| uuid("invocations", row.try_get(0)?)).collect::<Result<_, _>>()?;
+        rows.retain(|(ended, _)| ids.contains(&ended.id));
+        TRANSCRIBE
+            .execute(self.connection, self.dialect, &rows, |query, (ended, _)| {
+                query
+                    .bind(ended.co.as_str())
+                    .bind(ended.id.as_bytes().as_slice())
+                    .bind(ended.transcript.as_str())
+            })
+            .await?;
+        Ok(rows.iter().map(|(ended, _)| ended.id).collect())
+    }
+
+    /// Removes up to `limit` invocations that ended before a point in time, with their transcripts, and returns how
+    /// many. Failed ones stay if so asked.
+    pub async fn prune_invocations(
+        &mut self,
+        finished_before: Timestamp,
+        keep_failed: bool,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let pruned = sqlx::query(
+            "DELETE FROM invocations WHERE (co, id) IN (SELECT co, id FROM invocations \
+             WHERE failed IN (0, $1) AND finished < $2 LIMIT $3)",
+        )
+        .bind(i64::from(!keep_failed))
+        .bind(finished_before.as_microsecond())
+        .bind(i64::from(limit))
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(pruned.rows_affected())
+    }
+}
+
+async fn invocation(
+    connection: &mut AnyConnection,
+    co: &str,
+    id: Uuid,
+) -> Result<Option<Invocation>, StoreError> {
+    let row =
+        sqlx::query(concat!("SELECT ", invocation_columns!(), " FROM invocations WHERE co = $1 AND id = $2"))
+            .bind(co)
+            .bind(id.as_bytes().as_slice())
+            .fetch_optional(connection)
+            .await?;
+    row.as_ref().map(invocation_of).transpose()
+}
+
+fn invocation_of(row: &AnyRow) -> Result<Invocation, StoreError> {
+    const TABLE: &str = "invocations";
+    let id = uuid(TABLE, row.try_get(1)?)?;
+    let key = id.to_string();
+    let finished: Option<i64> = row.try_get(10)?;
+    let outcome: Option<&str> = row.try_get(11)?;
+    let attempt: i64 = row.try_get(8)?;
+    Ok(Invocation {
+        id,
+        target: row.try_get(2)?,
+        subject: subject(TABLE, row.try_get(3)?, row.try_get(4)?)?,
+        action: word(TABLE, &key, row.try_get(5)?)?,
+        change: row.try_get(6)?,
+        cause: row.try_get(7)?,
+        state: if finished.is_some() { InvocationState::Finished } else { InvocationState::Planned },
+        attempt: u32::try_from(attempt).map_err(|error| corrupt(TABLE, &key, error.to_string()))?,
+        planned: timestamp(TABLE, &key, row.try_get(9)?)?,
+        finished: finished.map(|at| timestamp(TABLE, &key, at)).transpose()?,
+        outcome: outcome.map(|json| document(TABLE, &key, json)).transpose()?,
+        usage: Usage {
+            fuel: unsigned(row.try_get(12)?),
+            memory_bytes: unsigned(row.try_get(13)?),
+            effects: unsigned(row.try_get(14)?),
+            duration_us: unsigned(row.try_get(15)?),
+        },
+    })
+}

@@ -1,0 +1,185 @@
+//! Memberships: rows of their own, so that they can be looked up from both sides.
+
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
+
+use super::rows::{ManyRows, document, json, last_of_each};
+use super::{Store, StoreError, Transaction};
+use crate::registry::record::{Group, Membership};
+
+/// A membership with the group it is in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MembershipInGroup {
+    pub membership: Membership,
+    pub group: Group,
+}
+
+const PUT: ManyRows = ManyRows {
+    head: "INSERT INTO memberships (co, group_id, person_id, document)",
+    columns: 4,
+    tail: "ON CONFLICT (co, group_id, person_id) DO UPDATE SET document = excluded.document",
+};
+const DELETE: ManyRows =
+    ManyRows { head: "DELETE FROM memberships WHERE (co, group_id, person_id) IN (", columns: 3, tail: ")" };
+
+impl Store {
+    /// What a person is part of, by ascending id of the group; groups that were deleted do not count.
+    pub async fn memberships_of_person(
+        &self,
+        co: &str,
+        person: &str,
+    ) -> Result<Vec<MembershipInGroup>, StoreError> {
+        memberships_of_person(&mut *self.reader().await?, co, person).await
+    }
+
+    /// A page of a group's memberships, by ascending id of the person, from behind `after`.
+    pub async fn members_of_group(
+        &self,
+        co: &str,
+        group: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Membership>, StoreError> {
+        members_of_group(&mut *self.reader().await?, co, group, after, limit).await
+    }
+
+    /// One membership.
+    pub async fn membership(
+        &self,
+        co: &str,
+        group: &str,
+        person: &str,
+    ) -> Result<Option<Membership>, StoreError> {
+        membership(&mut *self.reader().await?, co, group, person).await
+    }
+}
+
+impl Transaction<'_> {
+    /// What a person is part of, by ascending id of the group; groups that were deleted do not count.
+    pub async fn memberships_of_person(
+        &mut self,
+        co: &str,
+        person: &str,
+    ) -> Result<Vec<MembershipInGroup>, StoreError> {
+        memberships_of_person(self.in_collaboration(co).await?, co, person).await
+    }
+
+    /// A page of a group's memberships, by ascending id of the person, from behind `after`.
+    pub async fn members_of_group(
+        &mut self,
+        co: &str,
+        group: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Membership>, StoreError> {
+        members_of_group(self.in_collaboration(co).await?, co, group, after, limit).await
+    }
+
+    /// One membership.
+    pub async fn membership(
+        &mut self,
+        co: &str,
+        group: &str,
+        person: &str,
+    ) -> Result<Option<Membership>, StoreError> {
+        membership(self.in_collaboration(co).await?, co, group, person).await
+    }
+
+    /// Stores memberships in place of those of the same person in the same group. Of two the last stays.
+    pub async fn put_memberships(&mut self, co: &str, memberships: &[Membership]) -> Result<(), StoreError> {
+        let mut rows = Vec::with_capacity(memberships.len());
+        for membership in
+            last_of_each(memberships.iter(), |membership| (&membership.group, &membership.person))
+        {
+            rows.push((membership, json(membership)?));
+        }
+        let dialect = self.dialect;
+        PUT.execute(self.in_collaboration(co).await?, dialect, &rows, |query, (membership, document)| {
+            let query = query.bind(co).bind(membership.group.as_str()).bind(membership.person.as_str());
+            query.bind(document.as_str())
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Removes memberships, each given by group and person.
+    pub async fn delete_memberships(
+        &mut self,
+        co: &str,
+        memberships: &[(String, String)],
+    ) -> Result<(), StoreError> {
+        let dialect = self.dialect;
+        DELETE
+            .execute(self.in_collaboration(co).await?, dialect, memberships, |query, (group, person)| {
+                query.bind(co).bind(group.as_str()).bind(person.as_str())
+            })
+            .await?;
+        Ok(())
+    }
+}
+
+async fn memberships_of_person(
+    connection: &mut AnyConnection,
+    co: &str,
+    person: &str,
+) -> Result<Vec<MembershipInGroup>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT memberships.group_id, memberships.person_id, memberships.document, records.document \
+         FROM memberships JOIN records ON records.co = memberships.co AND records.kind = 'group' \
+         AND records.id = memberships.group_id AND records.deleted IS NULL \
+         WHERE memberships.co = $1 AND memberships.person_id = $2 ORDER BY memberships.group_id",
+    )
+    .bind(co)
+    .bind(person)
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let group = document("records", row.try_get(0)?, row.try_get(3)?)?;
+            Ok(MembershipInGroup { membership: membership_of(row)?, group })
+        })
+        .collect()
+}
+
+async fn members_of_group(
+    connection: &mut AnyConnection,
+    co: &str,
+    group: &str,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Vec<Membership>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT group_id, person_id, document FROM memberships \
+         WHERE co = $1 AND group_id = $2 AND person_id > $3 ORDER BY person_id LIMIT $4",
+    )
+    .bind(co)
+    .bind(group)
+    .bind(after.unwrap_or_default())
+    .bind(i64::from(limit))
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(membership_of).collect()
+}
+
+async fn membership(
+    connection: &mut AnyConnection,
+    co: &str,
+    group: &str,
+    person: &str,
+) -> Result<Option<Membership>, StoreError> {
+    let row = sqlx::query(
+        "SELECT group_id, person_id, document FROM memberships \
+         WHERE co = $1 AND group_id = $2 AND person_id = $3",
+    )
+    .bind(co)
+    .bind(group)
+    .bind(person)
+    .fetch_optional(connection)
+    .await?;
+    row.as_ref().map(membership_of).transpose()
+}
+
+fn membership_of(row: &AnyRow) -> Result<Membership, StoreError> {
+    let (group, person): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
+    document("memberships", &format!("{group}/{person}"), row.try_get(2)?)
+}

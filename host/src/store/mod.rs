@@ -1,0 +1,129 @@
+//! All SQL of the project, for SQLite and PostgreSQL alike: reads are methods of [`Store`], writes of [`Transaction`].
+//!
+//! One file per family of tables; `dialect` holds what differs between the two databases. Documents are JSON text,
+//! points in time microseconds since 1970. Nothing here knows why something is written.
+
+mod api_keys;
+mod changes;
+mod collaborations;
+mod dialect;
+mod error;
+mod executor_lock;
+mod invocations;
+mod memberships;
+mod plugin_state;
+mod plugins;
+mod provisioned_services;
+mod records;
+mod rows;
+mod servers;
+mod targets;
+mod transaction;
+mod writer;
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use sqlx::any::Any;
+use sqlx::pool::PoolConnection;
+use sqlx::{AnyPool, Connection};
+
+pub use api_keys::ApiKeyRow;
+pub use error::StoreError;
+pub use executor_lock::ExecutorLock;
+pub use invocations::{FinishedInvocation, InvocationFilter, PendingInvocation};
+pub use memberships::MembershipInGroup;
+pub use plugin_state::StateChange;
+pub use plugins::PluginRow;
+pub use records::StoredRecord;
+pub use servers::ServerRow;
+pub use transaction::Transaction;
+
+use dialect::Location;
+use writer::WriteQueue;
+
+/// The database. Cheap to clone; all clones share its connections.
+#[derive(Clone)]
+pub struct Store {
+    location: Arc<Location>,
+    /// On PostgreSQL also for writing.
+    readers: AnyPool,
+    writer: Writer,
+}
+
+#[derive(Clone)]
+enum Writer {
+    /// SQLite: one at a time.
+    Queue { queue: WriteQueue, connection: AnyPool },
+    /// PostgreSQL: side by side.
+    Pool,
+}
+
+impl Store {
+    /// Opens `sqlite:PATH` (created when it is not there) or `postgres://USER:PASSWORD@HOST/DATABASE` and brings its
+    /// schema up to date. A database that a newer version wrote is refused.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let location: Location = url.parse()?;
+        location.create_file()?;
+        let mut connection = location.connect().await?;
+        let migrated = location.migrate(&mut connection).await;
+        // Even after a failure: a closed session holds no lock of the migrator.
+        connection.close().await?;
+        migrated?;
+        let writer = match &location {
+            Location::Sqlite(_) => {
+                let connection = location.sqlite_writer()?;
+                Writer::Queue { queue: WriteQueue::start(connection.clone()), connection }
+            }
+            Location::Postgres(_) => Writer::Pool,
+        };
+        Ok(Self { readers: location.readers()?, writer, location: Arc::new(location) })
+    }
+
+    /// Runs `operation` in one transaction and commits it. An error, of the operation or of the commit, leaves nothing
+    /// of it behind.
+    ///
+    /// SQLite: operations that wait share a commit, each in a savepoint of its own; one whose caller has gone away is
+    /// carried out all the same. An operation must not itself call `write`: it would wait for itself.
+    pub async fn write<T, E, F>(&self, operation: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Transaction<'_>) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+    {
+        match &self.writer {
+            Writer::Queue { queue, .. } => queue.write(operation).await,
+            Writer::Pool => {
+                let mut transaction = self.readers.begin().await.map_err(StoreError::from)?;
+                let value =
+                    operation(&mut Transaction::new(&mut transaction, self.location.dialect())).await?;
+                transaction.commit().await.map_err(StoreError::from)?;
+                Ok(value)
+            }
+        }
+    }
+
+    /// Claims the right to run invocations; `None` while another process has it.
+    pub async fn try_lock_executor(&self) -> Result<Option<ExecutorLock>, StoreError> {
+        ExecutorLock::try_acquire(&self.location).await
+    }
+
+    /// Ends all connections; what is called afterwards fails with [`StoreError::Closed`].
+    pub async fn close(&self) {
+        if let Writer::Queue { connection, .. } = &self.writer {
+            connection.close().await;
+        }
+        self.readers.close().await;
+    }
+
+    async fn reader(&self) -> Result<PoolConnection<Any>, StoreError> {
+        Ok(self.readers.acquire().await?)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Store").field(&self.location.name()).finish()
+    }
+}
