@@ -58,12 +58,7 @@
 //!
 //! What a plugin does not use does not become an import of its component: one without [`http`] cannot make requests.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[doc(hidden)]
 #[allow(
