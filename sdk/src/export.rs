@@ -1,5 +1,7 @@
 //! From the exports of the contract to the traits of the crate. Public only for the export macros.
 
+// A native build exports nothing: names such as "provender:plugin/plugin@0.1.0#describe" are none to a native linker.
+
 use std::marker::PhantomData;
 
 use crate::bindings::filtering::exports::provender::plugin::filtering;
@@ -14,10 +16,13 @@ use crate::{DataFilter, Failure, Inspection, Outcome, Provisioner};
 #[macro_export]
 macro_rules! export_provisioner {
     ($plugin:ty) => {
+        const _: () = $crate::export::is_provisioner::<$plugin>();
+
+        #[cfg(target_arch = "wasm32")]
         const _: () = {
             type Exported = $crate::export::ExportedProvisioner<$plugin>;
-            $crate::bindings::plugin::export!(Exported with_types_in $crate::bindings::plugin);
-            $crate::bindings::provisioning::export!(Exported with_types_in $crate::bindings::provisioning);
+    $crate::bindings::plugin::export!(Exported with_types_in $crate::bindings::plugin);
+    $crate::bindings::provisioning::export!(Exported with_types_in $crate::bindings::provisioning);
         };
     };
 }
@@ -26,13 +31,22 @@ macro_rules! export_provisioner {
 #[macro_export]
 macro_rules! export_data_filter {
     ($plugin:ty) => {
+        const _: () = $crate::export::is_data_filter::<$plugin>();
+
+        #[cfg(target_arch = "wasm32")]
         const _: () = {
             type Exported = $crate::export::ExportedDataFilter<$plugin>;
-            $crate::bindings::plugin::export!(Exported with_types_in $crate::bindings::plugin);
-            $crate::bindings::filtering::export!(Exported with_types_in $crate::bindings::filtering);
+    $crate::bindings::plugin::export!(Exported with_types_in $crate::bindings::plugin);
+    $crate::bindings::filtering::export!(Exported with_types_in $crate::bindings::filtering);
         };
     };
 }
+
+/// Compiles for provisioners only.
+pub const fn is_provisioner<P: Provisioner>() {}
+
+/// Compiles for data filters only.
+pub const fn is_data_filter<F: DataFilter>() {}
 
 /// The exports of a provisioner.
 pub struct ExportedProvisioner<P>(PhantomData<P>);

@@ -66,7 +66,7 @@ pub struct ServerKey {
 /// The live connections of this host, made when they are first needed and dropped when their configuration changes.
 #[derive(Debug)]
 pub struct Servers {
-    key: SecretKey,
+    key: Arc<SecretKey>,
     resolver: Arc<dyn Resolver>,
     live: Mutex<HashMap<(String, String), Live>>,
 }
@@ -85,14 +85,14 @@ enum Connection {
 
 impl Servers {
     /// A registry that opens secrets with `key` and resolves names as the system does.
-    pub fn new(key: SecretKey) -> Self {
+    pub fn new(key: impl Into<Arc<SecretKey>>) -> Self {
         Self::with_resolver(key, Arc::new(SystemResolver))
     }
 
     /// As [`new`](Self::new), with a resolver of choice.
-    pub fn with_resolver(key: SecretKey, resolver: Arc<dyn Resolver>) -> Self {
+    pub fn with_resolver(key: impl Into<Arc<SecretKey>>, resolver: Arc<dyn Resolver>) -> Self {
         Self {
-            key,
+            key: key.into(),
             resolver,
             live: Mutex::default(),
         }
