@@ -1,4 +1,12 @@
 //! People, groups and their history: what a record is, how a write changes it, and who is visible to provisioning.
 
+pub mod core_api;
 pub mod history;
+pub mod reconcile;
 pub mod record;
+mod shape;
+pub mod validate;
+pub mod visible;
+
+#[cfg(test)]
+mod samples;

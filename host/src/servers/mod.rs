@@ -121,19 +121,25 @@ impl Servers {
     }
 
     fn connection(&self, key: &ServerKey, stored: &StoredServer) -> Result<Connection, ServerError> {
-        let mut live = self.live();
         let place = (key.co.clone(), key.server.clone());
-        if let Some(known) = live.get(&place)
+        if let Some(known) = self.live().get(&place)
             && known.revision == key.revision
         {
             return Ok(known.connection.clone());
         }
+        // Not under the lock: one file system that hangs must not stop the others.
         let connection = self.connect(key, stored)?;
-        // A call that began before a change of the configuration must not displace what the change made.
-        if live.get(&place).is_none_or(|known| known.revision <= key.revision) {
-            live.insert(place, Live { revision: key.revision, connection: connection.clone() });
+        let mut live = self.live();
+        match live.get(&place) {
+            Some(known) if known.revision == key.revision => Ok(known.connection.clone()),
+            // A call that began before a change of the configuration must not displace what the change made.
+            Some(known) if known.revision > key.revision => Ok(connection),
+            _ => {
+                let revision = key.revision;
+                live.insert(place, Live { revision, connection: connection.clone() });
+                Ok(connection)
+            }
         }
-        Ok(connection)
     }
 
     fn connect(&self, key: &ServerKey, stored: &StoredServer) -> Result<Connection, ServerError> {
