@@ -2,9 +2,13 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod administration;
 pub mod capabilities;
 pub mod configuration;
+pub mod host;
 pub mod logging;
+pub mod pipeline;
+pub mod plugins;
 pub mod provisioning;
 pub mod registry;
 pub mod sandbox;

@@ -9,19 +9,14 @@ use crate::Failure;
 
 /// The JSON Schema (2020-12) of a configuration, as JSON text.
 pub(crate) fn schema<C: JsonSchema>() -> String {
-    SchemaSettings::draft2020_12()
-        .into_generator()
-        .into_root_schema_for::<C>()
-        .as_value()
-        .to_string()
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<C>().as_value().to_string()
 }
 
 /// The configuration of a text. The host validates a text before it calls, so a failure here means that schema and
 /// type disagree.
 pub(crate) fn parse<C: DeserializeOwned>(text: &str) -> Result<C, Failure> {
-    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text)).map_err(
-        |error| Failure::configuration(error.inner().to_string()).at(json_pointer(error.path())),
-    )
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text))
+        .map_err(|error| Failure::configuration(error.inner().to_string()).at(json_pointer(error.path())))
 }
 
 /// A path as a JSON Pointer (RFC 6901).
@@ -65,17 +60,11 @@ mod tests {
     #[test]
     fn the_schema_is_of_2020_12_and_refuses_unknown_members() {
         let schema: Value = serde_json::from_str(&schema::<Configuration>()).unwrap();
-        assert_eq!(
-            schema["$schema"],
-            "https://json-schema.org/draft/2020-12/schema"
-        );
+        assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
         assert_eq!(schema["description"], "What a plugin wants to know.");
         assert_eq!(schema["required"], json!(["identifier_type"]));
         assert_eq!(schema["additionalProperties"], false);
-        assert_eq!(
-            schema["properties"]["identifier_type"]["description"],
-            "The type of identifier to send."
-        );
+        assert_eq!(schema["properties"]["identifier_type"]["description"], "The type of identifier to send.");
     }
 
     fn location(text: &str) -> (String, Option<String>) {
@@ -87,8 +76,7 @@ mod tests {
 
     #[test]
     fn a_configuration_that_does_not_parse_fails_with_a_json_pointer() {
-        let (message, pointer) =
-            location(r#"{"identifier_type": "uid", "labels": {"a/b~c": "x"}}"#);
+        let (message, pointer) = location(r#"{"identifier_type": "uid", "labels": {"a/b~c": "x"}}"#);
         assert_eq!(pointer.as_deref(), Some("/labels/a~1b~0c"));
         assert!(message.contains("expected u8"), "{message}");
 

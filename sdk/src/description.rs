@@ -34,14 +34,7 @@ impl Description {
     /// Starts a description. `name`: lower case letters, digits and hyphens, at most 64 bytes. `version`: by Semantic
     /// Versioning; that of the crate is `env!("CARGO_PKG_VERSION")`.
     pub const fn new(name: &'static str, version: &'static str) -> Self {
-        Self {
-            name,
-            version,
-            summary: "",
-            subjects: &[],
-            slots: &[],
-            safe_requests: &[],
-        }
+        Self { name, version, summary: "", subjects: &[], slots: &[], safe_requests: &[] }
     }
 
     /// One line for the operator.
@@ -82,11 +75,7 @@ impl Description {
             subject_kinds: self.subjects.to_vec(),
             configuration_schema,
             slots: self.slots.iter().map(|slot| slot.into_contract()).collect(),
-            safe_requests: self
-                .safe_requests
-                .iter()
-                .map(|request| request.into_contract())
-                .collect(),
+            safe_requests: self.safe_requests.iter().map(|request| request.into_contract()).collect(),
             extensions: Vec::new(),
         }
     }
@@ -126,13 +115,7 @@ impl Slot {
     }
 
     const fn of_kind(name: &'static str, kind: SlotKind) -> Self {
-        Self {
-            name,
-            kind,
-            required: true,
-            summary: "",
-            operations: &[],
-        }
+        Self { name, kind, required: true, summary: "", operations: &[] }
     }
 
     /// What the plugin does there, in one line for the operator.
@@ -164,11 +147,7 @@ impl Slot {
             },
             required: self.required,
             summary: self.summary.to_owned(),
-            operations: self
-                .operations
-                .iter()
-                .map(|&operation| operation.to_owned())
-                .collect(),
+            operations: self.operations.iter().map(|&operation| operation.to_owned()).collect(),
         }
     }
 }
@@ -206,9 +185,7 @@ mod tests {
             .summary("Keeps accounts")
             .subjects(&[SubjectKind::Person])
             .slots(&[
-                Slot::http("directory")
-                    .summary("writes")
-                    .operations(&["GET", "PUT"]),
+                Slot::http("directory").summary("writes").operations(&["GET", "PUT"]),
                 Slot::files("report").optional(),
                 Slot::other("tree", "ldap"),
             ])
@@ -216,16 +193,11 @@ mod tests {
 
         let contract = DESCRIPTION.into_contract("{}".to_owned());
 
-        assert_eq!(
-            (contract.name.as_str(), contract.version.as_str()),
-            ("accounts", "1.2.3")
-        );
+        assert_eq!((contract.name.as_str(), contract.version.as_str()), ("accounts", "1.2.3"));
         assert_eq!(contract.summary, "Keeps accounts");
         assert_eq!(contract.configuration_schema, "{}");
         assert_eq!(contract.subject_kinds, [SubjectKind::Person]);
-        let [directory, report, tree] = &contract.slots[..] else {
-            panic!("three slots: {contract:?}")
-        };
+        let [directory, report, tree] = &contract.slots[..] else { panic!("three slots: {contract:?}") };
         assert!(directory.required && !report.required && tree.required);
         assert_eq!(directory.operations, ["GET", "PUT"]);
         assert_eq!(report.kind, contract::ServerKind::Files);

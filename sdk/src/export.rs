@@ -21,8 +21,8 @@ macro_rules! export_provisioner {
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             type Exported = $crate::export::ExportedProvisioner<$plugin>;
-            $crate::bindings::plugin::export!(Exported with_types_in $crate::bindings::plugin);
-            $crate::bindings::provisioning::export!(Exported with_types_in $crate::bindings::provisioning);
+    $crate::bindings::plugin::export!(Exported with_types_in $crate::bindings::plugin);
+    $crate::bindings::provisioning::export!(Exported with_types_in $crate::bindings::provisioning);
         };
     };
 }
@@ -36,8 +36,8 @@ macro_rules! export_data_filter {
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             type Exported = $crate::export::ExportedDataFilter<$plugin>;
-            $crate::bindings::plugin::export!(Exported with_types_in $crate::bindings::plugin);
-            $crate::bindings::filtering::export!(Exported with_types_in $crate::bindings::filtering);
+    $crate::bindings::plugin::export!(Exported with_types_in $crate::bindings::plugin);
+    $crate::bindings::filtering::export!(Exported with_types_in $crate::bindings::filtering);
         };
     };
 }

@@ -2,9 +2,7 @@
 
 use crate::bindings::host::provender::plugin::{files, registry};
 
-pub use crate::bindings::host::provender::plugin::types::{
-    Failure, LocatedFailure, PassingFailure,
-};
+pub use crate::bindings::host::provender::plugin::types::{Failure, LocatedFailure, PassingFailure};
 
 /// ```
 /// use provender_sdk::Failure;
@@ -18,18 +16,12 @@ pub use crate::bindings::host::provender::plugin::types::{
 impl Failure {
     /// The counterpart could not serve the request now: the host tries again.
     pub fn transient(message: impl Into<String>) -> Self {
-        Failure::Transient(PassingFailure {
-            message: message.into(),
-            retry_after_seconds: None,
-        })
+        Failure::Transient(PassingFailure { message: message.into(), retry_after_seconds: None })
     }
 
     /// The counterpart asks to slow down: the host tries again later.
     pub fn rate_limited(message: impl Into<String>) -> Self {
-        Failure::RateLimited(PassingFailure {
-            message: message.into(),
-            retry_after_seconds: None,
-        })
+        Failure::RateLimited(PassingFailure { message: message.into(), retry_after_seconds: None })
     }
 
     /// The counterpart refused the credential: the operator must act on the server.
@@ -39,18 +31,12 @@ impl Failure {
 
     /// The configuration cannot work: the operator must act on the target.
     pub fn configuration(message: impl Into<String>) -> Self {
-        Failure::Configuration(LocatedFailure {
-            message: message.into(),
-            location: None,
-        })
+        Failure::Configuration(LocatedFailure { message: message.into(), location: None })
     }
 
     /// The record cannot be provisioned as it is: somebody must act on the record.
     pub fn invalid_data(message: impl Into<String>) -> Self {
-        Failure::InvalidData(LocatedFailure {
-            message: message.into(),
-            location: None,
-        })
+        Failure::InvalidData(LocatedFailure { message: message.into(), location: None })
     }
 
     /// The counterpart holds something that is in the way.
@@ -87,9 +73,9 @@ impl Failure {
         match self {
             Failure::Transient(failure) | Failure::RateLimited(failure) => &failure.message,
             Failure::Configuration(failure) | Failure::InvalidData(failure) => &failure.message,
-            Failure::Authentication(message)
-            | Failure::Conflict(message)
-            | Failure::Permanent(message) => message,
+            Failure::Authentication(message) | Failure::Conflict(message) | Failure::Permanent(message) => {
+                message
+            }
             Failure::Other(extension) => &extension.name,
         }
     }
@@ -98,9 +84,7 @@ impl Failure {
 impl From<files::Error> for Failure {
     fn from(error: files::Error) -> Self {
         match error {
-            files::Error::NotFound(path) => {
-                Failure::permanent(format!("no such file or directory: {path}"))
-            }
+            files::Error::NotFound(path) => Failure::permanent(format!("no such file or directory: {path}")),
             files::Error::AlreadyExists(path) => {
                 Failure::conflict(format!("something is there already: {path}"))
             }
@@ -108,9 +92,7 @@ impl From<files::Error> for Failure {
                 Failure::configuration(message)
             }
             files::Error::Io(message) => Failure::transient(message),
-            files::Error::TooLarge(message) | files::Error::Other(message) => {
-                Failure::permanent(message)
-            }
+            files::Error::TooLarge(message) | files::Error::Other(message) => Failure::permanent(message),
         }
     }
 }
@@ -132,9 +114,7 @@ mod tests {
 
     #[test]
     fn a_place_and_a_time_are_added_only_where_they_belong() {
-        let located = Failure::configuration("no such folder")
-            .at("/file")
-            .retry_after(5);
+        let located = Failure::configuration("no such folder").at("/file").retry_after(5);
         assert_eq!(
             located,
             Failure::Configuration(LocatedFailure {
@@ -142,9 +122,7 @@ mod tests {
                 location: Some("/file".to_owned()),
             })
         );
-        let passing = Failure::rate_limited("slow down")
-            .at("/file")
-            .retry_after(5);
+        let passing = Failure::rate_limited("slow down").at("/file").retry_after(5);
         assert_eq!(
             passing,
             Failure::RateLimited(PassingFailure {

@@ -58,12 +58,7 @@
 //!
 //! What a plugin does not use does not become an import of its component: one without [`http`] cannot make requests.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[doc(hidden)]
 #[allow(
@@ -99,3 +94,8 @@ pub use description::{Description, SafeRequest, Slot};
 pub use failure::{Failure, LocatedFailure, PassingFailure};
 pub use outcome::{Applied, Inspection, Outcome, WrittenIdentifier};
 pub use plugin::{Context, DataFilter, Invocation, Provisioner};
+
+/// The examples of the README, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -37,10 +37,7 @@ pub fn error(message: &str, fields: &[(&str, &dyn Display)]) {
 fn line(level: Level, message: &str, fields: &[(&str, &dyn Display)]) {
     let fields: Vec<Field> = fields
         .iter()
-        .map(|(name, value)| Field {
-            name: (*name).to_owned(),
-            value: value.to_string(),
-        })
+        .map(|(name, value)| Field { name: (*name).to_owned(), value: value.to_string() })
         .collect();
     if cfg!(target_arch = "wasm32") {
         write(level, message, &fields);

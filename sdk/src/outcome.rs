@@ -1,8 +1,6 @@
 //! How a provisioning ends well.
 
-pub use crate::bindings::host::provender::plugin::types::{
-    Applied, Inspection, Outcome, WrittenIdentifier,
-};
+pub use crate::bindings::host::provender::plugin::types::{Applied, Inspection, Outcome, WrittenIdentifier};
 
 impl Outcome {
     /// The counterpart was changed, and there is no more to tell.

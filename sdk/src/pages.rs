@@ -7,11 +7,7 @@ use std::collections::VecDeque;
 pub(crate) fn pages<T, E>(
     fetch: impl FnMut(Option<String>) -> Result<(Vec<T>, Option<String>), E>,
 ) -> impl Iterator<Item = Result<T, E>> {
-    Pages {
-        fetch,
-        items: VecDeque::new(),
-        next: Next::First,
-    }
+    Pages { fetch, items: VecDeque::new(), next: Next::First }
 }
 
 struct Pages<T, F> {
@@ -69,10 +65,7 @@ mod tests {
         })
         .collect();
         assert_eq!(items, [Ok(1), Ok(2), Ok(3)]);
-        assert_eq!(
-            asked,
-            [None, Some("2".to_owned()), Some("empty".to_owned())]
-        );
+        assert_eq!(asked, [None, Some("2".to_owned()), Some("empty".to_owned())]);
     }
 
     #[test]
@@ -80,11 +73,7 @@ mod tests {
         let mut calls = 0;
         let mut items = pages(|_| {
             calls += 1;
-            if calls == 1 {
-                Ok((vec![1], Some("1".to_owned())))
-            } else {
-                Err("gone")
-            }
+            if calls == 1 { Ok((vec![1], Some("1".to_owned()))) } else { Err("gone") }
         });
         assert_eq!(items.next(), Some(Ok(1)));
         assert_eq!(items.next(), Some(Err("gone")));

@@ -35,14 +35,9 @@ pub trait Provisioner {
     fn provision(invocation: &Invocation<Self::Configuration>) -> Result<Outcome, Failure>;
 
     /// Reads what the counterpart holds of one subject. Changes nothing there.
-    fn inspect(
-        context: &Context<Self::Configuration>,
-        subject: &Subject,
-    ) -> Result<Inspection, Failure> {
+    fn inspect(context: &Context<Self::Configuration>, subject: &Subject) -> Result<Inspection, Failure> {
         let _ = (context, subject);
-        Ok(Inspection::Unknown(
-            "the plugin does not look into its counterpart".to_owned(),
-        ))
+        Ok(Inspection::Unknown("the plugin does not look into its counterpart".to_owned()))
     }
 }
 

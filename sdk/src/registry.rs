@@ -21,9 +21,7 @@ use crate::bindings::host::provender::plugin::registry as contract;
 use crate::pages::pages;
 use crate::records::{Group, GroupMember, Service};
 
-pub use contract::{
-    Affiliation, Error, affiliations, collaboration_units, get_group, written_identifiers,
-};
+pub use contract::{Affiliation, Error, affiliations, collaboration_units, get_group, written_identifiers};
 
 /// Most records that one look-up gives.
 const PAGE: u32 = 500;

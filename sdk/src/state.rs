@@ -34,16 +34,12 @@ pub struct State {
 
 /// The state of the target.
 pub fn of_target() -> State {
-    State {
-        scope: Scope::Target,
-    }
+    State { scope: Scope::Target }
 }
 
 /// The state of the target and the subject of the call. There is none in calls without a subject.
 pub fn of_subject() -> State {
-    State {
-        scope: Scope::Subject,
-    }
+    State { scope: Scope::Subject }
 }
 
 impl State {
@@ -54,9 +50,7 @@ impl State {
 
     /// The value of a key that [`State::set_json`] wrote.
     pub fn get_json<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Failure> {
-        self.get(key)?
-            .map(|value| from_json(key, &value))
-            .transpose()
+        self.get(key)?.map(|value| from_json(key, &value)).transpose()
     }
 
     /// Stores a value. Keys have 1 to 512 bytes.
@@ -67,9 +61,7 @@ impl State {
     /// Stores a value as JSON.
     pub fn set_json<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<(), Failure> {
         let json = serde_json::to_vec(value).map_err(|error| {
-            Failure::permanent(format!(
-                "the state {key:?} cannot be written as JSON: {error}"
-            ))
+            Failure::permanent(format!("the state {key:?} cannot be written as JSON: {error}"))
         })?;
         self.set(key, &json)
     }

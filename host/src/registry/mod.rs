@@ -2,11 +2,14 @@
 
 pub mod core_api;
 pub mod history;
+pub mod import;
 pub mod reconcile;
 pub mod record;
 mod shape;
 pub mod validate;
 pub mod visible;
+pub mod write;
+pub(crate) mod write_back;
 
 #[cfg(test)]
 mod samples;

@@ -282,3 +282,29 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     }
     std::iter::successors(Some(error), cause)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_addresses_only_the_permitted_ones_remain_in_their_order() {
+        let addresses =
+            |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpAddr>>();
+        let all = addresses(&["169.254.169.254", "10.0.0.1", "1.1.1.1", "2606:4700::1111", "fe80::1"]);
+        assert_eq!(check("x", all.clone(), false).unwrap(), addresses(&["1.1.1.1", "2606:4700::1111"]));
+        assert_eq!(check("x", all, true).unwrap(), addresses(&["10.0.0.1", "1.1.1.1", "2606:4700::1111"]));
+        let error = check("x", addresses(&["10.0.0.1", "127.0.0.1"]), false).unwrap_err();
+        assert!(
+            matches!(error, ConnectError::AddressRefused { address, .. } if address == addresses(&["10.0.0.1"])[0])
+        );
+    }
+
+    #[test]
+    fn a_cause_is_found_inside_of_io_errors() {
+        let inner = ConnectError::Resolve { host: "x".to_owned(), reason: "y".to_owned() };
+        let error = io::Error::other(io::Error::other(inner.clone()));
+        assert_eq!(find::<ConnectError>(&error), Some(&inner));
+        assert_eq!(innermost(&error), inner.to_string());
+    }
+}

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::digest;
+use ring::{digest, hmac};
 use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
@@ -80,6 +80,7 @@ pub struct SecretKey {
     cipher: LessSafeKey,
     identifier: String,
     random: SystemRandom,
+    derivation: hmac::Key,
 }
 
 impl SecretKey {
@@ -104,6 +105,16 @@ impl SecretKey {
     /// Names the key without giving it away; stands in every secret it sealed.
     pub fn identifier(&self) -> &str {
         &self.identifier
+    }
+
+    /// A key for another purpose, which gives nothing of this one away.
+    pub fn derive(&self, purpose: &str) -> [u8; KEY_BYTES] {
+        let tag = hmac::sign(&self.derivation, format!("provender derived key\0{purpose}").as_bytes());
+        let mut derived = [0; KEY_BYTES];
+        for (to, from) in derived.iter_mut().zip(tag.as_ref()) {
+            *to = *from;
+        }
+        derived
     }
 
     /// Encrypts a secret. It can only be opened with the same `belongs_to`, so that a sealed secret that is moved to
@@ -185,7 +196,7 @@ impl SecretKey {
             return Err(invalid(format!("has {} bytes", bytes.len())));
         }
         let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| SecretError::Cryptography)?;
-        Ok(Self { cipher: LessSafeKey::new(key), identifier: identify(&bytes), random: SystemRandom::new() })
+        Ok(Self { cipher: LessSafeKey::new(key), identifier: identify(&bytes), random: SystemRandom::new(), derivation: hmac::Key::new(hmac::HMAC_SHA256, &bytes) })
     }
 }
 

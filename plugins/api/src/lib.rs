@@ -51,7 +51,10 @@ impl Provisioner for Api {
 
     fn check(context: &Context<Configuration>) -> Result<Vec<String>, Failure> {
         Endpoint::of(context)?;
-        Ok(vec!["the endpoint is asked nothing by a check: its interface has no request that only reads".to_owned()])
+        Ok(vec![
+            "the endpoint is asked nothing by a check: its interface has no request that only reads"
+                .to_owned(),
+        ])
     }
 
     fn provision(invocation: &Invocation<Configuration>) -> Result<Outcome, Failure> {
@@ -65,10 +68,7 @@ impl Provisioner for Api {
 
         match plan::plan(person, &invocation.action, identifier_type, sent.as_deref())? {
             Plan::Skip(reason) => Ok(Outcome::skipped(reason)),
-            Plan::Send {
-                identifier,
-                obsolete,
-            } => {
+            Plan::Send { identifier, obsolete } => {
                 endpoint.send(identifier, &message::of_person(person, identifier))?;
                 if let Some(obsolete) = obsolete {
                     endpoint.remove(obsolete)?;
@@ -81,11 +81,7 @@ impl Provisioner for Api {
             Plan::Remove { identifier } => {
                 let was_there = endpoint.remove(identifier)?;
                 state.delete(SENT_IDENTIFIER)?;
-                Ok(if was_there {
-                    Outcome::applied()
-                } else {
-                    Outcome::Unchanged
-                })
+                Ok(if was_there { Outcome::applied() } else { Outcome::Unchanged })
             }
         }
     }
@@ -99,10 +95,7 @@ struct Endpoint {
 
 impl Endpoint {
     fn of(context: &Context<Configuration>) -> Result<Self, Failure> {
-        Ok(Self {
-            client: Client::for_slot(context, "endpoint")?,
-            mode: context.configuration.mode,
-        })
+        Ok(Self { client: Client::for_slot(context, "endpoint")?, mode: context.configuration.mode })
     }
 
     fn send(&self, identifier: &str, message: &Value) -> Result<(), Failure> {
@@ -117,19 +110,10 @@ impl Endpoint {
     /// Whether there was something to remove; by POST nobody can tell.
     fn remove(&self, identifier: &str) -> Result<bool, Failure> {
         match self.mode {
-            Mode::Put => Ok(self
-                .client
-                .delete(&person_path(identifier)?)
-                .send()?
-                .found()?
-                .is_some()),
+            Mode::Put => Ok(self.client.delete(&person_path(identifier)?).send()?.found()?.is_some()),
             Mode::Post => {
                 let message = message::of_removal(identifier);
-                self.client
-                    .post("/")
-                    .json(&message)?
-                    .send()?
-                    .error_for_status()?;
+                self.client.post("/").json(&message)?.send()?.error_for_status()?;
                 Ok(true)
             }
         }
@@ -138,10 +122,8 @@ impl Endpoint {
 
 fn person_path(identifier: &str) -> Result<String, Failure> {
     let segment = path_segment(identifier).ok_or_else(|| {
-        Failure::invalid_data(format!(
-            "the identifier {identifier:?} cannot be part of a path"
-        ))
-        .at("identifiers")
+        Failure::invalid_data(format!("the identifier {identifier:?} cannot be part of a path"))
+            .at("identifiers")
     })?;
     Ok(format!("/{segment}"))
 }
@@ -154,18 +136,14 @@ mod tests {
 
     #[test]
     fn an_identifier_is_one_segment_of_the_path_whatever_it_holds() {
-        assert_eq!(
-            person_path("anna@example.org"),
-            Ok("/anna%40example.org".to_owned())
-        );
+        assert_eq!(person_path("anna@example.org"), Ok("/anna%40example.org".to_owned()));
         assert_eq!(person_path("a/../b"), Ok("/a%2F..%2Fb".to_owned()));
         assert!(matches!(person_path(".."), Err(Failure::InvalidData(_))));
     }
 
     #[test]
     fn put_is_the_mode_unless_another_is_chosen() {
-        let configuration: Configuration =
-            serde_json::from_str(r#"{"identifier_type": "uid"}"#).unwrap();
+        let configuration: Configuration = serde_json::from_str(r#"{"identifier_type": "uid"}"#).unwrap();
         assert!(matches!(configuration.mode, Mode::Put));
         let configuration: Configuration =
             serde_json::from_str(r#"{"identifier_type": "uid", "mode": "post"}"#).unwrap();

@@ -1,8 +1,7 @@
 //! The messages that the endpoint receives; `message.schema.json` describes them for its author.
 
 use provender_sdk::records::{
-    Address, EmailAddress, Identifier, Membership, Metadata, Name, Person, Role, Status,
-    TelephoneNumber, Url,
+    Address, EmailAddress, Identifier, Membership, Metadata, Name, Person, Role, Status, TelephoneNumber, Url,
 };
 use serde_json::{Value, json};
 
@@ -34,9 +33,7 @@ pub(crate) fn of_removal(identifier: &str) -> Value {
 }
 
 fn message(person: Value) -> Value {
-    without_nulls(
-        json!({ "meta": { "version": VERSION, "objectType": "person" }, "person": person }),
-    )
+    without_nulls(json!({ "meta": { "version": VERSION, "objectType": "person" }, "person": person }))
 }
 
 fn name(name: &Name) -> Value {
@@ -174,10 +171,7 @@ mod tests {
 
     fn membership(group: &str, member: bool) -> Membership {
         Membership {
-            group: GroupSummary {
-                name: group.to_owned(),
-                ..GroupSummary::default()
-            },
+            group: GroupSummary { name: group.to_owned(), ..GroupSummary::default() },
             member,
             owner: !member,
             ..Membership::default()
@@ -232,10 +226,7 @@ mod tests {
     fn whole_role() -> Role {
         Role {
             metadata: part("r1"),
-            cou: Some(CollaborationUnit {
-                id: "physics".to_owned(),
-                ..CollaborationUnit::default()
-            }),
+            cou: Some(CollaborationUnit { id: "physics".to_owned(), ..CollaborationUnit::default() }),
             affiliation: some("staff"),
             title: some("Professor"),
             organization: some("Example University"),
@@ -320,13 +311,7 @@ mod tests {
 
     #[test]
     fn what_the_registry_does_not_hold_is_left_out_but_lists_stay() {
-        let message = of_person(
-            &Person {
-                metadata: part("p1"),
-                ..Person::default()
-            },
-            "anna",
-        );
+        let message = of_person(&Person { metadata: part("p1"), ..Person::default() }, "anna");
         let person = message["person"].as_object().unwrap();
         assert!(!person.contains_key("dateOfBirth"));
         assert_eq!(person["roles"], json!([]));
@@ -358,15 +343,8 @@ mod tests {
     #[test]
     fn every_message_is_valid_by_the_schema() {
         let validator = jsonschema::draft202012::options().build(&schema()).unwrap();
-        let bare = Person {
-            metadata: part("p1"),
-            ..Person::default()
-        };
-        for message in [
-            of_person(&whole_person(), "anna"),
-            of_person(&bare, "anna"),
-            of_removal("anna"),
-        ] {
+        let bare = Person { metadata: part("p1"), ..Person::default() };
+        for message in [of_person(&whole_person(), "anna"), of_person(&bare, "anna"), of_removal("anna")] {
             let errors: Vec<String> = validator
                 .iter_errors(&message)
                 .map(|error| format!("{}: {error}", error.instance_path()))
@@ -408,12 +386,7 @@ mod tests {
         let schema = schema();
         let definitions = schema["$defs"].as_object().unwrap().values();
         for definition in definitions.chain([&schema]) {
-            for name in definition["properties"]
-                .as_object()
-                .into_iter()
-                .flatten()
-                .map(|(name, _)| name)
-            {
+            for name in definition["properties"].as_object().into_iter().flatten().map(|(name, _)| name) {
                 assert!(sent.contains(name), "{name:?} is described but never sent");
             }
         }

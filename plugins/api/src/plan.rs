@@ -7,10 +7,7 @@ use provender_sdk::{Action, Failure};
 #[derive(Debug, PartialEq)]
 pub(crate) enum Plan<'a> {
     /// Send the person as it is now, and remove what was sent under an identifier that the person no longer has.
-    Send {
-        identifier: &'a str,
-        obsolete: Option<&'a str>,
-    },
+    Send { identifier: &'a str, obsolete: Option<&'a str> },
     /// Remove the person.
     Remove { identifier: &'a str },
     /// Nothing; says why.
@@ -35,15 +32,10 @@ pub(crate) fn plan<'a>(
         });
     }
     let identifier = identifier.ok_or_else(|| {
-        Failure::invalid_data(format!(
-            "the person has no active identifier of type {identifier_type:?}"
-        ))
-        .at("identifiers")
+        Failure::invalid_data(format!("the person has no active identifier of type {identifier_type:?}"))
+            .at("identifiers")
     })?;
-    Ok(Plan::Send {
-        identifier,
-        obsolete: sent.filter(|sent| *sent != identifier),
-    })
+    Ok(Plan::Send { identifier, obsolete: sent.filter(|sent| *sent != identifier) })
 }
 
 #[cfg(test)]
@@ -58,26 +50,14 @@ mod tests {
             identifier_type: "uid".to_owned(),
             ..Identifier::default()
         };
-        Person {
-            status,
-            identifiers: uid.map(identifier).into_iter().collect(),
-            ..Person::default()
-        }
+        Person { status, identifiers: uid.map(identifier).into_iter().collect(), ..Person::default() }
     }
 
     #[test]
     fn a_person_is_sent_under_its_identifier_whatever_the_action() {
         let anna = person(Some("anna"), Status::Expired);
-        let send = Ok(Plan::Send {
-            identifier: "anna",
-            obsolete: None,
-        });
-        for action in [
-            Action::Added,
-            Action::Updated,
-            Action::Expired,
-            Action::Other("paused".to_owned()),
-        ] {
+        let send = Ok(Plan::Send { identifier: "anna", obsolete: None });
+        for action in [Action::Added, Action::Updated, Action::Expired, Action::Other("paused".to_owned())] {
             assert_eq!(plan(&anna, &action, "uid", None), send);
             assert_eq!(plan(&anna, &action, "uid", Some("anna")), send);
         }
@@ -88,50 +68,25 @@ mod tests {
         let anna = person(Some("anna2"), Status::Active);
         assert_eq!(
             plan(&anna, &Action::Updated, "uid", Some("anna")),
-            Ok(Plan::Send {
-                identifier: "anna2",
-                obsolete: Some("anna")
-            })
+            Ok(Plan::Send { identifier: "anna2", obsolete: Some("anna") })
         );
     }
 
     #[test]
     fn a_person_without_an_identifier_of_the_type_cannot_be_sent() {
-        let failure = plan(
-            &person(Some("anna"), Status::Active),
-            &Action::Updated,
-            "eppn",
-            None,
-        )
-        .unwrap_err();
+        let failure =
+            plan(&person(Some("anna"), Status::Active), &Action::Updated, "eppn", None).unwrap_err();
         assert_eq!(
             failure,
-            Failure::invalid_data("the person has no active identifier of type \"eppn\"")
-                .at("identifiers")
+            Failure::invalid_data("the person has no active identifier of type \"eppn\"").at("identifiers")
         );
     }
 
     #[test]
     fn a_person_who_is_gone_or_has_status_deleted_is_removed() {
         let remove = Ok(Plan::Remove { identifier: "anna" });
-        assert_eq!(
-            plan(
-                &person(Some("anna"), Status::Active),
-                &Action::Deleted,
-                "uid",
-                None
-            ),
-            remove
-        );
-        assert_eq!(
-            plan(
-                &person(Some("anna"), Status::Deleted),
-                &Action::Updated,
-                "uid",
-                None
-            ),
-            remove
-        );
+        assert_eq!(plan(&person(Some("anna"), Status::Active), &Action::Deleted, "uid", None), remove);
+        assert_eq!(plan(&person(Some("anna"), Status::Deleted), &Action::Updated, "uid", None), remove);
     }
 
     #[test]

@@ -28,16 +28,9 @@ const OF_THE_HOSTS_BUILD: [&str; 8] = [
 /// to the toolchain when it is missing. The error is for the person who runs cargo.
 ///
 /// All guests share one folder, `<target>/plugins`, whatever profile the host is built in.
-pub fn build<S: AsRef<str>>(packages: &[S]) -> Result<Vec<PathBuf>, String> {
+pub(crate) fn build<S: AsRef<str>>(packages: &[S]) -> Result<Vec<PathBuf>, String> {
     let workspace = workspace()?;
-    for path in [
-        "Cargo.lock",
-        "Cargo.toml",
-        "rust-toolchain.toml",
-        "plugins",
-        "sdk",
-        "wit",
-    ] {
+    for path in ["Cargo.lock", "Cargo.toml", "rust-toolchain.toml", "plugins", "sdk", "wit"] {
         println!("cargo:rerun-if-changed={}", workspace.join(path).display());
     }
     ensure_target()?;
@@ -46,13 +39,9 @@ pub fn build<S: AsRef<str>>(packages: &[S]) -> Result<Vec<PathBuf>, String> {
     for package in packages {
         cargo.args(["--package", package.as_ref()]);
     }
-    let status = cargo
-        .status()
-        .map_err(|error| format!("cargo cannot be started: {error}"))?;
+    let status = cargo.status().map_err(|error| format!("cargo cannot be started: {error}"))?;
     if !status.success() {
-        return Err(format!(
-            "the plugins were not built ({status}); the reason is above"
-        ));
+        return Err(format!("the plugins were not built ({status}); the reason is above"));
     }
     let built = target_dir.join(TARGET).join("plugin");
     Ok(packages
@@ -66,15 +55,7 @@ fn cargo(workspace: &Path, target_dir: &Path) -> Result<Command, String> {
     let program = env::var_os("CARGO").ok_or("CARGO is not set: run cargo")?;
     let mut cargo = Command::new(program);
     cargo.current_dir(workspace);
-    cargo.args([
-        "build",
-        "--quiet",
-        "--locked",
-        "--profile",
-        "plugin",
-        "--target",
-        TARGET,
-    ]);
+    cargo.args(["build", "--quiet", "--locked", "--profile", "plugin", "--target", TARGET]);
     // A folder of its own: cargo locks the one it builds in, and the build that waits for this script holds that lock.
     cargo.arg("--target-dir").arg(target_dir);
     for (variable, _) in env::vars_os() {
@@ -82,9 +63,7 @@ fn cargo(workspace: &Path, target_dir: &Path) -> Result<Command, String> {
             continue;
         };
         let of_this_build = OF_THE_HOSTS_BUILD.contains(&name)
-            || ["CARGO_CFG_", "CARGO_FEATURE_"]
-                .iter()
-                .any(|prefix| name.starts_with(prefix));
+            || ["CARGO_CFG_", "CARGO_FEATURE_"].iter().any(|prefix| name.starts_with(prefix));
         if of_this_build {
             cargo.env_remove(name);
         }
@@ -98,12 +77,8 @@ fn ensure_target() -> Result<(), String> {
     if has_target()? {
         return Ok(());
     }
-    println!(
-        "cargo:warning=adding the target {TARGET} to the toolchain: rustup target add {TARGET}"
-    );
-    let added = Command::new("rustup")
-        .args(["target", "add", TARGET])
-        .output();
+    println!("cargo:warning=adding the target {TARGET} to the toolchain: rustup target add {TARGET}");
+    let added = Command::new("rustup").args(["target", "add", TARGET]).output();
     let reason = match added {
         Ok(output) if output.status.success() && has_target()? => return Ok(()),
         Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
@@ -127,22 +102,15 @@ fn has_target() -> Result<bool, String> {
 
 /// The folder with `Cargo.lock`, above the package whose build script this is.
 fn workspace() -> Result<PathBuf, String> {
-    let package = PathBuf::from(
-        env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set: run cargo")?,
-    );
-    let workspace = package
-        .ancestors()
-        .find(|folder| folder.join("Cargo.lock").is_file());
-    workspace
-        .map(Path::to_owned)
-        .ok_or_else(|| format!("no Cargo.lock above {}", package.display()))
+    let package =
+        PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set: run cargo")?);
+    let workspace = package.ancestors().find(|folder| folder.join("Cargo.lock").is_file());
+    workspace.map(Path::to_owned).ok_or_else(|| format!("no Cargo.lock above {}", package.display()))
 }
 
 /// `plugins` in cargo's target folder, which cargo marks as a cache.
 fn target_dir() -> Result<PathBuf, String> {
     let out_dir = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: run cargo")?);
-    let target = out_dir
-        .ancestors()
-        .find(|folder| folder.join("CACHEDIR.TAG").is_file());
+    let target = out_dir.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
     Ok(target.unwrap_or(&out_dir).join("plugins"))
 }

@@ -28,10 +28,8 @@ fn bundle() -> Result<(), String> {
     let components = match env::var_os(PREBUILT) {
         Some(folder) => prebuilt(Path::new(&folder))?,
         None => {
-            let packages: Vec<String> = PLUGINS
-                .iter()
-                .map(|name| format!("provender-plugin-{name}"))
-                .collect();
+            let packages: Vec<String> =
+                PLUGINS.iter().map(|name| format!("provender-plugin-{name}")).collect();
             guest::build(&packages)?
         }
     };
@@ -45,10 +43,7 @@ fn prebuilt(folder: &Path) -> Result<Vec<PathBuf>, String> {
             let component = folder.join(format!("{name}.wasm"));
             println!("cargo:rerun-if-changed={}", component.display());
             if !component.is_file() {
-                return Err(format!(
-                    "{PREBUILT} is set, but {} is missing",
-                    component.display()
-                ));
+                return Err(format!("{PREBUILT} is set, but {} is missing", component.display()));
             }
             Ok(component)
         })
@@ -63,9 +58,7 @@ fn write_list(components: &[PathBuf]) -> Result<(), String> {
         let copy = folder.join(format!("{name}.wasm"));
         fs::copy(component, &copy)
             .map_err(|error| format!("{} cannot be copied: {error}", component.display()))?;
-        list.push_str(&format!(
-            "    BundledPlugin {{ name: {name:?}, wasm: include_bytes!({copy:?}) }},\n"
-        ));
+        list.push_str(&format!("    BundledPlugin {{ name: {name:?}, wasm: include_bytes!({copy:?}) }},\n"));
     }
     list.push_str("]\n");
     let file = folder.join("plugins.rs");

@@ -24,19 +24,13 @@ mod tests {
     /// Whether a component names an interface, which it does only for what it imports or exports.
     fn names(plugin: &str, interface: &str) -> bool {
         let wasm = find(plugin).unwrap().wasm;
-        wasm.windows(interface.len())
-            .any(|window| window == interface.as_bytes())
+        wasm.windows(interface.len()).any(|window| window == interface.as_bytes())
     }
 
     #[test]
     fn every_plugin_is_a_component() {
         for plugin in PLUGINS {
-            assert_eq!(
-                plugin.wasm.get(..8),
-                Some(&b"\0asm\x0d\0\x01\0"[..]),
-                "{}",
-                plugin.name
-            );
+            assert_eq!(plugin.wasm.get(..8), Some(&b"\0asm\x0d\0\x01\0"[..]), "{}", plugin.name);
         }
         assert!(find("missing").is_none());
     }
@@ -58,17 +52,8 @@ mod tests {
             assert!(!names(plugin, unused), "{plugin} must not import {unused}");
         }
         for plugin in PLUGINS {
-            for unused in [
-                "wasi:filesystem",
-                "wasi:sockets",
-                "wasi:random",
-                "wasi:clocks/wall-clock",
-            ] {
-                assert!(
-                    !names(plugin.name, unused),
-                    "{} must not import {unused}",
-                    plugin.name
-                );
+            for unused in ["wasi:filesystem", "wasi:sockets", "wasi:random", "wasi:clocks/wall-clock"] {
+                assert!(!names(plugin.name, unused), "{} must not import {unused}", plugin.name);
             }
         }
     }

@@ -38,16 +38,11 @@ pub(crate) fn line(invocation: &Invocation<Configuration>) -> Result<String, Fai
     let kind = invocation.subject.kind();
     let envelope = Envelope {
         time: &invocation.context.time,
-        sequence: invocation
-            .extension(CHANGE_SEQUENCE)
-            .and_then(|json| serde_json::from_str(json).ok()),
+        sequence: invocation.extension(CHANGE_SEQUENCE).and_then(|json| serde_json::from_str(json).ok()),
         invocation: &invocation.id,
         target: &invocation.context.target,
         action: invocation.action.word(),
-        subject: Subject {
-            kind: kind.word(),
-            id: invocation.subject.id(),
-        },
+        subject: Subject { kind: kind.word(), id: invocation.subject.id() },
         document,
     };
     serde_json::to_string(&envelope)
@@ -56,9 +51,7 @@ pub(crate) fn line(invocation: &Invocation<Configuration>) -> Result<String, Fai
 
 /// Takes out what is or may be secret of the authenticators of a record; that they exist stays.
 fn take_out_secrets(document: &mut Value) {
-    let authenticators = document
-        .get_mut("authenticators")
-        .and_then(Value::as_array_mut);
+    let authenticators = document.get_mut("authenticators").and_then(Value::as_array_mut);
     for authenticator in authenticators.into_iter().flatten() {
         for (kind, secret) in [("password", "hash"), ("other", "value")] {
             let credential = authenticator.pointer_mut(&format!("/credential/{kind}"));
@@ -80,10 +73,7 @@ mod tests {
 
     use super::*;
 
-    fn invocation(
-        subject: RecordSubject,
-        include_authenticators: bool,
-    ) -> Invocation<Configuration> {
+    fn invocation(subject: RecordSubject, include_authenticators: bool) -> Invocation<Configuration> {
         Invocation {
             id: "01J".to_owned(),
             attempt: 1,
@@ -91,10 +81,7 @@ mod tests {
                 co: "physics".to_owned(),
                 target: "t1".to_owned(),
                 target_description: "Change log".to_owned(),
-                configuration: Configuration {
-                    include_authenticators,
-                    ..Configuration::default()
-                },
+                configuration: Configuration { include_authenticators, ..Configuration::default() },
                 slots: vec![],
                 time: "2026-03-01T08:30:00Z".to_owned(),
             },
@@ -105,10 +92,7 @@ mod tests {
     }
 
     fn metadata(id: &str) -> Metadata {
-        Metadata {
-            id: id.to_owned(),
-            ..Metadata::default()
-        }
+        Metadata { id: id.to_owned(), ..Metadata::default() }
     }
 
     fn person() -> RecordSubject {
@@ -128,10 +112,7 @@ mod tests {
                     name: "totp".to_owned(),
                     json: "\"s3cret-seed\"".to_owned(),
                 })),
-                credential(Credential::SshKey(SshKey {
-                    key: "AAAA".to_owned(),
-                    ..SshKey::default()
-                })),
+                credential(Credential::SshKey(SshKey { key: "AAAA".to_owned(), ..SshKey::default() })),
             ],
             ..Person::default()
         })
@@ -139,11 +120,7 @@ mod tests {
 
     #[test]
     fn a_line_tells_when_why_and_for_whom_in_a_readable_order() {
-        let group = Group {
-            metadata: metadata("g\n1"),
-            name: "staff".to_owned(),
-            ..Group::default()
-        };
+        let group = Group { metadata: metadata("g\n1"), name: "staff".to_owned(), ..Group::default() };
         let line = line(&invocation(RecordSubject::Group(group), false)).unwrap();
 
         assert!(!line.contains('\n'));
@@ -157,10 +134,7 @@ mod tests {
     #[test]
     fn the_number_of_the_change_is_the_sequence() {
         let mut invocation = invocation(person(), false);
-        invocation.extensions = vec![Extension {
-            name: CHANGE_SEQUENCE.to_owned(),
-            json: "123".to_owned(),
-        }];
+        invocation.extensions = vec![Extension { name: CHANGE_SEQUENCE.to_owned(), json: "123".to_owned() }];
         let line: Value = serde_json::from_str(&line(&invocation).unwrap()).unwrap();
         assert_eq!(line["sequence"], 123);
     }
@@ -171,20 +145,11 @@ mod tests {
         assert!(!without.contains("s3cret"), "{without}");
         let without: Value = serde_json::from_str(&without).unwrap();
         let authenticators = &without["document"]["authenticators"];
-        assert_eq!(
-            authenticators[0]["credential"],
-            json!({"password": {"scheme": "ssha"}})
-        );
-        assert_eq!(
-            authenticators[1]["credential"],
-            json!({"other": {"name": "totp"}})
-        );
+        assert_eq!(authenticators[0]["credential"], json!({"password": {"scheme": "ssha"}}));
+        assert_eq!(authenticators[1]["credential"], json!({"other": {"name": "totp"}}));
         assert_eq!(authenticators[2]["credential"]["ssh_key"]["key"], "AAAA");
 
         let with = line(&invocation(person(), true)).unwrap();
-        assert!(
-            with.contains("s3cret-hash") && with.contains("s3cret-seed"),
-            "{with}"
-        );
+        assert!(with.contains("s3cret-hash") && with.contains("s3cret-seed"), "{with}");
     }
 }

@@ -16,10 +16,7 @@ impl<'a> Place<'a> {
     pub(crate) fn of(file: &'a str) -> Self {
         match file.rsplit_once('/') {
             Some((folder, name)) => Self { folder, name },
-            None => Self {
-                folder: ".",
-                name: file,
-            },
+            None => Self { folder: ".", name: file },
         }
     }
 
@@ -34,19 +31,11 @@ impl<'a> Place<'a> {
             Err(error) => return Err(append_failure(error)),
         };
         match entries.iter().find(|entry| entry.name == name) {
-            None => Ok(format!(
-                "the log file {name:?} will be made by the first event"
-            )),
-            Some(Entry {
-                kind: EntryKind::File,
-                size,
-                ..
-            }) => Ok(format!(
-                "the log file {name:?} is there and has {size} bytes"
-            )),
-            Some(_) => {
-                Err(Failure::configuration(format!("{name:?} is there and is not a file")).at(FILE))
+            None => Ok(format!("the log file {name:?} will be made by the first event")),
+            Some(Entry { kind: EntryKind::File, size, .. }) => {
+                Ok(format!("the log file {name:?} is there and has {size} bytes"))
             }
+            Some(_) => Err(Failure::configuration(format!("{name:?} is there and is not a file")).at(FILE)),
         }
     }
 }
@@ -54,9 +43,7 @@ impl<'a> Place<'a> {
 /// Why nothing can be appended; a folder that is missing is not for the plugin to make.
 pub(crate) fn append_failure(error: Error) -> Failure {
     match error {
-        Error::NotFound(_) => {
-            Failure::configuration("the folder of the log file does not exist").at(FILE)
-        }
+        Error::NotFound(_) => Failure::configuration("the folder of the log file does not exist").at(FILE),
         Error::InvalidPath(message) => Failure::configuration(message).at(FILE),
         error => error.into(),
     }
@@ -67,11 +54,7 @@ mod tests {
     use super::*;
 
     fn entry(name: &str, kind: EntryKind) -> Entry {
-        Entry {
-            name: name.to_owned(),
-            kind,
-            size: 7,
-        }
+        Entry { name: name.to_owned(), kind, size: 7 }
     }
 
     #[test]
@@ -97,10 +80,7 @@ mod tests {
     #[test]
     fn a_directory_in_the_place_of_the_file_is_a_failure_of_the_configuration() {
         let failure = Place::of("log").judge(Ok(vec![entry("log", EntryKind::Directory)]));
-        assert_eq!(
-            failure,
-            Err(Failure::configuration("\"log\" is there and is not a file").at("/file"))
-        );
+        assert_eq!(failure, Err(Failure::configuration("\"log\" is there and is not a file").at("/file")));
     }
 
     #[test]
@@ -114,11 +94,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_may_not_be_listed_may_still_be_written() {
-        assert!(
-            Place::of("log")
-                .judge(Err(Error::Refused("list is not granted".to_owned())))
-                .is_ok()
-        );
+        assert!(Place::of("log").judge(Err(Error::Refused("list is not granted".to_owned()))).is_ok());
     }
 
     #[test]

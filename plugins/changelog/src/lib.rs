@@ -24,11 +24,7 @@ struct Configuration {
 
 impl Default for Configuration {
     fn default() -> Self {
-        Self {
-            file: "changelog.ndjson".to_owned(),
-            format: Format::Envelope,
-            include_authenticators: false,
-        }
+        Self { file: "changelog.ndjson".to_owned(), format: Format::Envelope, include_authenticators: false }
     }
 }
 
@@ -64,13 +60,10 @@ impl Provisioner for Changelog {
         let line = match configuration.format {
             Format::Envelope => envelope::line(invocation)?,
             Format::Bare => {
-                bare::document(&invocation.subject, configuration.include_authenticators)
-                    .to_string()
+                bare::document(&invocation.subject, configuration.include_authenticators).to_string()
             }
         };
-        files::open("log")?
-            .append_lines(&configuration.file, &[line])
-            .map_err(file::append_failure)?;
+        files::open("log")?.append_lines(&configuration.file, &[line]).map_err(file::append_failure)?;
         Ok(Outcome::applied())
     }
 }

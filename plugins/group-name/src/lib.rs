@@ -26,10 +26,7 @@ impl DataFilter for GroupName {
         .subjects(&[SubjectKind::Person, SubjectKind::Group]);
 
     fn filter(mut invocation: Invocation<Configuration>) -> Result<Filtered, Failure> {
-        rename::groups(
-            &mut invocation.subject,
-            &invocation.context.configuration.identifier_type,
-        );
+        rename::groups(&mut invocation.subject, &invocation.context.configuration.identifier_type);
         Ok(Filtered::Pass(invocation.subject))
     }
 }

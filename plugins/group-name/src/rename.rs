@@ -7,11 +7,7 @@ pub(crate) fn groups(subject: &mut Subject, identifier_type: &str) {
     match subject {
         Subject::Group(group) => rename(&mut group.name, &group.identifiers, identifier_type),
         Subject::Person(person) => {
-            for group in person
-                .memberships
-                .iter_mut()
-                .map(|membership| &mut membership.group)
-            {
+            for group in person.memberships.iter_mut().map(|membership| &mut membership.group) {
                 rename(&mut group.name, &group.identifiers, identifier_type);
             }
         }
@@ -50,19 +46,13 @@ mod tests {
     }
 
     fn named(identifiers: Vec<Identifier>) -> Group {
-        Group {
-            name: "Physics".to_owned(),
-            identifiers,
-            ..Group::default()
-        }
+        Group { name: "Physics".to_owned(), identifiers, ..Group::default() }
     }
 
     fn name_after(group: Group) -> String {
         let mut subject = Subject::Group(group);
         groups(&mut subject, "short");
-        let Subject::Group(group) = subject else {
-            panic!("a group stays a group")
-        };
+        let Subject::Group(group) = subject else { panic!("a group stays a group") };
         group.name
     }
 
@@ -74,49 +64,27 @@ mod tests {
     #[test]
     fn a_group_without_such_an_identifier_keeps_its_name() {
         assert_eq!(name_after(named(vec![])), "Physics");
-        assert_eq!(
-            name_after(named(vec![identifier("1", "gid", Status::Active)])),
-            "Physics"
-        );
-        assert_eq!(
-            name_after(named(vec![identifier("x", "short", Status::Suspended)])),
-            "Physics"
-        );
+        assert_eq!(name_after(named(vec![identifier("1", "gid", Status::Active)])), "Physics");
+        assert_eq!(name_after(named(vec![identifier("x", "short", Status::Suspended)])), "Physics");
     }
 
     #[test]
     fn every_membership_of_a_person_is_looked_at() {
         let membership = |name: &str, identifiers| Membership {
-            group: GroupSummary {
-                name: name.to_owned(),
-                identifiers,
-                ..GroupSummary::default()
-            },
+            group: GroupSummary { name: name.to_owned(), identifiers, ..GroupSummary::default() },
             ..Membership::default()
         };
         let memberships = vec![
             membership("Staff", vec![]),
             membership("Physics", short_names()),
-            membership(
-                "Guests",
-                vec![identifier("guests", "short", Status::Active)],
-            ),
+            membership("Guests", vec![identifier("guests", "short", Status::Active)]),
         ];
-        let mut subject = Subject::Person(Person {
-            memberships,
-            ..Person::default()
-        });
+        let mut subject = Subject::Person(Person { memberships, ..Person::default() });
 
         groups(&mut subject, "short");
 
-        let Subject::Person(person) = subject else {
-            panic!("a person stays a person")
-        };
-        let names: Vec<_> = person
-            .memberships
-            .iter()
-            .map(|held| held.group.name.as_str())
-            .collect();
+        let Subject::Person(person) = subject else { panic!("a person stays a person") };
+        let names: Vec<_> = person.memberships.iter().map(|held| held.group.name.as_str()).collect();
         assert_eq!(names, ["Staff", "phys", "guests"]);
     }
 

@@ -54,18 +54,13 @@ pub struct Client {
 impl Client {
     /// A client for the server that is bound to a slot of kind `http`.
     pub fn for_slot<C>(context: &Context<C>, slot: &str) -> Result<Self, Failure> {
-        let binding = context.slot(slot).ok_or_else(|| {
-            Failure::configuration(format!("no server is bound to the slot {slot:?}"))
-        })?;
+        let binding = context
+            .slot(slot)
+            .ok_or_else(|| Failure::configuration(format!("no server is bound to the slot {slot:?}")))?;
         let base_url = binding.base_url.as_deref().ok_or_else(|| {
-            Failure::configuration(format!(
-                "the server bound to the slot {slot:?} is not one for HTTP"
-            ))
+            Failure::configuration(format!("the server bound to the slot {slot:?} is not one for HTTP"))
         })?;
-        Ok(Self {
-            time: Some(context.time.clone()),
-            ..Self::new(base_url)
-        })
+        Ok(Self { time: Some(context.time.clone()), ..Self::new(base_url) })
     }
 
     /// A client for a base URL, which must be at or below that of a bound server.
@@ -157,21 +152,15 @@ mod tests {
 
     #[test]
     fn a_client_stands_on_the_base_url_of_its_slot() {
-        let client = Client::for_slot(
-            &context(vec![binding(Some("https://x.example/api"))]),
-            "directory",
-        )
-        .unwrap();
+        let client =
+            Client::for_slot(&context(vec![binding(Some("https://x.example/api"))]), "directory").unwrap();
         assert_eq!(client.get("/users").url(), "https://x.example/api/users");
     }
 
     #[test]
     fn a_slot_that_is_not_bound_or_not_for_http_is_a_failure_of_the_configuration() {
         let unbound = Client::for_slot(&context(vec![]), "directory").unwrap_err();
-        assert_eq!(
-            unbound,
-            Failure::configuration("no server is bound to the slot \"directory\"")
-        );
+        assert_eq!(unbound, Failure::configuration("no server is bound to the slot \"directory\""));
         let files = Client::for_slot(&context(vec![binding(None)]), "directory").unwrap_err();
         assert!(matches!(files, Failure::Configuration(_)), "{files:?}");
     }
@@ -179,9 +168,6 @@ mod tests {
     #[test]
     fn a_header_takes_the_place_of_one_of_the_same_name() {
         let client = Client::new("https://x.example/").header("Accept", "text/plain");
-        assert_eq!(
-            client.headers,
-            [("accept".to_owned(), "text/plain".to_owned())]
-        );
+        assert_eq!(client.headers, [("accept".to_owned(), "text/plain".to_owned())]);
     }
 }

@@ -16,11 +16,7 @@ where
     N: FnMut(&Response, Request<'c>) -> Result<Option<Request<'c>>, Failure>,
 {
     pub(super) fn new(first: Request<'c>, send: S, next: N) -> Self {
-        Self {
-            request: Some(first),
-            send,
-            next,
-        }
+        Self { request: Some(first), send, next }
     }
 
     fn fetch(&mut self, request: Request<'c>) -> Result<Response, Failure> {
@@ -113,30 +109,17 @@ mod tests {
     use crate::http::Client;
 
     fn linked(request: &Request<'_>, link: &str) -> Response {
-        let headers = if link.is_empty() {
-            vec![]
-        } else {
-            vec![("link".to_owned(), link.to_owned())]
-        };
+        let headers = if link.is_empty() { vec![] } else { vec![("link".to_owned(), link.to_owned())] };
         Response::new(request, 200, headers, request.url().into_bytes())
     }
 
     #[test]
     fn the_next_link_is_found_among_others() {
         for (header, next) in [
-            (
-                r#"<https://x.example/u?page=2>; rel="next""#,
-                Some("https://x.example/u?page=2"),
-            ),
-            (
-                r#"</a>; rel="prev", </b>; rel="next", </c>; rel="last""#,
-                Some("/b"),
-            ),
+            (r#"<https://x.example/u?page=2>; rel="next""#, Some("https://x.example/u?page=2")),
+            (r#"</a>; rel="prev", </b>; rel="next", </c>; rel="last""#, Some("/b")),
             (r#"</a>; rel=next"#, Some("/a")),
-            (
-                r#"</a>; title="x, y; rel=next"; rel=prev , </b> ;REL="last NEXT""#,
-                Some("/b"),
-            ),
+            (r#"</a>; title="x, y; rel=next"; rel=prev , </b> ;REL="last NEXT""#, Some("/b")),
             (r#"</a,b;c>; rel="next""#, Some("/a,b;c")),
             (r#"</a>; title="say \"next\", please"; rel="self""#, None),
             (r#"</a>; rel="prev"; rel="next""#, None),
@@ -158,16 +141,11 @@ mod tests {
             |request| Ok(linked(&request, sent.next().expect("three pages"))),
             |page, request| Ok(link_to_next(page).map(|reference| request.at_reference(&reference))),
         );
-        let urls: Vec<String> = pages
-            .map(|page| String::from_utf8(page.unwrap().body().to_vec()).unwrap())
-            .collect();
+        let urls: Vec<String> =
+            pages.map(|page| String::from_utf8(page.unwrap().body().to_vec()).unwrap()).collect();
         assert_eq!(
             urls,
-            [
-                "https://x.example/u?size=2",
-                "https://x.example/u?page=2",
-                "https://x.example/u?page=3"
-            ]
+            ["https://x.example/u?size=2", "https://x.example/u?page=2", "https://x.example/u?page=3"]
         );
     }
 
@@ -186,11 +164,8 @@ mod tests {
     #[test]
     fn a_page_that_leads_to_itself_is_a_failure() {
         let client = Client::new("https://x.example");
-        let mut pages = Pages::new(
-            client.get("/u"),
-            |request| Ok(linked(&request, "")),
-            |_, request| Ok(Some(request)),
-        );
+        let mut pages =
+            Pages::new(client.get("/u"), |request| Ok(linked(&request, "")), |_, request| Ok(Some(request)));
         assert!(matches!(pages.next(), Some(Err(Failure::Permanent(_)))));
         assert_eq!(pages.next(), None);
     }

@@ -38,16 +38,9 @@ pub(super) fn resolve(base: &str, reference: &str) -> String {
         return reference.to_owned();
     };
     let base = base.split(['?', '#']).next().unwrap_or_default();
-    let authority = after_scheme
-        .split(['/', '?', '#'])
-        .next()
-        .unwrap_or_default();
+    let authority = after_scheme.split(['/', '?', '#']).next().unwrap_or_default();
 
-    if reference
-        .split(['/', '?'])
-        .next()
-        .is_some_and(|start| start.contains(':'))
-    {
+    if reference.split(['/', '?']).next().is_some_and(|start| start.contains(':')) {
         reference.to_owned()
     } else if let Some(network_path) = reference.strip_prefix("//") {
         format!("{scheme}://{network_path}")
@@ -80,14 +73,8 @@ mod tests {
     #[test]
     fn unreserved_characters_stay_and_all_others_are_encoded() {
         assert_eq!(path_segment("Az09-._~").as_deref(), Some("Az09-._~"));
-        assert_eq!(
-            path_segment("a b/c?d#e%f").as_deref(),
-            Some("a%20b%2Fc%3Fd%23e%25f")
-        );
-        assert_eq!(
-            path_segment("anna@example.org").as_deref(),
-            Some("anna%40example.org")
-        );
+        assert_eq!(path_segment("a b/c?d#e%f").as_deref(), Some("a%20b%2Fc%3Fd%23e%25f"));
+        assert_eq!(path_segment("anna@example.org").as_deref(), Some("anna%40example.org"));
         assert_eq!(path_segment("...").as_deref(), Some("..."));
     }
 
@@ -113,23 +100,14 @@ mod tests {
         ] {
             assert_eq!(resolve(base, reference), url, "{reference}");
         }
-        assert_eq!(
-            resolve("https://x.example", "users"),
-            "https://x.example/users"
-        );
+        assert_eq!(resolve("https://x.example", "users"), "https://x.example/users");
     }
 
     #[test]
     fn a_url_is_split_into_the_parts_of_a_request() {
-        assert_eq!(
-            split("https://x.example:8443/a?b#c"),
-            Some(("https", "x.example:8443", "/a?b"))
-        );
+        assert_eq!(split("https://x.example:8443/a?b#c"), Some(("https", "x.example:8443", "/a?b")));
         assert_eq!(split("http://x.example"), Some(("http", "x.example", "")));
-        assert_eq!(
-            split("http://x.example?a=b"),
-            Some(("http", "x.example", "?a=b"))
-        );
+        assert_eq!(split("http://x.example?a=b"), Some(("http", "x.example", "?a=b")));
         assert_eq!(split("x.example/a"), None);
         assert_eq!(split("http:///a"), None);
     }

@@ -20,11 +20,7 @@ pub struct Request<'c> {
 
 impl<'c> Request<'c> {
     pub(super) fn new(client: &'c Client, method: &str, path: &str) -> Self {
-        let separator = if path.is_empty() || path.starts_with(['/', '?']) {
-            ""
-        } else {
-            "/"
-        };
+        let separator = if path.is_empty() || path.starts_with(['/', '?']) { "" } else { "/" };
         Self {
             client,
             method: method.to_ascii_uppercase(),
@@ -52,9 +48,8 @@ impl<'c> Request<'c> {
 
     /// Sets a body of type `application/json`.
     pub fn json<T: Serialize + ?Sized>(self, value: &T) -> Result<Self, Failure> {
-        let body = serde_json::to_vec(value).map_err(|error| {
-            Failure::permanent(format!("the body cannot be written as JSON: {error}"))
-        })?;
+        let body = serde_json::to_vec(value)
+            .map_err(|error| Failure::permanent(format!("the body cannot be written as JSON: {error}")))?;
         Ok(self.body("application/json", body))
     }
 
@@ -65,10 +60,7 @@ impl<'c> Request<'c> {
             .iter()
             .map(|(name, value)| format!("{}={}", percent_encode(name), percent_encode(value)))
             .collect();
-        self.body(
-            "application/x-www-form-urlencoded",
-            fields.join("&").into_bytes(),
-        )
+        self.body("application/x-www-form-urlencoded", fields.join("&").into_bytes())
     }
 
     /// Sets a body of any type.
@@ -159,30 +151,17 @@ impl<'c> Request<'c> {
         let mut url = self.url.clone();
         for (name, value) in &self.query {
             url.push(if url.contains('?') { '&' } else { '?' });
-            url.push_str(&format!(
-                "{}={}",
-                percent_encode(name),
-                percent_encode(value)
-            ));
+            url.push_str(&format!("{}={}", percent_encode(name), percent_encode(value)));
         }
         url
     }
 
     /// Method and path for messages. Without the query, which may hold what should not be told.
     pub(super) fn line(&self) -> String {
-        let path = self
-            .url
-            .split_once("://")
-            .map_or(self.url.as_str(), |(_, rest)| {
-                rest.find('/')
-                    .and_then(|start| rest.get(start..))
-                    .unwrap_or("/")
-            });
-        format!(
-            "{} {}",
-            self.method,
-            path.split('?').next().unwrap_or_default()
-        )
+        let path = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| {
+            rest.find('/').and_then(|start| rest.get(start..)).unwrap_or("/")
+        });
+        format!("{} {}", self.method, path.split('?').next().unwrap_or_default())
     }
 
     pub(super) fn method(&self) -> &str {
@@ -223,15 +202,9 @@ mod tests {
     #[test]
     fn parameters_of_the_query_are_encoded_and_replaced_by_name() {
         let client = Client::new("https://x.example");
-        let request = client
-            .get("/users?active=true")
-            .query("q", "a&b")
-            .query("page", "1")
-            .query("page", "2");
-        assert_eq!(
-            request.url(),
-            "https://x.example/users?active=true&q=a%26b&page=2"
-        );
+        let request =
+            client.get("/users?active=true").query("q", "a&b").query("page", "1").query("page", "2");
+        assert_eq!(request.url(), "https://x.example/users?active=true&q=a%26b&page=2");
     }
 
     #[test]
@@ -239,10 +212,7 @@ mod tests {
         let client = Client::new("https://x.example");
         let json = client.post("/").json(&serde_json::json!({"a": 1})).unwrap();
         assert_eq!(json.content(), br#"{"a":1}"#);
-        assert!(
-            json.headers()
-                .contains(&("content-type".to_owned(), "application/json".to_owned()))
-        );
+        assert!(json.headers().contains(&("content-type".to_owned(), "application/json".to_owned())));
         let form = client.post("/").form(&[("a b", "c&d"), ("e", "")]);
         assert_eq!(form.content(), b"a%20b=c%26d&e=");
     }
@@ -250,23 +220,14 @@ mod tests {
     #[test]
     fn the_line_for_messages_has_no_query_and_no_host() {
         let client = Client::new("https://x.example/api");
-        assert_eq!(
-            client
-                .delete("/users/1?token=secret")
-                .query("a", "b")
-                .line(),
-            "DELETE /api/users/1"
-        );
+        assert_eq!(client.delete("/users/1?token=secret").query("a", "b").line(), "DELETE /api/users/1");
         assert_eq!(Client::new("https://x.example").get("").line(), "GET /");
     }
 
     #[test]
     fn a_reference_takes_the_place_of_url_and_query() {
         let client = Client::new("https://x.example/api");
-        let next = client
-            .get("/users")
-            .query("page", "1")
-            .at_reference("?page=2");
+        let next = client.get("/users").query("page", "1").at_reference("?page=2");
         assert_eq!(next.url(), "https://x.example/api/users?page=2");
     }
 }

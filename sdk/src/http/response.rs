@@ -99,12 +99,7 @@ impl Response {
     }
 
     fn failure(&self) -> Option<Failure> {
-        let message = format!(
-            "{}: status {}{}",
-            self.request_line,
-            self.status,
-            self.excerpt()
-        );
+        let message = format!("{}: status {}{}", self.request_line, self.status, self.excerpt());
         let failure = match self.status {
             200..=299 | 304 => return None,
             300..=399 => Failure::configuration(format!("{message}; redirects are not followed")),
@@ -115,21 +110,17 @@ impl Response {
             429 => Failure::rate_limited(message),
             _ => Failure::permanent(message),
         };
-        Some(
-            match retry_after_seconds(self, self.request_time.as_deref()) {
-                Some(seconds) => failure.retry_after(seconds),
-                None => failure,
-            },
-        )
+        Some(match retry_after_seconds(self, self.request_time.as_deref()) {
+            Some(seconds) => failure.retry_after(seconds),
+            None => failure,
+        })
     }
 
     /// The beginning of the body in one line, for messages.
     fn excerpt(&self) -> String {
         let text = String::from_utf8_lossy(&self.body);
-        let words: Vec<&str> = text
-            .split(|c: char| c.is_whitespace() || c.is_control())
-            .filter(|w| !w.is_empty())
-            .collect();
+        let words: Vec<&str> =
+            text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
         let line = words.join(" ");
         if line.is_empty() {
             return String::new();
@@ -150,25 +141,14 @@ mod tests {
 
     fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
         let client = Client::new("https://x.example/api");
-        let headers = headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        Response::new(
-            &client.put("/users/1?secret=x"),
-            status,
-            headers,
-            body.as_bytes().to_vec(),
-        )
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Response::new(&client.put("/users/1?secret=x"), status, headers, body.as_bytes().to_vec())
     }
 
     #[test]
     fn a_good_status_is_no_failure() {
         for status in [200, 201, 204, 304] {
-            assert!(
-                response(status, &[], "").error_for_status().is_ok(),
-                "{status}"
-            );
+            assert!(response(status, &[], "").error_for_status().is_ok(), "{status}");
         }
     }
 
@@ -185,9 +165,7 @@ mod tests {
 
     #[test]
     fn the_excerpt_of_a_body_is_bounded() {
-        let failure = response(400, &[], &"é".repeat(5_000))
-            .error_for_status()
-            .unwrap_err();
+        let failure = response(400, &[], &"é".repeat(5_000)).error_for_status().unwrap_err();
         assert!(failure.message().ends_with("é…"));
         assert_eq!(failure.message().matches('é').count(), EXCERPT_CHARACTERS);
     }
@@ -215,27 +193,17 @@ mod tests {
         let Failure::Configuration(LocatedFailure { message, .. }) = failure(302) else {
             panic!("configuration")
         };
-        assert_eq!(
-            message,
-            "PUT /api/users/1: status 302; redirects are not followed"
-        );
+        assert_eq!(message, "PUT /api/users/1: status 302; redirects are not followed");
     }
 
     #[test]
     fn the_seconds_of_retry_after_come_with_failures_that_pass() {
-        let retry_after = |status, value| match response(status, &[("Retry-After", value)], "")
-            .error_for_status()
-        {
-            Err(Failure::Transient(PassingFailure {
-                retry_after_seconds,
-                ..
-            })) => retry_after_seconds,
-            Err(Failure::RateLimited(PassingFailure {
-                retry_after_seconds,
-                ..
-            })) => retry_after_seconds,
-            other => panic!("a failure that passes, not {other:?}"),
-        };
+        let retry_after =
+            |status, value| match response(status, &[("Retry-After", value)], "").error_for_status() {
+                Err(Failure::Transient(PassingFailure { retry_after_seconds, .. })) => retry_after_seconds,
+                Err(Failure::RateLimited(PassingFailure { retry_after_seconds, .. })) => retry_after_seconds,
+                other => panic!("a failure that passes, not {other:?}"),
+            };
         assert_eq!(retry_after(429, "120"), Some(120));
         assert_eq!(retry_after(503, "5"), Some(5));
         assert_eq!(retry_after(503, "soon"), None);
@@ -245,14 +213,8 @@ mod tests {
     fn what_is_not_there_is_none_where_it_may_be_missing() {
         assert_eq!(response(404, &[], "").found(), Ok(None));
         assert_eq!(response(410, &[], "").found(), Ok(None));
-        assert_eq!(
-            response(200, &[], "x").found().unwrap().unwrap().body(),
-            b"x"
-        );
-        assert!(matches!(
-            response(500, &[], "").found(),
-            Err(Failure::Transient(_))
-        ));
+        assert_eq!(response(200, &[], "x").found().unwrap().unwrap().body(), b"x");
+        assert!(matches!(response(500, &[], "").found(), Err(Failure::Transient(_))));
     }
 
     #[test]
@@ -265,10 +227,7 @@ mod tests {
 
     #[test]
     fn a_body_that_is_not_what_was_expected_is_a_permanent_failure() {
-        assert_eq!(
-            response(200, &[], "[1,2]").json::<Vec<u8>>(),
-            Ok(vec![1, 2])
-        );
+        assert_eq!(response(200, &[], "[1,2]").json::<Vec<u8>>(), Ok(vec![1, 2]));
         let failure = response(200, &[], "<html>").json::<Vec<u8>>().unwrap_err();
         assert!(
             matches!(&failure, Failure::Permanent(message) if message.ends_with(": <html>")),

@@ -13,10 +13,7 @@ pub(super) fn retry_after_seconds(response: &Response, time: Option<&str>) -> Op
         return Some(seconds);
     }
     let until = http_date(value)?;
-    let now = response
-        .header("date")
-        .and_then(http_date)
-        .or_else(|| time?.parse().ok())?;
+    let now = response.header("date").and_then(http_date).or_else(|| time?.parse().ok())?;
     u32::try_from((until.as_second() - now.as_second()).max(0)).ok()
 }
 
@@ -31,14 +28,8 @@ mod tests {
 
     fn seconds(headers: &[(&str, &str)], time: Option<&str>) -> Option<u32> {
         let client = Client::new("https://x.example");
-        let headers = headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        retry_after_seconds(
-            &Response::new(&client.get("/"), 503, headers, Vec::new()),
-            time,
-        )
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        retry_after_seconds(&Response::new(&client.get("/"), 503, headers, Vec::new()), time)
     }
 
     const DATE: &str = "Sun, 01 Mar 2026 10:00:30 GMT";
@@ -52,36 +43,24 @@ mod tests {
 
     #[test]
     fn a_date_is_relative_to_the_clock_of_the_server() {
-        let headers = [
-            ("retry-after", DATE),
-            ("date", "Sun, 01 Mar 2026 10:00:00 GMT"),
-        ];
+        let headers = [("retry-after", DATE), ("date", "Sun, 01 Mar 2026 10:00:00 GMT")];
         assert_eq!(seconds(&headers, Some("2026-03-01T09:00:00Z")), Some(30));
     }
 
     #[test]
     fn without_that_clock_a_date_is_relative_to_the_time_of_the_call() {
-        assert_eq!(
-            seconds(&[("retry-after", DATE)], Some("2026-03-01T09:59:30Z")),
-            Some(60)
-        );
+        assert_eq!(seconds(&[("retry-after", DATE)], Some("2026-03-01T09:59:30Z")), Some(60));
         assert_eq!(seconds(&[("retry-after", DATE)], None), None);
     }
 
     #[test]
     fn a_date_that_has_passed_means_now() {
-        assert_eq!(
-            seconds(&[("retry-after", DATE)], Some("2026-03-01T12:00:00Z")),
-            Some(0)
-        );
+        assert_eq!(seconds(&[("retry-after", DATE)], Some("2026-03-01T12:00:00Z")), Some(0));
     }
 
     #[test]
     fn nothing_is_made_of_a_missing_or_senseless_header() {
         assert_eq!(seconds(&[], Some("2026-03-01T12:00:00Z")), None);
-        assert_eq!(
-            seconds(&[("retry-after", "soon")], Some("2026-03-01T12:00:00Z")),
-            None
-        );
+        assert_eq!(seconds(&[("retry-after", "soon")], Some("2026-03-01T12:00:00Z")), None);
     }
 }

@@ -15,17 +15,20 @@ use super::{Request, Response};
 const CHUNK_BYTES: u64 = 64 * 1024;
 
 pub(super) fn send(request: &Request<'_>) -> Result<Response, Failure> {
+    let failed = |code: ErrorCode| transport_failure(request, &code);
     let outgoing = outgoing_request(request)?;
-    let body = outgoing
-        .body()
-        .map_err(|()| Failure::permanent(format!("{}: no body", request.line())))?;
-    let future = handle(outgoing, None).map_err(|code| transport_failure(request, &code))?;
-    // A server may answer before it has read the body and refuse the rest: its answer tells more than the refusal.
-    let written = write_body(body, request.content());
+    // A request without content has no body at all, so that none is announced to the server.
+    let body = match request.content() {
+        [] => None,
+        _ => Some(outgoing.body().map_err(|()| failed(ErrorCode::InternalError(None)))?),
+    };
+    let future = handle(outgoing, None).map_err(failed)?;
+    let written = body.map_or(Ok(()), |body| write_body(body, request.content()));
+    // A server may answer before it has read the whole body, so an error of writing decides nothing by itself.
     let response = match (await_response(&future), written) {
         (Ok(response), _) => response,
-        (Err(ErrorCode::HttpProtocolError), Err(code)) | (Err(code), _) => {
-            return Err(transport_failure(request, &code));
+        (Err(ErrorCode::HttpProtocolError | ErrorCode::InternalError(_)), Err(code)) | (Err(code), _) => {
+            return Err(failed(code));
         }
     };
     let headers = response
@@ -41,13 +44,12 @@ pub(super) fn send(request: &Request<'_>) -> Result<Response, Failure> {
 fn outgoing_request(request: &Request<'_>) -> Result<OutgoingRequest, Failure> {
     let url = request.url();
     let (scheme, authority, path_with_query) = split(&url).ok_or_else(|| {
-        Failure::configuration(format!(
-            "{}: the server has no usable base URL",
-            request.line()
-        ))
+        Failure::configuration(format!("{}: the server has no usable base URL", request.line()))
     })?;
+    let length = Some(request.content().len()).filter(|length| *length > 0);
+    let length = length.map(|length| ("content-length".to_owned(), length.to_string()));
     let headers = Fields::new();
-    for (name, value) in request.headers() {
+    for (name, value) in request.headers().iter().chain(&length) {
         headers.append(name, value.as_bytes()).map_err(|error| {
             let reason = match error {
                 HeaderError::Forbidden => "is the host's to set",
@@ -67,14 +69,10 @@ fn outgoing_request(request: &Request<'_>) -> Result<OutgoingRequest, Failure> {
         .and_then(|()| outgoing.set_authority(Some(authority)))
         .and_then(|()| {
             outgoing.set_path_with_query(
-                Some(&path_with_query)
-                    .filter(|path| !path.is_empty())
-                    .map(String::as_str),
+                Some(&path_with_query).filter(|path| !path.is_empty()).map(String::as_str),
             )
         })
-        .map_err(|()| {
-            Failure::permanent(format!("{}: not a valid method or URL", request.line()))
-        })?;
+        .map_err(|()| Failure::permanent(format!("{}: not a valid method or URL", request.line())))?;
     Ok(outgoing)
 }
 
@@ -100,21 +98,18 @@ fn scheme(scheme: &str) -> Scheme {
 }
 
 fn write_body(body: OutgoingBody, content: &[u8]) -> Result<(), ErrorCode> {
-    if !content.is_empty() {
-        let stream = body.write().map_err(|()| ErrorCode::InternalError(None))?;
-        let mut rest = content;
-        while !rest.is_empty() {
-            stream.subscribe().block();
-            let permitted =
-                usize::try_from(stream.check_write().map_err(error_code)?).unwrap_or(usize::MAX);
-            let Some((chunk, after)) = rest.split_at_checked(permitted.min(rest.len())) else {
-                break;
-            };
-            stream.write(chunk).map_err(error_code)?;
-            rest = after;
-        }
-        stream.blocking_flush().map_err(error_code)?;
+    let stream = body.write().map_err(|()| ErrorCode::InternalError(None))?;
+    let mut rest = content;
+    while !rest.is_empty() {
+        stream.subscribe().block();
+        let permitted = stream.check_write().map_err(error_code)?;
+        let permitted = usize::try_from(permitted).unwrap_or(usize::MAX).min(rest.len());
+        let (chunk, after) = rest.split_at_checked(permitted).unwrap_or((rest, &[]));
+        stream.write(chunk).map_err(error_code)?;
+        rest = after;
     }
+    stream.blocking_flush().map_err(error_code)?;
+    drop(stream);
     OutgoingBody::finish(body, None)
 }
 
@@ -123,9 +118,7 @@ fn await_response(future: &FutureIncomingResponse) -> Result<IncomingResponse, E
         match future.get() {
             Some(Ok(response)) => return response,
             Some(Err(())) => {
-                return Err(ErrorCode::InternalError(Some(
-                    "the response was taken already".to_owned(),
-                )));
+                return Err(ErrorCode::InternalError(Some("the response was taken already".to_owned())));
             }
             None => future.subscribe().block(),
         }
@@ -157,8 +150,9 @@ fn read_body(request: &Request<'_>, response: &IncomingResponse) -> Result<Vec<u
 fn error_code(error: StreamError) -> ErrorCode {
     match error {
         StreamError::Closed => ErrorCode::ConnectionTerminated,
-        StreamError::LastOperationFailed(error) => http_error_code(&error)
-            .unwrap_or_else(|| ErrorCode::InternalError(Some(error.to_debug_string()))),
+        StreamError::LastOperationFailed(error) => {
+            http_error_code(&error).unwrap_or_else(|| ErrorCode::InternalError(Some(error.to_debug_string())))
+        }
     }
 }
 
@@ -192,9 +186,7 @@ fn transport_failure(request: &Request<'_>, code: &ErrorCode) -> Failure {
 fn reason(code: &ErrorCode) -> String {
     let reason = match code {
         ErrorCode::DnsTimeout => "the name of the server was not resolved in time",
-        ErrorCode::DnsError(_) | ErrorCode::DestinationNotFound => {
-            "the name of the server was not resolved"
-        }
+        ErrorCode::DnsError(_) | ErrorCode::DestinationNotFound => "the name of the server was not resolved",
         ErrorCode::DestinationUnavailable | ErrorCode::DestinationIpUnroutable => {
             "the server cannot be reached"
         }
@@ -230,18 +222,9 @@ mod tests {
 
     #[test]
     fn what_the_host_refuses_is_a_matter_of_configuration() {
-        assert!(matches!(
-            failure(ErrorCode::HttpRequestDenied),
-            Failure::Configuration(_)
-        ));
-        assert!(matches!(
-            failure(ErrorCode::DestinationIpProhibited),
-            Failure::Configuration(_)
-        ));
-        assert!(matches!(
-            failure(ErrorCode::TlsCertificateError),
-            Failure::Configuration(_)
-        ));
+        assert!(matches!(failure(ErrorCode::HttpRequestDenied), Failure::Configuration(_)));
+        assert!(matches!(failure(ErrorCode::DestinationIpProhibited), Failure::Configuration(_)));
+        assert!(matches!(failure(ErrorCode::TlsCertificateError), Failure::Configuration(_)));
     }
 
     #[test]
@@ -258,10 +241,7 @@ mod tests {
             ErrorCode::LoopDetected,
             ErrorCode::InternalError(None),
         ] {
-            assert!(
-                matches!(failure(code.clone()), Failure::Transient(_)),
-                "{code:?}"
-            );
+            assert!(matches!(failure(code.clone()), Failure::Transient(_)), "{code:?}");
         }
     }
 
@@ -271,9 +251,6 @@ mod tests {
             failure(ErrorCode::HttpResponseBodySize(Some(9))),
             Failure::permanent("PUT /api/users/1: the body of the response is too large")
         );
-        assert!(matches!(
-            failure(ErrorCode::HttpRequestBodySize(None)),
-            Failure::Permanent(_)
-        ));
+        assert!(matches!(failure(ErrorCode::HttpRequestBodySize(None)), Failure::Permanent(_)));
     }
 }

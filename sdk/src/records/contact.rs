@@ -31,35 +31,19 @@ impl Person {
             return verified_first(self.email_addresses.iter());
         }
         types.iter().find_map(|wanted| {
-            verified_first(
-                self.email_addresses
-                    .iter()
-                    .filter(|address| address.email_type == *wanted),
-            )
+            verified_first(self.email_addresses.iter().filter(|address| address.email_type == *wanted))
         })
     }
 }
 
-fn verified_first<'a>(
-    addresses: impl Iterator<Item = &'a EmailAddress> + Clone,
-) -> Option<&'a EmailAddress> {
-    addresses
-        .clone()
-        .find(|address| address.verified)
-        .or_else(|| addresses.clone().next())
+fn verified_first<'a>(addresses: impl Iterator<Item = &'a EmailAddress> + Clone) -> Option<&'a EmailAddress> {
+    addresses.clone().find(|address| address.verified).or_else(|| addresses.clone().next())
 }
 
 impl Address {
     /// The address in one line: street, room, locality, state, postal code and country, separated by ", ".
     pub fn formatted(&self) -> String {
-        let parts = [
-            &self.street,
-            &self.room,
-            &self.locality,
-            &self.state,
-            &self.postal_code,
-            &self.country,
-        ];
+        let parts = [&self.street, &self.room, &self.locality, &self.state, &self.postal_code, &self.country];
         let parts: Vec<String> = parts
             .into_iter()
             .flatten()
@@ -110,10 +94,7 @@ mod tests {
             country: some("HU"),
             ..Address::default()
         };
-        assert_eq!(
-            address.formatted(),
-            "1 Main Street, Building B, Budapest, 1111, HU"
-        );
+        assert_eq!(address.formatted(), "1 Main Street, Building B, Budapest, 1111, HU");
         assert_eq!(Address::default().formatted(), "");
     }
 
@@ -127,10 +108,7 @@ mod tests {
             ..TelephoneNumber::default()
         };
         assert_eq!(whole.formatted(), "+36 1 2345678 x99");
-        let short = TelephoneNumber {
-            number: "112".to_owned(),
-            ..TelephoneNumber::default()
-        };
+        let short = TelephoneNumber { number: "112".to_owned(), ..TelephoneNumber::default() };
         assert_eq!(short.formatted(), "112");
     }
 
@@ -145,10 +123,7 @@ mod tests {
             email_addresses: vec![email("a@x.org", false), email("b@x.org", true)],
             ..Person::default()
         };
-        assert_eq!(
-            person.preferred_email(&[]).map(|found| found.mail.as_str()),
-            Some("b@x.org")
-        );
+        assert_eq!(person.preferred_email(&[]).map(|found| found.mail.as_str()), Some("b@x.org"));
         assert_eq!(Person::default().preferred_email(&[]), None);
     }
 
@@ -161,10 +136,7 @@ mod tests {
             ..EmailAddress::default()
         };
         let person = Person {
-            email_addresses: vec![
-                email("p@x.org", "personal", true),
-                email("o@x.org", "official", false),
-            ],
+            email_addresses: vec![email("p@x.org", "personal", true), email("o@x.org", "official", false)],
             ..Person::default()
         };
         let found = person.preferred_email(&["official", "personal"]);

@@ -15,10 +15,7 @@ use super::{EmailList, Group, Identifier, Person, Status, Subject};
 /// assert_eq!(identifier_of_type(&identifiers, "uid"), Some("anna"));
 /// assert_eq!(identifier_of_type(&identifiers, "eppn"), None);
 /// ```
-pub fn identifier_of_type<'a>(
-    identifiers: &'a [Identifier],
-    identifier_type: &str,
-) -> Option<&'a str> {
+pub fn identifier_of_type<'a>(identifiers: &'a [Identifier], identifier_type: &str) -> Option<&'a str> {
     identifiers_of_type(identifiers, identifier_type, &Status::Active)
         .next()
         .map(|identifier| identifier.identifier.as_str())
@@ -95,28 +92,17 @@ mod tests {
         assert_eq!(person.identifier("uid"), Some("anna"));
         assert_eq!(person.identifier("orcid"), None);
         let suspended = identifiers_of_type(&person.identifiers, "uid", &Status::Suspended);
-        assert_eq!(
-            suspended
-                .map(|found| found.identifier.as_str())
-                .collect::<Vec<_>>(),
-            ["old"]
-        );
+        assert_eq!(suspended.map(|found| found.identifier.as_str()).collect::<Vec<_>>(), ["old"]);
     }
 
     #[test]
     fn types_are_compared_byte_by_byte() {
-        assert_eq!(
-            identifier_of_type(&[identifier("anna", "UID", Status::Active)], "uid"),
-            None
-        );
+        assert_eq!(identifier_of_type(&[identifier("anna", "UID", Status::Active)], "uid"), None);
     }
 
     #[test]
     fn a_subject_of_any_kind_gives_its_identifiers() {
-        let group = Group {
-            identifiers: vec![identifier("100", "gid", Status::Active)],
-            ..Group::default()
-        };
+        let group = Group { identifiers: vec![identifier("100", "gid", Status::Active)], ..Group::default() };
         assert_eq!(group.identifier("gid"), Some("100"));
         assert_eq!(Subject::Group(group).identifiers().len(), 1);
         assert_eq!(Subject::Service(Default::default()).identifiers(), []);

@@ -48,8 +48,8 @@ mod tests {
 
     use super::*;
     use crate::records::{
-        Authenticator, Credential, EmailListReference, EmailListUse, Extension, GroupSummary,
-        GroupType, Membership, Metadata, OtherRecord, PasswordHash, Person,
+        Authenticator, Credential, EmailListReference, EmailListUse, Extension, GroupSummary, GroupType,
+        Membership, Metadata, OtherRecord, PasswordHash, Person,
     };
 
     #[test]
@@ -75,14 +75,8 @@ mod tests {
                 }),
             }],
             extensions: vec![
-                Extension {
-                    name: "example.org/badge".to_owned(),
-                    json: r#"{"number":7}"#.to_owned(),
-                },
-                Extension {
-                    name: "example.org/broken".to_owned(),
-                    json: "{".to_owned(),
-                },
+                Extension { name: "example.org/badge".to_owned(), json: r#"{"number":7}"#.to_owned() },
+                Extension { name: "example.org/broken".to_owned(), json: "{".to_owned() },
             ],
             ..Person::default()
         };
@@ -91,36 +85,21 @@ mod tests {
 
         assert_eq!(json["date_of_birth"], Value::Null);
         assert_eq!(json["roles"], json!([]));
-        assert_eq!(
-            json["memberships"][0]["group"]["group_type"],
-            "active_members"
-        );
-        assert_eq!(
-            json["memberships"][0]["group"]["email_lists"][0]["use"],
-            "moderators"
-        );
+        assert_eq!(json["memberships"][0]["group"]["group_type"], "active_members");
+        assert_eq!(json["memberships"][0]["group"]["email_lists"][0]["use"], "moderators");
         assert_eq!(
             json["authenticators"][0]["credential"],
             json!({"password": {"scheme": "ssha", "hash": "x"}})
         );
-        assert_eq!(
-            json["extensions"][0],
-            json!({"name": "example.org/badge", "value": {"number": 7}})
-        );
+        assert_eq!(json["extensions"][0], json!({"name": "example.org/badge", "value": {"number": 7}}));
         assert_eq!(json["extensions"][1]["value"], "{");
     }
 
     #[test]
     fn a_word_without_a_case_is_written_as_itself() {
-        let record = OtherRecord {
-            kind: "department".to_owned(),
-            json: "[1]".to_owned(),
-            ..OtherRecord::default()
-        };
+        let record =
+            OtherRecord { kind: "department".to_owned(), json: "[1]".to_owned(), ..OtherRecord::default() };
         assert_eq!(Subject::Other(record).to_json()["value"], json!([1]));
-        assert_eq!(
-            serde_json::to_value(GroupType::Other("guild".to_owned())).unwrap(),
-            "guild"
-        );
+        assert_eq!(serde_json::to_value(GroupType::Other("guild".to_owned())).unwrap(), "guild");
     }
 }

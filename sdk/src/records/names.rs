@@ -70,12 +70,8 @@ impl Name {
 }
 
 fn joined<const N: usize>(parts: [&Option<String>; N]) -> String {
-    let parts: Vec<&str> = parts
-        .into_iter()
-        .flatten()
-        .map(String::as_str)
-        .filter(|part| !part.is_empty())
-        .collect();
+    let parts: Vec<&str> =
+        parts.into_iter().flatten().map(String::as_str).filter(|part| !part.is_empty()).collect();
     parts.join(" ")
 }
 
@@ -104,40 +100,20 @@ mod tests {
 
     #[test]
     fn the_honorific_is_written_only_when_asked_for() {
-        assert_eq!(
-            name(None).formatted_with_honorific(),
-            "Dr Anna Mária Kovács Jr."
-        );
+        assert_eq!(name(None).formatted_with_honorific(), "Dr Anna Mária Kovács Jr.");
         assert_eq!(name(Some("hu")).formatted_with_honorific(), "Kovács Anna");
     }
 
     #[test]
     fn the_family_comes_first_in_languages_that_write_it_so() {
-        for language in [
-            "hu",
-            "ja",
-            "ko",
-            "hu-HU",
-            "JA",
-            "za-Hans",
-            "za-Hant",
-            "zh-Hans",
-            "zh-hant-TW",
-        ] {
-            assert_eq!(
-                name(Some(language)).formatted(),
-                "Kovács Anna",
-                "{language}"
-            );
+        for language in ["hu", "ja", "ko", "hu-HU", "JA", "za-Hans", "za-Hant", "zh-Hans", "zh-hant-TW"] {
+            assert_eq!(name(Some(language)).formatted(), "Kovács Anna", "{language}");
         }
     }
 
     #[test]
     fn missing_parts_leave_no_gap() {
-        let single = Name {
-            given: Some("Sukarno".to_owned()),
-            ..Name::default()
-        };
+        let single = Name { given: Some("Sukarno".to_owned()), ..Name::default() };
         assert_eq!(single.formatted(), "Sukarno");
         assert_eq!(single.formatted_with_honorific(), "Sukarno");
         assert_eq!(Name::default().formatted(), "");
@@ -145,10 +121,7 @@ mod tests {
 
     #[test]
     fn a_person_without_a_primary_name_has_no_preferred_name_of_another_type() {
-        let person = Person {
-            names: vec![name(None)],
-            ..Person::default()
-        };
+        let person = Person { names: vec![name(None)], ..Person::default() };
         assert_eq!(person.preferred_name(&["author"]), None);
     }
 }

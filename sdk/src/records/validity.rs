@@ -20,33 +20,21 @@ pub fn valid_at(from: Option<&str>, through: Option<&str>, time: &str) -> bool {
 impl Membership {
     /// Whether `time` is inside the validity of the membership.
     pub fn is_valid_at(&self, time: &str) -> bool {
-        valid_at(
-            self.valid_from.as_deref(),
-            self.valid_through.as_deref(),
-            time,
-        )
+        valid_at(self.valid_from.as_deref(), self.valid_through.as_deref(), time)
     }
 }
 
 impl OrgIdentity {
     /// Whether `time` is inside the validity of the org identity.
     pub fn is_valid_at(&self, time: &str) -> bool {
-        valid_at(
-            self.valid_from.as_deref(),
-            self.valid_through.as_deref(),
-            time,
-        )
+        valid_at(self.valid_from.as_deref(), self.valid_through.as_deref(), time)
     }
 }
 
 impl ClusterAccount {
     /// Whether `time` is inside the validity of the account.
     pub fn is_valid_at(&self, time: &str) -> bool {
-        valid_at(
-            self.valid_from.as_deref(),
-            self.valid_through.as_deref(),
-            time,
-        )
+        valid_at(self.valid_from.as_deref(), self.valid_through.as_deref(), time)
     }
 }
 
@@ -67,10 +55,8 @@ mod tests {
     fn a_missing_end_is_open() {
         assert!(valid_at(None, None, "2026-01-01T00:00:00Z"));
         assert!(Membership::default().is_valid_at("2026-01-01T00:00:00Z"));
-        let ended = Membership {
-            valid_through: Some("2025-01-01T00:00:00Z".to_owned()),
-            ..Membership::default()
-        };
+        let ended =
+            Membership { valid_through: Some("2025-01-01T00:00:00Z".to_owned()), ..Membership::default() };
         assert!(!ended.is_valid_at("2026-01-01T00:00:00Z"));
     }
 }

@@ -30,10 +30,7 @@ impl Status {
     pub fn word(&self) -> &str {
         match self {
             Status::Other(word) => word,
-            status => STATUSES
-                .iter()
-                .find(|(known, ..)| known == status)
-                .map_or("", |(_, _, word)| word),
+            status => STATUSES.iter().find(|(known, ..)| known == status).map_or("", |(_, _, word)| word),
         }
     }
 
@@ -41,20 +38,14 @@ impl Status {
     pub fn code(&self) -> &str {
         match self {
             Status::Other(word) => word,
-            status => STATUSES
-                .iter()
-                .find(|(known, ..)| known == status)
-                .map_or("", |(_, code, _)| code),
+            status => STATUSES.iter().find(|(known, ..)| known == status).map_or("", |(_, code, _)| code),
         }
     }
 
     /// The status of a word; `other` for one that is not known.
     pub fn from_word(word: &str) -> Self {
         let known = STATUSES.iter().find(|(.., known)| *known == word);
-        known.map_or_else(
-            || Status::Other(word.to_owned()),
-            |(status, ..)| status.clone(),
-        )
+        known.map_or_else(|| Status::Other(word.to_owned()), |(status, ..)| status.clone())
     }
 
     /// The status of a COmanage code; `other` for one that is not known.
@@ -67,10 +58,7 @@ impl Status {
     /// ```
     pub fn from_code(code: &str) -> Self {
         let known = STATUSES.iter().find(|(_, known, _)| *known == code);
-        known.map_or_else(
-            || Status::Other(code.to_owned()),
-            |(status, ..)| status.clone(),
-        )
+        known.map_or_else(|| Status::Other(code.to_owned()), |(status, ..)| status.clone())
     }
 }
 
@@ -104,12 +92,8 @@ impl ServiceVisibility {
 
 impl SubjectKind {
     /// All kinds that the contract has a type for.
-    pub const ALL: &'static [SubjectKind] = &[
-        SubjectKind::Person,
-        SubjectKind::Group,
-        SubjectKind::EmailList,
-        SubjectKind::Service,
-    ];
+    pub const ALL: &'static [SubjectKind] =
+        &[SubjectKind::Person, SubjectKind::Group, SubjectKind::EmailList, SubjectKind::Service];
 
     /// The word: "email_list".
     pub fn word(&self) -> &str {

@@ -38,7 +38,7 @@ impl PartialSchema for ServerInput {
 
 impl ToSchema for ServerInput {
     fn name() -> Cow<'static, str> {
-        Cow::Borrowed("ServerInput")
+        Cow::Borrowed("ServerConfigurationInput")
     }
 
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {

@@ -190,7 +190,7 @@ fn validator<T: ToSchema>() -> jsonschema::Validator {
 fn the_schemas_accept_what_is_read_and_tell_the_types_apart() {
     assert_eq!(
         (ServerInput::name(), <ServerConfiguration>::name()),
-        ("ServerInput".into(), "ServerConfiguration".into())
+        ("ServerConfigurationInput".into(), "ServerConfiguration".into())
     );
     let (input, shown) = (validator::<ServerInput>(), validator::<ServerConfiguration>());
     let secret = basic("https://example.org", "anna", Some("x"));

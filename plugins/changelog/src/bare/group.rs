@@ -1,8 +1,8 @@
 //! The documents of groups, email lists and services.
 
 use provender_sdk::records::{
-    CollaborationUnit, EmailList, EmailListReference, EmailListUse, Group, GroupMember,
-    GroupSummary, MembershipCause, Service,
+    CollaborationUnit, EmailList, EmailListReference, EmailListUse, Group, GroupMember, GroupSummary,
+    MembershipCause, Service,
 };
 use serde_json::{Value, json};
 
@@ -26,11 +26,7 @@ pub(super) fn document(group: &Group) -> Value {
     );
     if let (Some(cause), Value::Object(columns)) = (&group.cause, &mut columns) {
         columns.insert("CoPerson".to_owned(), causing_person(cause, &group.co.id));
-        let members: Vec<Value> = cause
-            .membership
-            .iter()
-            .map(|member| group_member(member, id))
-            .collect();
+        let members: Vec<Value> = cause.membership.iter().map(|member| group_member(member, id)).collect();
         columns.insert("CoGroupMember".to_owned(), json!(members));
     }
     json!({
@@ -135,27 +131,19 @@ fn unit_id(unit: &Option<CollaborationUnit>) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use provender_sdk::records::{
-        Collaboration, GroupType, Metadata, ServiceVisibility, Status, Subject,
-    };
+    use provender_sdk::records::{Collaboration, GroupType, Metadata, ServiceVisibility, Status, Subject};
 
     use super::*;
     use crate::bare;
 
     fn metadata(id: &str) -> Metadata {
-        Metadata {
-            id: id.to_owned(),
-            ..Metadata::default()
-        }
+        Metadata { id: id.to_owned(), ..Metadata::default() }
     }
 
     fn group() -> Group {
         Group {
             metadata: metadata("194"),
-            co: Collaboration {
-                id: "36".to_owned(),
-                ..Collaboration::default()
-            },
+            co: Collaboration { id: "36".to_owned(), ..Collaboration::default() },
             name: "g1".to_owned(),
             status: Status::Suspended,
             group_type: GroupType::ActiveMembers,
@@ -169,14 +157,8 @@ mod tests {
         let document = document(&group());
         assert_eq!(document["Identifier"], json!([]));
         let columns = document["CoGroup"].as_object().unwrap();
-        assert_eq!(
-            (&columns["status"], &columns["group_type"]),
-            (&json!("S"), &json!("MA"))
-        );
-        assert_eq!(
-            (&columns["auto"], &columns["open"]),
-            (&json!(true), &json!(false))
-        );
+        assert_eq!((&columns["status"], &columns["group_type"]), (&json!("S"), &json!("MA")));
+        assert_eq!((&columns["auto"], &columns["open"]), (&json!(true), &json!(false)));
         assert!(!columns.contains_key("CoPerson") && !columns.contains_key("CoGroupMember"));
     }
 
@@ -189,27 +171,13 @@ mod tests {
             member: true,
             ..GroupMember::default()
         };
-        let cause = |membership| {
-            Some(MembershipCause {
-                person: "80".to_owned(),
-                membership,
-            })
-        };
+        let cause = |membership| Some(MembershipCause { person: "80".to_owned(), membership });
 
-        let joined = document(&Group {
-            cause: cause(Some(member)),
-            ..group()
-        });
-        assert_eq!(
-            joined["CoGroup"]["CoPerson"],
-            json!({ "id": "80", "co_id": "36", "status": "GP" })
-        );
+        let joined = document(&Group { cause: cause(Some(member)), ..group() });
+        assert_eq!(joined["CoGroup"]["CoPerson"], json!({ "id": "80", "co_id": "36", "status": "GP" }));
         assert_eq!(joined["CoGroup"]["CoGroupMember"][0]["co_group_id"], "194");
 
-        let left = document(&Group {
-            cause: cause(None),
-            ..group()
-        });
+        let left = document(&Group { cause: cause(None), ..group() });
         assert_eq!(left["CoGroup"]["CoGroupMember"], json!([]));
     }
 
@@ -223,16 +191,10 @@ mod tests {
         let document = bare::document(&Subject::EmailList(list), false);
         assert_eq!(document["CoEmailList"]["members_co_group_id"], "194");
 
-        let service = Service {
-            visibility: ServiceVisibility::Unauthenticated,
-            ..Service::default()
-        };
+        let service = Service { visibility: ServiceVisibility::Unauthenticated, ..Service::default() };
         let document = bare::document(&Subject::Service(service), false);
         assert_eq!(
-            (
-                &document["CoService"]["visibility"],
-                &document["CoService"]["status"]
-            ),
+            (&document["CoService"]["visibility"], &document["CoService"]["status"]),
             (&json!("P"), &json!("A"))
         );
     }

@@ -1,8 +1,8 @@
 //! The document of a person.
 
 use provender_sdk::records::{
-    AdHocAttribute, Address, Agreement, Authenticator, ClusterAccount, Credential, EmailAddress,
-    Membership, Name, OrgIdentity, Person, Role, Status, TelephoneNumber, Url,
+    AdHocAttribute, Address, Agreement, Authenticator, ClusterAccount, Credential, EmailAddress, Membership,
+    Name, OrgIdentity, Person, Role, Status, TelephoneNumber, Url,
 };
 use serde_json::{Map, Value, json};
 
@@ -44,11 +44,7 @@ pub(super) fn document(person: &Person, include_authenticators: bool) -> Value {
         if let Some(primary) = person.primary_name() {
             document.insert("PrimaryName".to_owned(), name(primary, id));
         }
-        document.extend(authenticators(
-            &person.authenticators,
-            id,
-            include_authenticators,
-        ));
+        document.extend(authenticators(&person.authenticators, id, include_authenticators));
     }
     document
 }
@@ -206,7 +202,8 @@ fn org_identity_link(identity: &OrgIdentity, person: &Person) -> Value {
         "Identifier": identifiers(&identity.identifiers, "org_identity_id", id),
     });
     if let (Some(source), Some(columns)) = (&identity.identity_source, columns.as_object_mut()) {
-        let record = json!({ "org_identity_source_id": source, "sorid": identity.source_key, "org_identity_id": id });
+        let record =
+            json!({ "org_identity_source_id": source, "sorid": identity.source_key, "org_identity_id": id });
         columns.insert("OrgIdentitySourceRecord".to_owned(), record);
     }
     json!({
@@ -248,11 +245,7 @@ fn cluster_account(account: &ClusterAccount, person: &str) -> Value {
 }
 
 /// Authenticators by the table that holds them. What the registry has no table for is written only when secrets are.
-fn authenticators(
-    authenticators: &[Authenticator],
-    person: &str,
-    with_secrets: bool,
-) -> Map<String, Value> {
+fn authenticators(authenticators: &[Authenticator], person: &str, with_secrets: bool) -> Map<String, Value> {
     let mut tables = Map::new();
     for table in ["Certificate", "Password", "SshKey"] {
         tables.insert(table.to_owned(), json!([]));
@@ -264,7 +257,8 @@ fn authenticators(
                 json!({ "co_person_id": person, "type": key.key_type, "skey": key.key, "comment": key.comment }),
             ),
             Credential::Password(password) => {
-                let mut columns = json!({ "co_person_id": person, "password_type": password_type(&password.scheme) });
+                let mut columns =
+                    json!({ "co_person_id": person, "password_type": password_type(&password.scheme) });
                 if let (true, Some(columns)) = (with_secrets, columns.as_object_mut()) {
                     columns.insert("password".to_owned(), json!(password.hash));
                 }
@@ -282,10 +276,9 @@ fn authenticators(
                 }),
             ),
             Credential::Other(_) if !with_secrets => continue,
-            Credential::Other(extension) => (
-                extension.name.as_str(),
-                json!({ "co_person_id": person, "value": extension.json }),
-            ),
+            Credential::Other(extension) => {
+                (extension.name.as_str(), json!({ "co_person_id": person, "value": extension.json }))
+            }
         };
         let rows = tables.entry(table).or_insert_with(|| json!([]));
         if let Value::Array(rows) = rows {
@@ -307,8 +300,8 @@ fn password_type(scheme: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use provender_sdk::records::{
-        Collaboration, CollaborationUnit, EmailListReference, EmailListUse, Extension,
-        GroupSummary, Identifier, Metadata, PasswordHash, SshKey,
+        Collaboration, CollaborationUnit, EmailListReference, EmailListUse, Extension, GroupSummary,
+        Identifier, Metadata, PasswordHash, SshKey,
     };
 
     use super::*;
@@ -326,11 +319,7 @@ mod tests {
     fn person() -> Person {
         Person {
             metadata: part("80"),
-            co: Collaboration {
-                id: "36".to_owned(),
-                name: "Physics".to_owned(),
-                description: None,
-            },
+            co: Collaboration { id: "36".to_owned(), name: "Physics".to_owned(), description: None },
             names: vec![Name {
                 metadata: part("87"),
                 given: Some("Bob".to_owned()),
@@ -378,10 +367,7 @@ mod tests {
 
     #[test]
     fn a_person_who_is_not_provisionable_is_a_skeleton() {
-        let person = Person {
-            status: Status::PendingApproval,
-            ..person()
-        };
+        let person = Person { status: Status::PendingApproval, ..person() };
         assert_eq!(
             document(&person, true),
             json!({ "CoPerson": { "id": "80", "co_id": "36", "status": "PA" } })
@@ -390,23 +376,10 @@ mod tests {
 
     #[test]
     fn a_role_carries_its_unit_or_an_empty_list() {
-        let unit = CollaborationUnit {
-            id: "7".to_owned(),
-            name: "Optics".to_owned(),
-            path: vec![],
-        };
+        let unit = CollaborationUnit { id: "7".to_owned(), name: "Optics".to_owned(), path: vec![] };
         let roles = vec![
-            Role {
-                metadata: part("15"),
-                status: Status::GracePeriod,
-                ..Role::default()
-            },
-            Role {
-                cou: Some(unit),
-                rank: Some(0),
-                addresses: vec![Address::default()],
-                ..Role::default()
-            },
+            Role { metadata: part("15"), status: Status::GracePeriod, ..Role::default() },
+            Role { cou: Some(unit), rank: Some(0), addresses: vec![Address::default()], ..Role::default() },
         ];
         let document = document(&Person { roles, ..person() }, false);
         let roles = &document["CoPersonRole"];
@@ -415,10 +388,7 @@ mod tests {
             (&json!([]), &json!(null), &json!("GP"))
         );
         assert_eq!(roles[1]["Cou"], json!({ "id": "7", "name": "Optics" }));
-        assert_eq!(
-            (&roles[1]["cou_id"], &roles[1]["ordr"]),
-            (&json!("7"), &json!(0))
-        );
+        assert_eq!((&roles[1]["cou_id"], &roles[1]["ordr"]), (&json!("7"), &json!(0)));
         assert_eq!(roles[1]["Address"].as_array().map(Vec::len), Some(1));
     }
 
@@ -432,39 +402,17 @@ mod tests {
                 name: "l1".to_owned(),
                 use_: EmailListUse::Members,
             }],
-            identifiers: vec![Identifier {
-                identifier: "100".to_owned(),
-                ..Identifier::default()
-            }],
+            identifiers: vec![Identifier { identifier: "100".to_owned(), ..Identifier::default() }],
             ..GroupSummary::default()
         };
-        let memberships = vec![Membership {
-            metadata: part("129"),
-            group,
-            member: true,
-            ..Membership::default()
-        }];
-        let document = document(
-            &Person {
-                memberships,
-                ..person()
-            },
-            false,
-        );
+        let memberships =
+            vec![Membership { metadata: part("129"), group, member: true, ..Membership::default() }];
+        let document = document(&Person { memberships, ..person() }, false);
         let membership = &document["CoGroupMember"][0];
-        assert_eq!(
-            (&membership["co_group_id"], &membership["co_person_id"]),
-            (&json!("194"), &json!("80"))
-        );
+        assert_eq!((&membership["co_group_id"], &membership["co_person_id"]), (&json!("194"), &json!("80")));
         let group = &membership["CoGroup"];
-        assert_eq!(
-            (&group["group_type"], &group["co_id"]),
-            (&json!("S"), &json!("36"))
-        );
-        assert_eq!(
-            group["EmailListMember"],
-            json!([{ "id": "4", "name": "l1" }])
-        );
+        assert_eq!((&group["group_type"], &group["co_id"]), (&json!("S"), &json!("36")));
+        assert_eq!(group["EmailListMember"], json!([{ "id": "4", "name": "l1" }]));
         assert_eq!(group["EmailListAdmin"], json!([]));
         assert_eq!(group["Identifier"][0]["co_group_id"], "194");
     }
@@ -477,49 +425,28 @@ mod tests {
             source_key: Some("x1".to_owned()),
             ..OrgIdentity::default()
         }];
-        let document = document(
-            &Person {
-                org_identities,
-                ..person()
-            },
-            false,
-        );
+        let document = document(&Person { org_identities, ..person() }, false);
         let link = &document["CoOrgIdentityLink"][0];
-        assert_eq!(
-            (&link["co_person_id"], &link["org_identity_id"]),
-            (&json!("80"), &json!("3"))
-        );
-        assert_eq!(
-            link["OrgIdentity"]["OrgIdentitySourceRecord"]["sorid"],
-            "x1"
-        );
+        assert_eq!((&link["co_person_id"], &link["org_identity_id"]), (&json!("80"), &json!("3")));
+        assert_eq!(link["OrgIdentity"]["OrgIdentitySourceRecord"]["sorid"], "x1");
     }
 
     #[test]
     fn secrets_are_left_out_unless_asked_for() {
-        let authenticator = |credential| Authenticator {
-            metadata: part("1"),
-            authenticator: "main".to_owned(),
-            credential,
-        };
+        let authenticator =
+            |credential| Authenticator { metadata: part("1"), authenticator: "main".to_owned(), credential };
         let authenticators = vec![
             authenticator(Credential::Password(PasswordHash {
                 scheme: "ssha".to_owned(),
                 hash: "s3cret".to_owned(),
             })),
-            authenticator(Credential::SshKey(SshKey {
-                key: "AAAA".to_owned(),
-                ..SshKey::default()
-            })),
+            authenticator(Credential::SshKey(SshKey { key: "AAAA".to_owned(), ..SshKey::default() })),
             authenticator(Credential::Other(Extension {
                 name: "TotpToken".to_owned(),
                 json: "\"s3cret\"".to_owned(),
             })),
         ];
-        let person = Person {
-            authenticators,
-            ..person()
-        };
+        let person = Person { authenticators, ..person() };
 
         let without = document(&person, false);
         assert!(!without.to_string().contains("s3cret"));
