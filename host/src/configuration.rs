@@ -9,12 +9,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 pub use load::ConfigurationError;
 
 use crate::sandbox::{Limits, LimitsError};
+use crate::servers::secret::{SecretError, SecretKey};
 
 /// Read instead of [`DEFAULT_FILE`] when no other file is named.
 pub const FILE_VARIABLE: &str = "PROVENDER_CONFIG";
@@ -97,12 +98,12 @@ pub struct ApiConfiguration {
     pub request_timeout_ms: u64,
 }
 
-/// What is kept for how long.
+/// For how long what is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetentionConfiguration {
     /// Finished invocations and their transcripts.
-    pub keep_invocations_days: u32,
+    pub invocations_days: u32,
 }
 
 impl TryFrom<String> for LogFormat {
@@ -162,7 +163,7 @@ impl Default for ApiConfiguration {
 
 impl Default for RetentionConfiguration {
     fn default() -> Self {
-        Self { keep_invocations_days: 30 }
+        Self { invocations_days: 30 }
     }
 }
 
@@ -183,6 +184,14 @@ impl Configuration {
     /// The file of the key that seals secrets of servers.
     pub fn secret_key_file(&self) -> PathBuf {
         self.secret_key_file.clone().unwrap_or_else(|| self.data_directory.join("secret.key"))
+    }
+
+    /// The key that seals secrets of servers: from the environment, else from its file, which is made when missing.
+    pub fn secret_key(&self) -> Result<SecretKey, SecretError> {
+        match &self.secret_key {
+            Some(base64) => SecretKey::from_base64(base64.expose_secret()),
+            None => SecretKey::load_or_create(&self.secret_key_file()),
+        }
     }
 
     /// The limits of a call on this host.
