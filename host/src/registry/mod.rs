@@ -2,11 +2,13 @@
 
 pub mod core_api;
 pub mod history;
+pub mod import;
 pub mod reconcile;
 pub mod record;
 mod shape;
 pub mod validate;
 pub mod visible;
+pub mod write;
 
 #[cfg(test)]
 mod samples;
