@@ -74,7 +74,10 @@ impl CallState {
                 }
                 Err(error) => {
                     let result = json!({"error": error.to_string()});
-                    Performed { value: Err(Error::from(error)), result, bytes_in: 0 }
+                    // More than there was room for is a budget of the call.
+                    let over = matches!(error, FilesError::TooLarge { unit: "bytes", .. });
+                    let bytes_in = if over { room.saturating_add(1) } else { 0 };
+                    Performed { value: Err(Error::from(error)), result, bytes_in }
                 }
             }
         });
@@ -147,7 +150,7 @@ impl HostRoot for CallState {
         let request = json!({"path": path, "lines": lines});
         let bytes = lines.iter().map(|line| line.len() + 1).sum();
         let append = async |files: Arc<FilesRoot>, _| files.append_lines(&path, &lines).await;
-        self.file_effect(&root, ("append-lines", Access::Write), request, bytes, append, nothing).await
+        self.file_effect(&root, ("append", Access::Write), request, bytes, append, nothing).await
     }
 
     async fn write(
