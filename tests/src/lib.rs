@@ -1,10 +1,10 @@
-//! What tests and benches share: guests, counterparts, a host in a folder of its own, and its program as a process.
+//! What the whole-system tests and benches stand on: guests, counterparts and servers of their own, started for a test
+//! and gone after it.
 
 pub mod calls;
-pub mod client;
 pub mod guests;
-pub mod installation;
+pub mod host;
 pub mod people;
-pub mod process;
+pub mod postgres;
 pub mod receiver;
 pub mod waiting;
