@@ -4,6 +4,7 @@
 
 pub mod administration;
 pub mod capabilities;
+pub mod cli;
 pub mod configuration;
 pub mod host;
 pub mod logging;
