@@ -1,7 +1,6 @@
 //! The plugin contract as Rust types, generated from `wit/`.
 
 /// The world `provisioner`, and all types and imports of the contract.
-#[expect(missing_docs, unreachable_pub, reason = "generated; the contract is documented in wit/")]
 pub mod provisioner {
     wasmtime::component::bindgen!({
         path: "../wit",
@@ -23,7 +22,6 @@ pub mod provisioner {
 }
 
 /// The world `data-filter`.
-#[expect(missing_docs, unreachable_pub, reason = "generated; the contract is documented in wit/")]
 pub mod data_filter {
     wasmtime::component::bindgen!({
         path: "../wit",

@@ -8,6 +8,7 @@ use wasmtime::component::Resource;
 use super::CallState;
 use super::contract::files::{Entry, EntryKind, Error, Host, HostRoot};
 use crate::sandbox::{Access, Effect, GuestState, Performed, Refusal};
+use crate::servers;
 use crate::servers::files::{FilesError, FilesRoot};
 
 /// A root directory bound to a slot, and what the plugin asked for there.
@@ -24,6 +25,9 @@ pub struct Grant(pub Vec<Arc<Slot>>);
 
 /// What the guest holds a handle to.
 pub struct Root(Arc<Slot>);
+
+/// Entries of a directory that one listing may give.
+const MAX_ENTRIES: usize = 100_000;
 
 /// What came of an operation, for the transcript: the result, and how many bytes came in.
 type Shown = (Value, u64);
@@ -43,12 +47,16 @@ impl CallState {
         F: Future<Output = Result<T, FilesError>> + Send,
     {
         let slot = Arc::clone(&self.table().get(root)?.0);
-        let granted = if slot.operations.is_empty() || slot.operations.iter().any(|granted| granted == operation) {
-            Ok(())
-        } else {
-            let asked = slot.operations.join(", ");
-            Err(Refusal(format!("slot `{}` asks only for {asked}; name `{operation}` in its operations", slot.name)))
-        };
+        let granted =
+            if slot.operations.is_empty() || slot.operations.iter().any(|granted| granted == operation) {
+                Ok(())
+            } else {
+                let asked = slot.operations.join(", ");
+                Err(Refusal(format!(
+                    "slot `{}` asks only for {asked}; name `{operation}` in its operations",
+                    slot.name
+                )))
+            };
         let effect = Effect {
             capability: "files",
             operation: operation.to_owned(),
@@ -93,13 +101,22 @@ fn nothing<T>(_: &T) -> Shown {
     (Value::Null, 0)
 }
 
+fn entry(entry: servers::files::Entry) -> Entry {
+    let kind = match entry.kind {
+        servers::files::EntryKind::File => EntryKind::File,
+        servers::files::EntryKind::Directory => EntryKind::Directory,
+        servers::files::EntryKind::Other(word) => EntryKind::Other(word.to_owned()),
+    };
+    Entry { name: entry.name, kind, size: entry.size }
+}
+
 impl From<FilesError> for Error {
     fn from(error: FilesError) -> Self {
         let message = error.to_string();
         match error {
             FilesError::NotFound { .. } => Self::NotFound(message),
             FilesError::AlreadyExists { .. } => Self::AlreadyExists(message),
-            FilesError::InvalidPath { .. } => Self::InvalidPath(message),
+            FilesError::InvalidPath { .. } | FilesError::InvalidLine { .. } => Self::InvalidPath(message),
             FilesError::TooLarge { .. } => Self::TooLarge(message),
             FilesError::Io { .. } => Self::Io(message),
         }
@@ -141,7 +158,7 @@ impl HostRoot for CallState {
     ) -> wasmtime::Result<Result<(), Error>> {
         let request = json!({"path": path, "content": readable(&content)});
         let bytes = content.len();
-        let write = async |files: Arc<FilesRoot>, _| files.write(&path, &content).await;
+        let write = async |files: Arc<FilesRoot>, _| files.write(&path, content).await;
         self.file_effect(&root, ("write", Access::Write), request, bytes, write, nothing).await
     }
 
@@ -162,11 +179,15 @@ impl HostRoot for CallState {
         self.file_effect(&root, ("create-directory", Access::Write), request, 0, create, nothing).await
     }
 
-    async fn list(&mut self, root: Resource<Root>, path: String) -> wasmtime::Result<Result<Vec<Entry>, Error>> {
+    async fn list(
+        &mut self,
+        root: Resource<Root>,
+        path: String,
+    ) -> wasmtime::Result<Result<Vec<Entry>, Error>> {
         let request = json!({"path": path});
         let list = async |files: Arc<FilesRoot>, _| {
-            let entries = files.list(&path).await?;
-            Ok(entries.into_iter().map(Entry::from).collect::<Vec<_>>())
+            let entries = files.list(&path, MAX_ENTRIES).await?;
+            Ok(entries.into_iter().map(entry).collect::<Vec<_>>())
         };
         let show = |entries: &Vec<Entry>| {
             let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();

@@ -13,11 +13,13 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use serde_json::{Map, Value, json};
 use wasmtime_wasi_http::{
-    DEFAULT_FORBIDDEN_HEADERS, Error, RequestOptions, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+    DEFAULT_FORBIDDEN_HEADERS, Error, RequestOptions, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks,
+    WasiHttpView,
 };
 
 use super::CallState;
 use crate::sandbox::{Access, Effect, Gate, LimitName, Performed, Refusal};
+use crate::servers::connector::ConnectError;
 use crate::servers::http::{
     HttpError, HttpLimits, HttpServer, IncomingResponse, MAX_RESPONSE_HEADER_BYTES, OutgoingRequest,
 };
@@ -59,13 +61,19 @@ impl HttpState {
 
 impl WasiHttpView for CallState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { ctx: &mut self.http.context, table: &mut self.guest.table, hooks: &mut self.http.hooks }
+        WasiHttpCtxView {
+            ctx: &mut self.http.context,
+            table: &mut self.guest.table,
+            hooks: &mut self.http.hooks,
+        }
     }
 }
 
 impl WasiHttpHooks for Hooks {
     fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
-        DEFAULT_FORBIDDEN_HEADERS.contains(name) || *name == header::AUTHORIZATION || *name == header::PROXY_AUTHORIZATION
+        DEFAULT_FORBIDDEN_HEADERS.contains(name)
+            || *name == header::AUTHORIZATION
+            || *name == header::PROXY_AUTHORIZATION
     }
 
     fn send_request(
@@ -77,7 +85,8 @@ impl WasiHttpHooks for Hooks {
         let (grant, gate) = (self.grant.clone(), Arc::clone(&self.gate));
         Box::new(async move {
             let IncomingResponse { status, headers, body } = send(&grant, &gate, request, options).await?;
-            let mut response = http::Response::new(Full::new(body).map_err(|never| match never {}).boxed_unsync());
+            let mut response =
+                http::Response::new(Full::new(body).map_err(|never| match never {}).boxed_unsync());
             *response.status_mut() = status;
             *response.headers_mut() = headers;
             Ok((response, Box::new(async { Ok(()) }) as Background))
@@ -94,10 +103,11 @@ async fn send(
     let (parts, body) = request.into_parts();
     let body = collect(body, gate).await?;
     let slot = grant.slot_of(&parts.method, &parts.uri);
+    let method = parts.method.to_string();
     let safe = slot.as_ref().is_ok_and(|(slot, path)| slot.reads(&parts.method, path.path()));
     let effect = Effect {
         capability: "http",
-        operation: parts.method.to_string(),
+        operation: method.clone(),
         access: if safe { Access::Read } else { Access::Write },
         request: json!({
             "url": parts.uri.to_string(),
@@ -130,9 +140,16 @@ async fn send(
                 Performed { value: Ok(response), result, bytes_in }
             }
             Err(error) => {
+                if let HttpError::Connect(ConnectError::AddressRefused { .. }) = error {
+                    gate.refuse("http", &method, error.to_string());
+                }
                 let result = json!({"error": error.to_string()});
                 // More than there was room for is a budget of the call, not a fault of the counterpart.
-                let bytes_in = if matches!(error, HttpError::ResponseTooLarge { .. }) { room.saturating_add(1) } else { 0 };
+                let bytes_in = if matches!(error, HttpError::ResponseTooLarge { .. }) {
+                    room.saturating_add(1)
+                } else {
+                    0
+                };
                 Performed { value: Err(error_code(&error)), result, bytes_in }
             }
         }
@@ -161,14 +178,20 @@ impl Grant {
         let mut reasons = Vec::new();
         for slot in &self.0 {
             match slot.server.covers(scheme, authority, path_and_query.as_str()) {
-                Ok(()) if slot.operations.is_empty() || slot.operations.iter().any(|asked| asked == method.as_str()) => {
+                Ok(())
+                    if slot.operations.is_empty()
+                        || slot.operations.iter().any(|asked| asked == method.as_str()) =>
+                {
                     return Ok((Arc::clone(slot), path_and_query));
                 }
-                Ok(()) => reasons.push(format!("slot `{}` asks only for {}", slot.name, slot.operations.join(", "))),
+                Ok(()) => {
+                    reasons.push(format!("slot `{}` asks only for {}", slot.name, slot.operations.join(", ")))
+                }
                 Err(reason) => reasons.push(format!("slot `{}`: {reason}", slot.name)),
             }
         }
-        let granted = if reasons.is_empty() { "no server is bound to a slot".to_owned() } else { reasons.join("; ") };
+        let granted =
+            if reasons.is_empty() { "no server is bound to a slot".to_owned() } else { reasons.join("; ") };
         Err(Refusal(format!("{scheme}://{authority}{path} is not granted: {granted}", path = uri.path())))
     }
 }
@@ -197,7 +220,11 @@ fn shortest(options: &RequestOptions) -> Option<Duration> {
 fn error_code(error: &HttpError) -> Error {
     match error {
         HttpError::Refused(_) => Error::HttpRequestDenied,
-        HttpError::Connect(error) => Error::from(error),
+        HttpError::Connect(ConnectError::AddressRefused { .. }) => Error::DestinationIpProhibited,
+        HttpError::Connect(ConnectError::Resolve { .. }) => Error::DnsError { rcode: None, info_code: None },
+        HttpError::Connect(ConnectError::Tcp { .. }) => Error::ConnectionRefused,
+        HttpError::Connect(ConnectError::Tls { .. }) => Error::TlsCertificateError,
+        HttpError::Connect(ConnectError::Timeout { .. }) => Error::ConnectionTimeout,
         HttpError::Timeout { .. } => Error::ConnectionReadTimeout,
         HttpError::ResponseTooLarge { limit, .. } => Error::HttpResponseBodySize(Some(*limit as u64)),
         HttpError::HeadersTooLarge { limit, .. } => {
@@ -220,7 +247,9 @@ fn readable_headers(headers: &HeaderMap) -> Value {
         let values: Vec<String> = headers
             .get_all(name)
             .iter()
-            .map(|value| if secret { "***".to_owned() } else { String::from_utf8_lossy(value.as_bytes()).into_owned() })
+            .map(|value| {
+                if secret { "***".to_owned() } else { String::from_utf8_lossy(value.as_bytes()).into_owned() }
+            })
             .collect();
         readable.insert(name.as_str().to_owned(), values.join(", ").into());
     }

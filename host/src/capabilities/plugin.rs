@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use futures::FutureExt;
 use wasmtime::component::InstancePre;
 
+use super::contract::Filtered;
 use super::contract::data_filter::{DataFilter, DataFilterPre};
 use super::contract::provisioner::{Provisioner, ProvisionerPre};
 use super::contract::records::Subject;
 use super::contract::types::{Context, Description, Failure, Inspection as Held, Invocation, Outcome};
-use super::contract::Filtered;
 use super::{CallState, link};
 use crate::sandbox::{Call, CallEnd, Inspection, Refused, Sandbox, Settings, World};
 
@@ -49,20 +48,15 @@ macro_rules! call {
         let call = Call { export: $export, state: $state };
         $self
             .sandbox
-            .call(&$plugin.instance, call, |$store| {
-                async move {
-                    match &$plugin.exports {
-                        Exports::Provisioner(exports) => {
-                            let $instance: Provisioner = exports.instantiate_async(&mut *$store).await?;
-                            $provisioner
-                        }
-                        Exports::DataFilter(exports) => {
-                            let $instance: DataFilter = exports.instantiate_async(&mut *$store).await?;
-                            $data_filter
-                        }
-                    }
+            .call(&$plugin.instance, call, async |$store| match &$plugin.exports {
+                Exports::Provisioner(exports) => {
+                    let $instance: Provisioner = exports.instantiate_async(&mut *$store).await?;
+                    $provisioner
                 }
-                .boxed()
+                Exports::DataFilter(exports) => {
+                    let $instance: DataFilter = exports.instantiate_async(&mut *$store).await?;
+                    $data_filter
+                }
             })
             .await
     }};
@@ -116,7 +110,12 @@ impl PluginHost {
     }
 
     /// Brings the counterpart up to date with one subject.
-    pub async fn provision(&self, plugin: &Plugin, state: CallState, invocation: &Invocation) -> Said<Outcome> {
+    pub async fn provision(
+        &self,
+        plugin: &Plugin,
+        state: CallState,
+        invocation: &Invocation,
+    ) -> Said<Outcome> {
         call!(self, plugin, state, "provision", |instance, store| {
             provisioner: instance.provender_plugin_provisioning().call_provision(store, invocation).await,
             data_filter: { let _ = (instance, store); Err(wrong_world("provision")) },
@@ -124,7 +123,13 @@ impl PluginHost {
     }
 
     /// Reads what the counterpart holds of one subject.
-    pub async fn inspect(&self, plugin: &Plugin, state: CallState, context: &Context, subject: &Subject) -> Said<Held> {
+    pub async fn inspect(
+        &self,
+        plugin: &Plugin,
+        state: CallState,
+        context: &Context,
+        subject: &Subject,
+    ) -> Said<Held> {
         call!(self, plugin, state, "inspect", |instance, store| {
             provisioner: instance.provender_plugin_provisioning().call_inspect(store, context, subject).await,
             data_filter: { let _ = (instance, store); Err(wrong_world("inspect")) },

@@ -96,28 +96,40 @@ impl Host for CallState {
         limit: u32,
     ) -> wasmtime::Result<Result<MemberPage, Error>> {
         let limit = page_size(limit);
-        let request = json!({"group": group, "identifier_type": identifier_type, "after": after, "limit": limit});
+        let request =
+            json!({"group": group, "identifier_type": identifier_type, "after": after, "limit": limit});
         let id = group.clone();
         let page = self
-            .look_up("members", request, async |reader| reader.members(group, identifier_type, after, limit).await)
+            .look_up("members", request, async |reader| {
+                reader.members(group, identifier_type, after, limit).await
+            })
             .await?;
         Ok(found(page, "group", &id))
     }
 
     async fn get_group(&mut self, group: String) -> wasmtime::Result<Result<Group, Error>> {
         let id = group.clone();
-        let found_group =
-            self.look_up("get-group", json!({"group": group}), async |reader| reader.group(group).await).await?;
+        let found_group = self
+            .look_up("get-group", json!({"group": group}), async |reader| reader.group(group).await)
+            .await?;
         Ok(found(found_group, "group", &id))
     }
 
-    async fn groups(&mut self, after: Option<String>, limit: u32) -> wasmtime::Result<Result<GroupPage, Error>> {
+    async fn groups(
+        &mut self,
+        after: Option<String>,
+        limit: u32,
+    ) -> wasmtime::Result<Result<GroupPage, Error>> {
         let limit = page_size(limit);
         let request = json!({"after": after, "limit": limit});
         self.look_up("groups", request, async |reader| reader.groups(after, limit).await).await.map(Ok)
     }
 
-    async fn services(&mut self, after: Option<String>, limit: u32) -> wasmtime::Result<Result<ServicePage, Error>> {
+    async fn services(
+        &mut self,
+        after: Option<String>,
+        limit: u32,
+    ) -> wasmtime::Result<Result<ServicePage, Error>> {
         let limit = page_size(limit);
         let request = json!({"after": after, "limit": limit});
         self.look_up("services", request, async |reader| reader.services(after, limit).await).await.map(Ok)
@@ -133,7 +145,10 @@ impl Host for CallState {
         self.look_up("affiliations", json!({}), async |reader| reader.affiliations().await).await.map(Ok)
     }
 
-    async fn written_identifiers(&mut self, record: String) -> wasmtime::Result<Result<Vec<Identifier>, Error>> {
+    async fn written_identifiers(
+        &mut self,
+        record: String,
+    ) -> wasmtime::Result<Result<Vec<Identifier>, Error>> {
         let id = record.clone();
         let request = json!({"record_id": record});
         let identifiers = self

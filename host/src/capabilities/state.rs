@@ -112,8 +112,14 @@ impl CallState {
         }
         let reader = self.state.granted(scope);
         let granted = reader.as_ref().map(drop).map_err(Clone::clone);
-        let effect =
-            Effect { capability: "state", operation: operation.to_owned(), access, request, bytes_out, granted };
+        let effect = Effect {
+            capability: "state",
+            operation: operation.to_owned(),
+            access,
+            request,
+            bytes_out,
+            granted,
+        };
         let gate = Arc::clone(&self.guest().gate);
         let result = gate.pass(effect, |_| async move {
             let Ok(reader) = reader else {
@@ -158,7 +164,9 @@ impl CallState {
 fn check_key(key: &str) -> Result<(), Error> {
     match key.len() {
         1..=MAX_KEY_BYTES => Ok(()),
-        length => Err(Error::InvalidKey(format!("a key has 1 to {MAX_KEY_BYTES} bytes, this one has {length}"))),
+        length => {
+            Err(Error::InvalidKey(format!("a key has 1 to {MAX_KEY_BYTES} bytes, this one has {length}")))
+        }
     }
 }
 
@@ -189,7 +197,12 @@ impl Host for CallState {
         self.state_effect(("get", Access::Read), scope, request, 0, read).await.map(Ok)
     }
 
-    async fn set(&mut self, scope: Scope, key: String, value: Vec<u8>) -> wasmtime::Result<Result<(), Error>> {
+    async fn set(
+        &mut self,
+        scope: Scope,
+        key: String,
+        value: Vec<u8>,
+    ) -> wasmtime::Result<Result<(), Error>> {
         self.put("set", scope, key, Some(value)).await
     }
 
@@ -223,7 +236,11 @@ impl Host for CallState {
             let stored = reader.keys(scope, prefix, after, more).await?;
             let mut keys: std::collections::BTreeSet<String> = stored.into_iter().collect();
             for (key, present) in written {
-                if present { keys.insert(key) } else { keys.remove(&key) };
+                if present {
+                    keys.insert(key)
+                } else {
+                    keys.remove(&key)
+                };
             }
             let keys: Vec<String> = keys.into_iter().take(limit as usize).collect();
             let bytes_in = keys.iter().map(String::len).sum::<usize>() as u64;

@@ -32,6 +32,18 @@ pub(super) async fn commit(store: &Store, work: &Work, finished: Finished) -> Re
         .write(move |transaction| {
             Box::pin(async move {
                 let Finished { action, outcome, identifiers, state, usage, transcript, at } = finished;
+                let end = FinishedInvocation {
+                    co: work.co.clone(),
+                    id: work.id,
+                    outcome: outcome.clone(),
+                    usage,
+                    finished: at,
+                    transcript,
+                };
+                // Nothing is left to commit when the target went away meanwhile.
+                if transaction.finish_invocations(&[end]).await?.is_empty() {
+                    return Ok(());
+                }
                 let service = before
                     .unwrap_or_else(|| ProvisionedService::never(work.target.clone(), work.subject.clone()))
                     .after(work.id, action, &outcome, at);
@@ -44,9 +56,7 @@ pub(super) async fn commit(store: &Store, work: &Work, finished: Finished) -> Re
                     let identifiers = identifiers.into_iter().map(|it| (it.identifier, it.identifier_type)).collect();
                     write_back(transaction, &work.co, &work.target, &work.subject, identifiers, at).await?;
                 }
-                let co = work.co;
-                let end = FinishedInvocation { co, id: work.id, outcome, usage, finished: at, transcript };
-                transaction.finish_invocations(&[end]).await
+                Ok(())
             })
         })
         .await

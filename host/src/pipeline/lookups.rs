@@ -13,7 +13,7 @@ use crate::capabilities::contract::records::{CollaborationUnit, Group, Identifie
 use crate::capabilities::contract::registry::{Affiliation, GroupPage, MemberPage, ServicePage};
 use crate::capabilities::registry::RegistryReader;
 use crate::registry::record::{Person, Record, RecordKind, SubjectKey};
-use crate::registry::visible::{self, membership_in_force, visible_group};
+use crate::registry::visible::{self, is_valid_at, visible_group};
 use crate::store::{Store, StoredRecord};
 
 /// Look-ups of one call.
@@ -72,7 +72,7 @@ impl Lookups {
         let now = Timestamp::now();
         let members = memberships
             .into_iter()
-            .filter(|membership| membership_in_force(membership, now))
+            .filter(|membership| is_valid_at(membership.valid_from, membership.valid_through, now))
             .filter_map(|membership| {
                 let person = people.get(&membership.person)?;
                 person

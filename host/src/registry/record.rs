@@ -528,3 +528,6 @@ impl Status {
         matches!(self, Self::Active | Self::GracePeriod)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
 use wasmtime::Store;
 use wasmtime::component::{Component, InstancePre, Linker};
@@ -134,11 +133,11 @@ impl<S: GuestState> Sandbox<S> {
     }
 
     /// Calls an export: `body` makes the instance in the store and calls it.
-    pub async fn call<R: Send>(
+    pub async fn call<R>(
         &self,
         instance: &InstancePre<S>,
         call: Call<S>,
-        body: impl for<'a> FnOnce(&'a mut Store<S>) -> BoxFuture<'a, wasmtime::Result<R>> + Send,
+        body: impl AsyncFnOnce(&mut Store<S>) -> wasmtime::Result<R>,
     ) -> CallEnd<S, R> {
         // Waiting for a slot is not the plugin's fault, so the clock starts after it. The semaphore is never closed.
         let _slot = self.slots.acquire().await;

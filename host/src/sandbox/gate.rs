@@ -96,14 +96,21 @@ impl Gate {
     }
 
     /// Lets an effect happen, or closes the gate. `perform` is told how many bytes may still come in.
-    pub async fn pass<T, F>(&self, effect: Effect, perform: impl FnOnce(u64) -> F + Send) -> Result<T, Violation>
+    pub async fn pass<T, F>(
+        &self,
+        effect: Effect,
+        perform: impl FnOnce(u64) -> F + Send,
+    ) -> Result<T, Violation>
     where
         F: Future<Output = Performed<T>> + Send,
     {
         let (sequence, room) = match self.admit(&effect) {
             Ok(admitted) => admitted,
             Err(violation) => {
-                self.record(effect, Entry { result: json!({"refused": violation.to_string()}), ..Entry::default() });
+                self.record(
+                    effect,
+                    Entry { result: json!({"refused": violation.to_string()}), ..Entry::default() },
+                );
                 return Err(violation);
             }
         };
@@ -135,6 +142,12 @@ impl Gate {
         self.ledger().violation.get_or_insert(violation).clone()
     }
 
+    /// Closes the gate for an effect that turned out not to be granted only while it was performed.
+    pub fn refuse(&self, capability: &'static str, operation: &str, reason: String) {
+        let violation = Violation::Refused { capability, operation: operation.to_owned(), reason };
+        self.ledger().violation.get_or_insert(violation);
+    }
+
     /// What closed the gate, if it is closed.
     pub fn violation(&self) -> Option<Violation> {
         self.ledger().violation.clone()
@@ -164,7 +177,9 @@ impl Gate {
                 operation: effect.operation.clone(),
                 reason: reason.clone(),
             }),
-            Ok(()) => self.over(LimitName::Effects, effects).or_else(|| self.over(LimitName::BytesOut, bytes_out)),
+            Ok(()) => {
+                self.over(LimitName::Effects, effects).or_else(|| self.over(LimitName::BytesOut, bytes_out))
+            }
         };
         if let Some(violation) = violation {
             ledger.violation = Some(violation.clone());
@@ -257,7 +272,8 @@ mod tests {
     #[tokio::test]
     async fn a_refused_effect_does_not_happen_and_closes_the_gate_for_those_that_follow() {
         let gate = Gate::new(Limits::default());
-        let refused = gate.pass(write(Err(Refusal("nothing is granted".to_owned()))), three_bytes).await.unwrap_err();
+        let refused =
+            gate.pass(write(Err(Refusal("nothing is granted".to_owned()))), three_bytes).await.unwrap_err();
         assert_eq!(refused.to_string(), "test write is refused: nothing is granted");
         assert_eq!(gate.pass(write(Ok(())), three_bytes).await.unwrap_err(), refused);
         assert_eq!(gate.effects(), 0);

@@ -67,11 +67,7 @@ impl AddressClass {
 
     fn stricter(self, other: Self) -> Self {
         let rank = |class: Self| (class.permitted(true), class.permitted(false));
-        if rank(other) < rank(self) {
-            other
-        } else {
-            self
-        }
+        if rank(other) < rank(self) { other } else { self }
     }
 
     fn of_v4(address: Ipv4Addr) -> Self {
@@ -216,21 +212,11 @@ mod tests {
                 "2002:c0a8:1::1",
             ],
         ),
-        (
-            Shared,
-            &["100.64.0.0", "100.127.255.255", "::ffff:100.64.0.1"],
-        ),
+        (Shared, &["100.64.0.0", "100.127.255.255", "::ffff:100.64.0.1"]),
         (Benchmarking, &["198.18.0.0", "198.19.255.255", "2001:2::1"]),
         (
             Documentation,
-            &[
-                "192.0.2.1",
-                "198.51.100.1",
-                "203.0.113.255",
-                "2001:db8::1",
-                "3fff::1",
-                "3fff:fff::1",
-            ],
+            &["192.0.2.1", "198.51.100.1", "203.0.113.255", "2001:db8::1", "3fff::1", "3fff:fff::1"],
         ),
         (
             Reserved,
@@ -248,16 +234,7 @@ mod tests {
                 "::1:0:0:0",
             ],
         ),
-        (
-            LinkLocal,
-            &[
-                "169.254.0.1",
-                "169.254.170.2",
-                "fe80::1",
-                "febf::1",
-                "::ffff:169.254.1.1",
-            ],
-        ),
+        (LinkLocal, &["169.254.0.1", "169.254.170.2", "fe80::1", "febf::1", "::ffff:169.254.1.1"]),
         (
             Metadata,
             &[
@@ -276,14 +253,8 @@ mod tests {
                 "2001:0:4136:e378:8000:63bf:5601:5601",
             ],
         ),
-        (
-            Unspecified,
-            &["0.0.0.0", "0.1.2.3", "::", "::5", "::ffff:0.0.0.0"],
-        ),
-        (
-            Multicast,
-            &["224.0.0.1", "239.255.255.255", "ff02::1", "ff0e::1"],
-        ),
+        (Unspecified, &["0.0.0.0", "0.1.2.3", "::", "::5", "::ffff:0.0.0.0"]),
+        (Multicast, &["224.0.0.1", "239.255.255.255", "ff02::1", "ff0e::1"]),
         (Broadcast, &["255.255.255.255", "::ffff:255.255.255.255"]),
         (Translated, &["64:ff9b:1::1", "64:ff9b:1:ffff::7f00:1"]),
     ];
@@ -292,11 +263,7 @@ mod tests {
     fn every_address_has_the_class_of_the_registries() {
         for (class, addresses) in TABLE {
             for address in *addresses {
-                assert_eq!(
-                    AddressClass::of(address.parse().unwrap()),
-                    *class,
-                    "{address}"
-                );
+                assert_eq!(AddressClass::of(address.parse().unwrap()), *class, "{address}");
             }
         }
     }
@@ -306,29 +273,14 @@ mod tests {
         for (class, _) in TABLE {
             assert_eq!(class.permitted(false), *class == Public, "{class}");
         }
-        for class in [
-            Loopback,
-            Private,
-            Shared,
-            Benchmarking,
-            Documentation,
-            Reserved,
-            Public,
-        ] {
+        for class in [Loopback, Private, Shared, Benchmarking, Documentation, Reserved, Public] {
             assert!(class.permitted(true), "{class}");
         }
     }
 
     #[test]
     fn link_and_metadata_addresses_are_refused_even_when_the_server_is_private() {
-        for class in [
-            Metadata,
-            LinkLocal,
-            Unspecified,
-            Multicast,
-            Broadcast,
-            Translated,
-        ] {
+        for class in [Metadata, LinkLocal, Unspecified, Multicast, Broadcast, Translated] {
             assert!(!class.permitted(true), "{class}");
         }
     }

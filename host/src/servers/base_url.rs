@@ -32,9 +32,7 @@ impl BaseUrl {
         if authority.contains(['@', '/', '\\', '?', '#', '%'])
             || !authority.bytes().all(|byte| byte.is_ascii_graphic())
         {
-            return Err(format!(
-                "authority {authority:?} is more than a host and a port"
-            ));
+            return Err(format!("authority {authority:?} is more than a host and a port"));
         }
         let origin = Url::parse(&format!("{}://{authority}/", self.url.scheme()))
             .map_err(|error| format!("authority {authority:?}: {error}"))?;
@@ -59,20 +57,12 @@ impl BaseUrl {
 
     /// The absolute URI of a path at this origin.
     pub fn uri(&self, path_and_query: PathAndQuery) -> Result<Uri, http::Error> {
-        let scheme = if self.is_https() {
-            Scheme::HTTPS
-        } else {
-            Scheme::HTTP
-        };
-        Uri::builder()
-            .scheme(scheme)
-            .authority(self.authority.clone())
-            .path_and_query(path_and_query)
-            .build()
+        let scheme = if self.is_https() { Scheme::HTTPS } else { Scheme::HTTP };
+        Uri::builder().scheme(scheme).authority(self.authority.clone()).path_and_query(path_and_query).build()
     }
 
     /// The path without a trailing slash: empty for the root.
-    fn path(&self) -> &str {
+    pub fn path(&self) -> &str {
         self.url.path().trim_end_matches('/')
     }
 }
@@ -91,9 +81,7 @@ impl FromStr for BaseUrl {
         }
         let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(
-                "must not hold a user name or password; put them into `authentication`".to_owned(),
-            );
+            return Err("must not hold a user name or password; put them into `authentication`".to_owned());
         }
         if url.query().is_some() || url.fragment().is_some() {
             return Err("must not have a query or fragment".to_owned());
@@ -108,10 +96,7 @@ impl FromStr for BaseUrl {
         if url.path().contains("//") {
             return Err("must not have an empty part in its path".to_owned());
         }
-        let authority = url
-            .authority()
-            .parse()
-            .map_err(|error| format!("has an unusable host: {error}"))?;
+        let authority = url.authority().parse().map_err(|error| format!("has an unusable host: {error}"))?;
         Ok(Self { url, authority })
     }
 }
@@ -136,29 +121,17 @@ fn check_path(path: &str) -> Result<(), String> {
     if path.contains(['\\', '#']) || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(format!("path {path:?} holds what must be percent-encoded"));
     }
-    if path.split('%').skip(1).any(|rest| {
-        rest.bytes()
-            .take_while(u8::is_ascii_hexdigit)
-            .take(2)
-            .count()
-            < 2
-    }) {
-        return Err(format!(
-            "path {path} has an incomplete percent-encoding; write % as %25"
-        ));
+    if path.split('%').skip(1).any(|rest| rest.bytes().take_while(u8::is_ascii_hexdigit).take(2).count() < 2)
+    {
+        return Err(format!("path {path} has an incomplete percent-encoding; write % as %25"));
     }
     let mut bytes = path.as_bytes().to_vec();
     for _ in 0..=MAX_ENCODINGS {
-        if bytes
-            .split(|byte| matches!(byte, b'/' | b'\\'))
-            .any(is_dots)
-        {
+        if bytes.split(|byte| matches!(byte, b'/' | b'\\')).any(is_dots) {
             return Err(format!("path {path} has a segment of dots"));
         }
         if std::str::from_utf8(&bytes).map_or(true, |text| text.contains(char::is_control)) {
-            return Err(format!(
-                "path {path} has an encoded control character or is not UTF-8"
-            ));
+            return Err(format!("path {path} has an encoded control character or is not UTF-8"));
         }
         let decoded = percent_decoded(&bytes);
         if decoded.len() == bytes.len() {
@@ -166,26 +139,16 @@ fn check_path(path: &str) -> Result<(), String> {
         }
         bytes = decoded;
     }
-    Err(format!(
-        "path {path} is percent-encoded more than {MAX_ENCODINGS} times"
-    ))
+    Err(format!("path {path} is percent-encoded more than {MAX_ENCODINGS} times"))
 }
 
 fn is_dots(segment: &[u8]) -> bool {
-    let name = segment
-        .split(|byte| *byte == b';')
-        .next()
-        .unwrap_or_default()
-        .trim_ascii();
+    let name = segment.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     !name.is_empty() && name.iter().all(|byte| matches!(byte, b'.' | b' '))
 }
 
 fn percent_decoded(mut bytes: &[u8]) -> Vec<u8> {
-    let hex = |digit: u8| {
-        char::from(digit)
-            .to_digit(16)
-            .and_then(|value| u8::try_from(value).ok())
-    };
+    let hex = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
     let mut decoded = Vec::with_capacity(bytes.len());
     while let [first, rest @ ..] = bytes {
         bytes = rest;
@@ -217,10 +180,7 @@ mod tests {
             ("https://example.org", "https://example.org"),
             ("https://example.org/", "https://example.org"),
             ("HTTPS://Example.ORG:443/Api/", "https://example.org/Api"),
-            (
-                "http://example.org:8080/a/b/",
-                "http://example.org:8080/a/b",
-            ),
+            ("http://example.org:8080/a/b/", "http://example.org:8080/a/b"),
             ("http://example.org:80", "http://example.org"),
             ("http://[::0:1]:8080/", "http://[::1]:8080"),
             ("http://0x7f.1/", "http://127.0.0.1"),
@@ -273,20 +233,8 @@ mod tests {
             (api, "HTTPS", "EXAMPLE.org", "/api/x", true),
             (api, "https", "example.org:443", "/api/x", true),
             (api, "https", "example.org", "/api//x", true),
-            (
-                api,
-                "https",
-                "example.org",
-                "/api/https%3A%2F%2Forcid.org%2F0000",
-                true,
-            ),
-            (
-                api,
-                "https",
-                "example.org",
-                "/api/a.b..c/.well-known/x%2e",
-                true,
-            ),
+            (api, "https", "example.org", "/api/https%3A%2F%2Forcid.org%2F0000", true),
+            (api, "https", "example.org", "/api/a.b..c/.well-known/x%2e", true),
             (api, "https", "example.org", "/api/%C3%A9/100%25", true),
             (root, "https", "example.org", "/", true),
             (root, "https", "example.org", "/anything", true),
@@ -324,41 +272,17 @@ mod tests {
             (api, "https", "example.org", "/api/%2e%2e/admin", false),
             (api, "https", "example.org", "/api/.%2E/admin", false),
             (api, "https", "example.org", "/api/..%2Fadmin", false),
-            (
-                api,
-                "https",
-                "example.org",
-                "/api/x%2F..%2F..%2Fadmin",
-                false,
-            ),
-            (
-                api,
-                "https",
-                "example.org",
-                "/api/x%5c..%5c..%5cadmin",
-                false,
-            ),
+            (api, "https", "example.org", "/api/x%2F..%2F..%2Fadmin", false),
+            (api, "https", "example.org", "/api/x%5c..%5c..%5cadmin", false),
             (api, "https", "example.org", "/api/%252e%252e/admin", false),
-            (
-                api,
-                "https",
-                "example.org",
-                "/api/%25252e%25252e/admin",
-                false,
-            ),
+            (api, "https", "example.org", "/api/%25252e%25252e/admin", false),
             (api, "https", "example.org", "/api/%2525252525252e/x", false),
             (api, "https", "example.org", "/api/..;/admin", false),
             (api, "https", "example.org", "/api/..%3Bx/admin", false),
             (api, "https", "example.org", "/api/..%20/admin", false),
             (api, "https", "example.org", "/api/..%00/admin", false),
             (api, "https", "example.org", "/api/.%09./admin", false),
-            (
-                api,
-                "https",
-                "example.org",
-                "/api/%c0%ae%c0%ae/admin",
-                false,
-            ),
+            (api, "https", "example.org", "/api/%c0%ae%c0%ae/admin", false),
             (api, "https", "example.org", "/api\\..\\admin", false),
             (api, "https", "example.org", "/api/a b", false),
             (api, "https", "example.org", "/api/x#y", false),
@@ -366,42 +290,22 @@ mod tests {
             (api, "https", "example.org", "/api/%2", false),
             (api, "https", "example.org", "/api/é", false),
             ("http://127.0.0.1:8080", "http", "127.0.0.1:8080", "/", true),
-            (
-                "http://127.0.0.1:8080",
-                "http",
-                "2130706433:8080",
-                "/",
-                true,
-            ),
-            (
-                "http://127.0.0.1:8080",
-                "http",
-                "localhost:8080",
-                "/",
-                false,
-            ),
+            ("http://127.0.0.1:8080", "http", "2130706433:8080", "/", true),
+            ("http://127.0.0.1:8080", "http", "localhost:8080", "/", false),
             ("http://[::1]:8080", "http", "[0:0::1]:8080", "/", true),
             ("http://[::1]:8080", "http", "[::2]:8080", "/", false),
         ];
         for (url, scheme, authority, path, covered) in table {
             let answer = base(url).covers(scheme, authority, path);
-            assert_eq!(
-                answer.is_ok(),
-                *covered,
-                "{url} {scheme} {authority} {path}: {answer:?}"
-            );
+            assert_eq!(answer.is_ok(), *covered, "{url} {scheme} {authority} {path}: {answer:?}");
         }
     }
 
     #[test]
     fn a_request_goes_to_the_origin_with_its_own_path() {
-        let uri = base("https://Example.org:443/api/")
-            .uri(PathAndQuery::from_static("/api/x?y=1"))
-            .unwrap();
+        let uri = base("https://Example.org:443/api/").uri(PathAndQuery::from_static("/api/x?y=1")).unwrap();
         assert_eq!(uri.to_string(), "https://example.org/api/x?y=1");
-        let uri = base("http://[::1]:8080")
-            .uri(PathAndQuery::from_static("/"))
-            .unwrap();
+        let uri = base("http://[::1]:8080").uri(PathAndQuery::from_static("/")).unwrap();
         assert_eq!(uri.to_string(), "http://[::1]:8080/");
     }
 }

@@ -23,11 +23,7 @@ pub type Secrets = BTreeMap<String, SecretString>;
 
 /// A server as stored and shown, without secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    tag = "kind",
-    rename_all = "snake_case",
-    bound(deserialize = "A: Deserialize<'de> + Default")
-)]
+#[serde(tag = "kind", rename_all = "snake_case", bound(deserialize = "A: Deserialize<'de> + Default"))]
 pub enum ServerConfiguration<A = Authentication> {
     /// An HTTP or HTTPS server.
     Http(HttpConfiguration<A>),
@@ -171,10 +167,7 @@ pub struct InvalidConfiguration(pub Vec<InvalidField>);
 impl fmt::Display for InvalidConfiguration {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("invalid server configuration")?;
-        for (separator, field) in std::iter::once(": ")
-            .chain(std::iter::repeat("; "))
-            .zip(&self.0)
-        {
+        for (separator, field) in std::iter::once(": ").chain(std::iter::repeat("; ")).zip(&self.0) {
             write!(formatter, "{separator}{} {}", field.pointer, field.problem)?;
         }
         Ok(())
@@ -197,11 +190,7 @@ impl ServerConfiguration {
             Self::Http(http) => Self::Http(http.validate(&mut invalid)),
             Self::Files(files) => Self::Files(files.validate(&mut invalid)),
         };
-        if invalid.is_empty() {
-            Ok(configuration)
-        } else {
-            Err(InvalidConfiguration(invalid))
-        }
+        if invalid.is_empty() { Ok(configuration) } else { Err(InvalidConfiguration(invalid)) }
     }
 }
 
@@ -226,36 +215,22 @@ impl HttpConfiguration {
             }
         }
         if let Authentication::Basic { username } = &self.authentication
-            && (username.is_empty()
-                || username.contains(|letter: char| letter == ':' || letter.is_control()))
+            && (username.is_empty() || username.contains(|letter: char| letter == ':' || letter.is_control()))
         {
-            let problem =
-                "must be a name without colon and control characters (RFC 7617)".to_owned();
+            let problem = "must be a name without colon and control characters (RFC 7617)".to_owned();
             refuse("/authentication/username", problem);
         }
-        if let Some(Err(problem)) = self
-            .ca_certificates
-            .as_deref()
-            .map(tls::certificate_authorities)
-        {
+        if let Some(Err(problem)) = self.ca_certificates.as_deref().map(tls::certificate_authorities) {
             refuse("/ca_certificates", problem);
         }
         for (pointer, value, minimum, maximum) in [
             ("/connect_timeout_ms", self.connect_timeout_ms, 1, 60_000),
             ("/request_timeout_ms", self.request_timeout_ms, 1, 300_000),
-            (
-                "/max_idle_connections",
-                self.max_idle_connections as u64,
-                0,
-                1_000,
-            ),
+            ("/max_idle_connections", self.max_idle_connections as u64, 0, 1_000),
             ("/idle_timeout_ms", self.idle_timeout_ms, 1, 600_000),
         ] {
             if !(minimum..=maximum).contains(&value) {
-                refuse(
-                    pointer,
-                    format!("is {value}; it must be {minimum} to {maximum}"),
-                );
+                refuse(pointer, format!("is {value}; it must be {minimum} to {maximum}"));
             }
         }
         self
@@ -271,16 +246,10 @@ impl FilesConfiguration {
             match std::fs::metadata(root) {
                 Ok(metadata) if metadata.is_dir() => None,
                 Ok(_) => Some(format!("{} is not a directory", self.root)),
-                Err(error) => Some(format!(
-                    "{}: {error}; create the directory first",
-                    self.root
-                )),
+                Err(error) => Some(format!("{}: {error}; create the directory first", self.root)),
             }
         };
-        invalid.extend(problem.map(|problem| InvalidField {
-            pointer: "/root",
-            problem,
-        }));
+        invalid.extend(problem.map(|problem| InvalidField { pointer: "/root", problem }));
         self
     }
 }
@@ -319,15 +288,11 @@ impl ServerInput {
                     check_secret(field, &secret)?;
                     key.seal(&belongs_to(co, server, field), &secret)?
                 }
-                None => kept(http, field, previous)
-                    .ok_or_else(|| invalid_secret(field, "is required"))?,
+                None => kept(http, field, previous).ok_or_else(|| invalid_secret(field, "is required"))?,
             };
             secrets.insert(field.to_owned(), sealed);
         }
-        Ok(StoredServer {
-            configuration,
-            secrets,
-        })
+        Ok(StoredServer { configuration, secrets })
     }
 
     fn split(self) -> (ServerConfiguration, Option<SecretString>) {
@@ -356,12 +321,7 @@ impl StoredServer {
     pub fn open(&self, key: &SecretKey, co: &str, server: &str) -> Result<Secrets, SecretError> {
         self.secrets
             .iter()
-            .map(|(field, sealed)| {
-                Ok((
-                    field.clone(),
-                    key.open(&belongs_to(co, server, field), sealed)?,
-                ))
-            })
+            .map(|(field, sealed)| Ok((field.clone(), key.open(&belongs_to(co, server, field), sealed)?)))
             .collect()
     }
 }
@@ -371,11 +331,7 @@ fn belongs_to(co: &str, server: &str, field: &str) -> String {
     format!("server {field} of {co:?}/{server:?}")
 }
 
-fn kept(
-    http: &HttpConfiguration,
-    field: &str,
-    previous: Option<&StoredServer>,
-) -> Option<SealedSecret> {
+fn kept(http: &HttpConfiguration, field: &str, previous: Option<&StoredServer>) -> Option<SealedSecret> {
     let previous = previous?;
     match &previous.configuration {
         ServerConfiguration::Http(before)
@@ -390,36 +346,23 @@ fn kept(
 fn check_secret(field: &'static str, secret: &SecretString) -> Result<(), InvalidConfiguration> {
     let text = secret.expose_secret();
     match field {
-        "token" if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) => {
-            Err(invalid_secret(
-                field,
-                "must be visible ASCII characters; mind spaces and line ends around it",
-            ))
+        "token" if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) => Err(
+            invalid_secret(field, "must be visible ASCII characters; mind spaces and line ends around it"),
+        ),
+        _ if text.contains(char::is_control) => {
+            Err(invalid_secret(field, "must not hold control characters; mind a line end behind it"))
         }
-        _ if text.contains(char::is_control) => Err(invalid_secret(
-            field,
-            "must not hold control characters; mind a line end behind it",
-        )),
         _ => Ok(()),
     }
 }
 
 fn invalid_secret(field: &str, problem: &str) -> InvalidConfiguration {
-    let pointer = if field == "token" {
-        "/authentication/token"
-    } else {
-        "/authentication/password"
-    };
-    InvalidConfiguration(vec![InvalidField {
-        pointer,
-        problem: problem.to_owned(),
-    }])
+    let pointer = if field == "token" { "/authentication/token" } else { "/authentication/password" };
+    InvalidConfiguration(vec![InvalidField { pointer, problem: problem.to_owned() }])
 }
 
 /// Reads a secret without ever quoting it in an error.
-fn secret_text<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<SecretString>, D::Error> {
+fn secret_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
     Option::<String>::deserialize(deserializer)
         .map(|text| text.map(SecretString::from))
         .map_err(|_| serde::de::Error::custom("a secret must be a string"))

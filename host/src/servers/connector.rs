@@ -34,13 +34,8 @@ pub struct SystemResolver;
 
 impl Resolver for SystemResolver {
     fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
-        async move {
-            Ok(tokio::net::lookup_host((name, 0))
-                .await?
-                .map(|address| address.ip())
-                .collect())
-        }
-        .boxed()
+        async move { Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect()) }
+            .boxed()
     }
 }
 
@@ -113,10 +108,7 @@ impl Connector {
         allow_private: bool,
         timeout: Duration,
     ) -> Self {
-        let mut tcp = HttpConnector::new_with_resolver(CheckedResolver {
-            resolver,
-            allow_private,
-        });
+        let mut tcp = HttpConnector::new_with_resolver(CheckedResolver { resolver, allow_private });
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(TCP_KEEPALIVE));
@@ -149,10 +141,7 @@ impl Service<Uri> for Connector {
                 Ok(Ok(stream)) => Ok(stream),
                 Ok(Err(error)) => Err(match error.downcast::<ConnectError>() {
                     Ok(error) => *error,
-                    Err(error) => ConnectError::Tls {
-                        host,
-                        reason: tls_reason(error.as_ref()),
-                    },
+                    Err(error) => ConnectError::Tls { host, reason: tls_reason(error.as_ref()) },
                 }),
                 Err(_) => Err(ConnectError::Timeout { host, after }),
             }
@@ -187,16 +176,10 @@ impl Service<Uri> for CheckedTcp {
                 check(literal, vec![address], allow_private)?;
             }
             let host = uri.authority().map(ToString::to_string).unwrap_or_default();
-            connecting
-                .oneshot(uri)
-                .await
-                .map_err(|error| match find::<ConnectError>(&error) {
-                    Some(error) => error.clone(),
-                    None => ConnectError::Tcp {
-                        host,
-                        reason: innermost(&error),
-                    },
-                })
+            connecting.oneshot(uri).await.map_err(|error| match find::<ConnectError>(&error) {
+                Some(error) => error.clone(),
+                None => ConnectError::Tcp { host, reason: innermost(&error) },
+            })
         }
         .boxed()
     }
@@ -219,28 +202,17 @@ impl Service<Name> for CheckedResolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let Self {
-            resolver,
-            allow_private,
-        } = self.clone();
+        let Self { resolver, allow_private } = self.clone();
         async move {
             let host = name.as_str();
-            let failed = |reason: String| ConnectError::Resolve {
-                host: host.to_owned(),
-                reason,
-            };
-            let addresses = resolver
-                .resolve(host)
-                .await
-                .map_err(|error| failed(error.to_string()))?;
+            let failed = |reason: String| ConnectError::Resolve { host: host.to_owned(), reason };
+            let addresses = resolver.resolve(host).await.map_err(|error| failed(error.to_string()))?;
             if addresses.is_empty() {
                 return Err(failed("it has no address".to_owned()));
             }
             let permitted = check(host, addresses, allow_private)?;
-            let permitted: Vec<_> = permitted
-                .into_iter()
-                .map(|address| SocketAddr::new(address, 0))
-                .collect();
+            let permitted: Vec<_> =
+                permitted.into_iter().map(|address| SocketAddr::new(address, 0)).collect();
             Ok(permitted.into_iter())
         }
         .boxed()
@@ -248,14 +220,9 @@ impl Service<Name> for CheckedResolver {
 }
 
 /// The addresses that are permitted; fails with the first one refused when none is.
-fn check(
-    host: &str,
-    addresses: Vec<IpAddr>,
-    allow_private: bool,
-) -> Result<Vec<IpAddr>, ConnectError> {
-    let (permitted, refused): (Vec<_>, Vec<_>) = addresses
-        .into_iter()
-        .partition(|address| AddressClass::of(*address).permitted(allow_private));
+fn check(host: &str, addresses: Vec<IpAddr>, allow_private: bool) -> Result<Vec<IpAddr>, ConnectError> {
+    let (permitted, refused): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| AddressClass::of(*address).permitted(allow_private));
     match refused.first() {
         Some(address) if permitted.is_empty() => Err(ConnectError::AddressRefused {
             host: host.to_owned(),
@@ -268,8 +235,7 @@ fn check(
 
 fn tls_reason(error: &(dyn Error + 'static)) -> String {
     use rustls::CertificateError::{
-        BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext,
-        UnknownIssuer,
+        BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, UnknownIssuer,
     };
     let (problem, help) = match find::<rustls::Error>(error) {
         Some(rustls::Error::InvalidCertificate(problem)) => match problem {
@@ -281,19 +247,15 @@ fn tls_reason(error: &(dyn Error + 'static)) -> String {
                 "its certificate is not signed by the issuer it names".to_owned(),
                 "put the certificate of the right issuer into `ca_certificates`",
             ),
-            Expired | ExpiredContext { .. } => {
-                (problem.to_string(), "the server needs a new certificate")
+            Expired | ExpiredContext { .. } => (problem.to_string(), "the server needs a new certificate"),
+            NotValidForName | NotValidForNameContext { .. } => {
+                (problem.to_string(), "use the name that stands in the certificate")
             }
-            NotValidForName | NotValidForNameContext { .. } => (
-                problem.to_string(),
-                "use the name that stands in the certificate",
-            ),
             _ => return format!("its certificate is not accepted: {problem}"),
         },
-        Some(error @ rustls::Error::InvalidMessage(_)) => (
-            error.to_string(),
-            "check that the server speaks TLS on this port",
-        ),
+        Some(error @ rustls::Error::InvalidMessage(_)) => {
+            (error.to_string(), "check that the server speaks TLS on this port")
+        }
         Some(error) => return error.to_string(),
         None => return innermost(error),
     };
@@ -307,22 +269,42 @@ pub(super) fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> 
 
 /// The text of the deepest cause, which is the one that says something.
 pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
-    causes(error)
-        .last()
-        .map(ToString::to_string)
-        .unwrap_or_default()
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     fn cause<'a>(error: &&'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
         let error = *error;
-        match error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref)
-        {
+        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
             Some(wrapped) => Some(wrapped),
             None => error.source(),
         }
     }
     std::iter::successors(Some(error), cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_addresses_only_the_permitted_ones_remain_in_their_order() {
+        let addresses =
+            |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpAddr>>();
+        let all = addresses(&["169.254.169.254", "10.0.0.1", "1.1.1.1", "2606:4700::1111", "fe80::1"]);
+        assert_eq!(check("x", all.clone(), false).unwrap(), addresses(&["1.1.1.1", "2606:4700::1111"]));
+        assert_eq!(check("x", all, true).unwrap(), addresses(&["10.0.0.1", "1.1.1.1", "2606:4700::1111"]));
+        let error = check("x", addresses(&["10.0.0.1", "127.0.0.1"]), false).unwrap_err();
+        assert!(
+            matches!(error, ConnectError::AddressRefused { address, .. } if address == addresses(&["10.0.0.1"])[0])
+        );
+    }
+
+    #[test]
+    fn a_cause_is_found_inside_of_io_errors() {
+        let inner = ConnectError::Resolve { host: "x".to_owned(), reason: "y".to_owned() };
+        let error = io::Error::other(io::Error::other(inner.clone()));
+        assert_eq!(find::<ConnectError>(&error), Some(&inner));
+        assert_eq!(innermost(&error), inner.to_string());
+    }
 }

@@ -133,10 +133,7 @@ impl FilesRoot {
             opened: std::sync::Mutex::new(Arc::new(directory)),
             slow: AtomicBool::new(false),
         };
-        Ok(Self {
-            root: Arc::new(root),
-            appending: Arc::default(),
-        })
+        Ok(Self { root: Arc::new(root), appending: Arc::default() })
     }
 
     /// Appends whole lines, all of them or none, under an exclusive lock (flock); makes the file when missing.
@@ -161,10 +158,7 @@ impl FilesRoot {
     async fn append(&self, path: &FilePath, text: &Arc<[u8]>) -> Result<Append, FilesError> {
         let turn = Arc::clone(&self.appending).lock_owned().await;
         if !self.root.slow.load(Ordering::Relaxed) {
-            return self
-                .root
-                .append(&path.0, text)
-                .map_err(|error| path.explain(&error));
+            return self.root.append(&path.0, text).map_err(|error| path.explain(&error));
         }
         let text = Arc::clone(text);
         // The turn goes along: it must not end before the thread does, even when nobody waits for it any more.
@@ -179,52 +173,31 @@ impl FilesRoot {
     /// A link in the place of the file is replaced, not followed.
     pub async fn write(&self, path: &str, content: Vec<u8>) -> Result<(), FilesError> {
         let path = FilePath::parse(path)?;
-        self.blocking(&path, move |root, path| {
-            replace(&*root.current()?, path, &content)
-        })
-        .await
+        self.blocking(&path, move |root, path| replace(&*root.current()?, path, &content)).await
     }
 
     /// The whole content of a file of at most `max_bytes`.
     pub async fn read(&self, path: &str, max_bytes: u64) -> Result<Vec<u8>, FilesError> {
         let path = FilePath::parse(path)?;
-        let too_large = FilesError::TooLarge {
-            path: path.0.clone(),
-            limit: max_bytes,
-            unit: "bytes",
-        };
-        let content = self
-            .blocking(&path, move |root, path| {
-                read(&*root.current()?, path, max_bytes)
-            })
-            .await?;
+        let too_large = FilesError::TooLarge { path: path.0.clone(), limit: max_bytes, unit: "bytes" };
+        let content =
+            self.blocking(&path, move |root, path| read(&*root.current()?, path, max_bytes)).await?;
         content.ok_or(too_large)
     }
 
     /// Makes a directory and the missing ones above it.
     pub async fn create_directory(&self, path: &str) -> Result<(), FilesError> {
         let path = FilePath::parse(path)?;
-        self.blocking(&path, |root, path| root.current()?.create_dir_all(path))
-            .await
+        self.blocking(&path, |root, path| root.current()?.create_dir_all(path)).await
     }
 
     /// Entries of a directory by ascending name, at most `max_entries` of them; "." is the root.
     pub async fn list(&self, path: &str, max_entries: usize) -> Result<Vec<Entry>, FilesError> {
-        let path = if path == "." {
-            FilePath(path.to_owned())
-        } else {
-            FilePath::parse(path)?
-        };
-        let too_large = FilesError::TooLarge {
-            path: path.0.clone(),
-            limit: max_entries as u64,
-            unit: "entries",
-        };
-        let entries = self
-            .blocking(&path, move |root, path| {
-                list(&*root.current()?, path, max_entries)
-            })
-            .await?;
+        let path = if path == "." { FilePath(path.to_owned()) } else { FilePath::parse(path)? };
+        let too_large =
+            FilesError::TooLarge { path: path.0.clone(), limit: max_entries as u64, unit: "entries" };
+        let entries =
+            self.blocking(&path, move |root, path| list(&*root.current()?, path, max_entries)).await?;
         entries.ok_or(too_large)
     }
 
@@ -251,10 +224,7 @@ impl FilesRoot {
         let name = path.0.clone();
         match tokio::task::spawn_blocking(move || operation(&root, &name)).await {
             Ok(result) => result.map_err(|error| path.explain(&error)),
-            Err(error) => Err(FilesError::Io {
-                path: path.0.clone(),
-                reason: error.to_string(),
-            }),
+            Err(error) => Err(FilesError::Io { path: path.0.clone(), reason: error.to_string() }),
         }
     }
 }
@@ -262,19 +232,15 @@ impl FilesRoot {
 impl Root {
     fn append(&self, path: &str, text: &[u8]) -> io::Result<Append> {
         let start = Instant::now();
-        let appended = self
-            .current()
-            .and_then(|directory| append(&directory, path, text));
-        self.slow
-            .store(start.elapsed() > SLOW_APPEND, Ordering::Relaxed);
+        let appended = self.current().and_then(|directory| append(&directory, path, text));
+        self.slow.store(start.elapsed() > SLOW_APPEND, Ordering::Relaxed);
         appended
     }
 
     fn current(&self) -> io::Result<Arc<Dir>> {
         // Not an error of the path below the root.
-        let explain = |error: io::Error| {
-            io::Error::other(format!("root directory {}: {error}", self.path.display()))
-        };
+        let explain =
+            |error: io::Error| io::Error::other(format!("root directory {}: {error}", self.path.display()));
         let opened = || self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let there = std::fs::metadata(&self.path).map_err(explain)?;
         let known = Arc::clone(&opened());
@@ -282,8 +248,7 @@ impl Root {
         if (metadata.dev(), metadata.ino()) == (there.dev(), there.ino()) {
             return Ok(known);
         }
-        let directory =
-            Arc::new(Dir::open_ambient_dir(&self.path, ambient_authority()).map_err(explain)?);
+        let directory = Arc::new(Dir::open_ambient_dir(&self.path, ambient_authority()).map_err(explain)?);
         *opened() = Arc::clone(&directory);
         Ok(directory)
     }
@@ -313,42 +278,26 @@ impl FilePath {
             None => Ok(Self(path.to_owned())),
             Some(reason) => {
                 let shown = path.chars().take(MAX_PATH_BYTES / 4).collect();
-                Err(FilesError::InvalidPath {
-                    path: shown,
-                    reason: reason.to_owned(),
-                })
+                Err(FilesError::InvalidPath { path: shown, reason: reason.to_owned() })
             }
         }
     }
 
     fn explain(&self, error: &io::Error) -> FilesError {
         let path = self.0.clone();
-        let invalid = |reason: &str| FilesError::InvalidPath {
-            path: self.0.clone(),
-            reason: reason.to_owned(),
-        };
+        let invalid =
+            |reason: &str| FilesError::InvalidPath { path: self.0.clone(), reason: reason.to_owned() };
         match error.kind() {
             io::ErrorKind::NotFound => FilesError::NotFound { path },
-            io::ErrorKind::AlreadyExists => FilesError::AlreadyExists {
-                path,
-                what: "not a directory",
-            },
-            io::ErrorKind::IsADirectory => FilesError::AlreadyExists {
-                path,
-                what: "a directory",
-            },
-            io::ErrorKind::NotADirectory => {
-                invalid("leads through something that is not a directory")
-            }
+            io::ErrorKind::AlreadyExists => FilesError::AlreadyExists { path, what: "not a directory" },
+            io::ErrorKind::IsADirectory => FilesError::AlreadyExists { path, what: "a directory" },
+            io::ErrorKind::NotADirectory => invalid("leads through something that is not a directory"),
             io::ErrorKind::InvalidFilename => invalid("has a part that is too long"),
             // The library's own refusal; one by the operating system has a number.
             io::ErrorKind::PermissionDenied if error.raw_os_error().is_none() => {
                 invalid("leads out of the root")
             }
-            _ => FilesError::Io {
-                path,
-                reason: error.to_string(),
-            },
+            _ => FilesError::Io { path, reason: error.to_string() },
         }
     }
 }
@@ -357,10 +306,7 @@ fn joined(path: &FilePath, lines: &[String]) -> Result<Vec<u8>, FilesError> {
     let mut text = Vec::with_capacity(lines.iter().map(|line| line.len() + 1).sum());
     for (number, line) in (1..).zip(lines) {
         if line.contains('\n') {
-            return Err(FilesError::InvalidLine {
-                path: path.0.clone(),
-                number,
-            });
+            return Err(FilesError::InvalidLine { path: path.0.clone(), number });
         }
         text.extend_from_slice(line.as_bytes());
         text.push(b'\n');
@@ -393,11 +339,7 @@ fn append_to(mut file: &std::fs::File, text: &[u8]) -> io::Result<Append> {
     if length > 0 {
         file.read_exact_at(&mut last, length - 1)?;
     }
-    let written = if last == *b"\n" {
-        file.write_all(text)
-    } else {
-        file.write_all(&[b"\n", text].concat())
-    };
+    let written = if last == *b"\n" { file.write_all(text) } else { file.write_all(&[b"\n", text].concat()) };
     written.inspect_err(|_| {
         // A full disk may have taken a part. What cannot be undone either is ended by the next append.
         let _ = file.set_len(length);
@@ -410,13 +352,8 @@ fn replace(root: &Dir, path: &str, content: &[u8]) -> io::Result<()> {
     let directory = root.open_dir(parent)?;
     let temporary = format!("{TEMPORARY_PREFIX}{}", uuid::Uuid::now_v7());
     let write = || -> io::Result<()> {
-        let mut file = directory.open_with(
-            &temporary,
-            OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(FILE_MODE),
-        )?;
+        let mut file = directory
+            .open_with(&temporary, OpenOptions::new().write(true).create_new(true).mode(FILE_MODE))?;
         match directory.symlink_metadata(name) {
             Ok(metadata) if metadata.is_file() => file.set_permissions(metadata.permissions())?,
             Ok(metadata) if metadata.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
@@ -444,8 +381,7 @@ fn read(directory: &Dir, path: &str, max_bytes: u64) -> io::Result<Option<Vec<u8
     }
     let mut content = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
     // It may grow while it is read.
-    file.take(max_bytes.saturating_add(1))
-        .read_to_end(&mut content)?;
+    file.take(max_bytes.saturating_add(1)).read_to_end(&mut content)?;
     Ok((content.len() as u64 <= max_bytes).then_some(content))
 }
 

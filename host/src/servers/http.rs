@@ -112,9 +112,7 @@ pub enum HttpError {
         limit: usize,
     },
     /// More headers than the limit: in bytes, or more than 100 over HTTP/1.1.
-    #[error(
-        "the response of {server} has too many headers: more than {limit} bytes, or more than 100"
-    )]
+    #[error("the response of {server} has too many headers: more than {limit} bytes, or more than 100")]
     HeadersTooLarge {
         /// Base URL.
         server: String,
@@ -155,13 +153,10 @@ impl HttpServer {
         secrets: &Secrets,
         resolver: Arc<dyn Resolver>,
     ) -> Result<Self, ServerError> {
-        let base_url: BaseUrl =
-            configuration
-                .base_url
-                .parse()
-                .map_err(|problem| ServerError::Unusable {
-                    problem: format!("base_url {problem}"),
-                })?;
+        let base_url: BaseUrl = configuration
+            .base_url
+            .parse()
+            .map_err(|problem| ServerError::Unusable { problem: format!("base_url {problem}") })?;
         let unusable = |problem| ServerError::Unusable { problem };
         let tls = if base_url.is_https() {
             tls::client_configuration(configuration.ca_certificates.as_deref()).map_err(unusable)?
@@ -210,17 +205,11 @@ impl HttpServer {
     ) -> Result<IncomingResponse, HttpError> {
         let after = limits.timeout.min(self.request_timeout);
         let deadline = Instant::now() + after;
-        let late = |phase| HttpError::Timeout {
-            server: self.base_url.to_string(),
-            phase,
-            after,
-        };
+        let late = |phase| HttpError::Timeout { server: self.base_url.to_string(), phase, after };
 
         let request = self.prepare(request)?;
         let exchange = self.client.request(request);
-        let response = tokio::time::timeout_at(deadline, exchange)
-            .await
-            .map_err(|_| late(Phase::Head))?;
+        let response = tokio::time::timeout_at(deadline, exchange).await.map_err(|_| late(Phase::Head))?;
         let (mut head, body) = response.map_err(|error| self.explain(&error))?.into_parts();
         self.check_head(&head.headers, limits)?;
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -230,29 +219,16 @@ impl HttpServer {
         let body = tokio::time::timeout_at(deadline, self.read(body, limits.max_response_bytes))
             .await
             .map_err(|_| late(Phase::Body))??;
-        Ok(IncomingResponse {
-            status: head.status,
-            headers: head.headers,
-            body,
-        })
+        Ok(IncomingResponse { status: head.status, headers: head.headers, body })
     }
 
     fn prepare(&self, request: OutgoingRequest) -> Result<Request<Full<Bytes>>, HttpError> {
-        let OutgoingRequest {
-            method,
-            path_and_query,
-            mut headers,
-            body,
-        } = request;
+        let OutgoingRequest { method, path_and_query, mut headers, body } = request;
         // TRACE would send the credential back; CONNECT would make a tunnel to anywhere.
         if method == Method::TRACE || method == Method::CONNECT {
-            return Err(HttpError::Refused(format!(
-                "method {method} is not allowed"
-            )));
+            return Err(HttpError::Refused(format!("method {method} is not allowed")));
         }
-        self.base_url
-            .covers_path(path_and_query.path())
-            .map_err(HttpError::Refused)?;
+        self.base_url.covers_path(path_and_query.path()).map_err(HttpError::Refused)?;
         remove_connection_headers(&mut headers);
         // Host and length follow from the connection and the body; a length that lies would spoil the connection for
         // those who use it next.
@@ -262,10 +238,7 @@ impl HttpServer {
         if let Some(credential) = &self.credential {
             headers.insert(header::AUTHORIZATION, credential.clone());
         }
-        let uri = self
-            .base_url
-            .uri(path_and_query)
-            .map_err(|error| HttpError::Refused(error.to_string()))?;
+        let uri = self.base_url.uri(path_and_query).map_err(|error| HttpError::Refused(error.to_string()))?;
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = uri;
@@ -274,25 +247,13 @@ impl HttpServer {
     }
 
     fn check_head(&self, headers: &HeaderMap, limits: &HttpLimits) -> Result<(), HttpError> {
-        let limit = limits
-            .max_response_header_bytes
-            .min(MAX_RESPONSE_HEADER_BYTES);
-        let bytes: usize = headers
-            .iter()
-            .map(|(name, value)| name.as_str().len() + value.len())
-            .sum();
-        if bytes > limit {
-            Err(self.headers_too_large(limit))
-        } else {
-            Ok(())
-        }
+        let limit = limits.max_response_header_bytes.min(MAX_RESPONSE_HEADER_BYTES);
+        let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if bytes > limit { Err(self.headers_too_large(limit)) } else { Ok(()) }
     }
 
     async fn read(&self, body: Incoming, limit: usize) -> Result<Bytes, HttpError> {
-        let too_large = || HttpError::ResponseTooLarge {
-            server: self.base_url.to_string(),
-            limit,
-        };
+        let too_large = || HttpError::ResponseTooLarge { server: self.base_url.to_string(), limit };
         // What Content-Length announces is not even begun.
         if body.size_hint().lower() > limit as u64 {
             return Err(too_large());
@@ -310,29 +271,18 @@ impl HttpServer {
         }
         let reason = innermost(error);
         match find::<hyper::Error>(error) {
-            Some(error) if error.is_parse_too_large() => {
-                self.headers_too_large(MAX_RESPONSE_HEADER_BYTES)
-            }
+            Some(error) if error.is_parse_too_large() => self.headers_too_large(MAX_RESPONSE_HEADER_BYTES),
             Some(error) if error.is_parse() || error.is_user() => self.protocol(reason),
-            _ => HttpError::ConnectionLost {
-                server: self.base_url.to_string(),
-                reason,
-            },
+            _ => HttpError::ConnectionLost { server: self.base_url.to_string(), reason },
         }
     }
 
     fn headers_too_large(&self, limit: usize) -> HttpError {
-        HttpError::HeadersTooLarge {
-            server: self.base_url.to_string(),
-            limit,
-        }
+        HttpError::HeadersTooLarge { server: self.base_url.to_string(), limit }
     }
 
     fn protocol(&self, reason: String) -> HttpError {
-        HttpError::Protocol {
-            server: self.base_url.to_string(),
-            reason,
-        }
+        HttpError::Protocol { server: self.base_url.to_string(), reason }
     }
 }
 
@@ -350,32 +300,20 @@ fn credential(
     authentication: &Authentication,
     secrets: &Secrets,
 ) -> Result<Option<HeaderValue>, ServerError> {
-    let secret = |field: &'static str| {
-        secrets
-            .get(field)
-            .ok_or(ServerError::MissingSecret { field })
-    };
+    let secret = |field: &'static str| secrets.get(field).ok_or(ServerError::MissingSecret { field });
     let (field, text) = match authentication {
         Authentication::None {} => return Ok(None),
         Authentication::Basic { username } => {
-            let pair = Zeroizing::new(format!(
-                "{username}:{}",
-                secret("password")?.expose_secret()
-            ));
-            (
-                "password",
-                SecretString::from(format!("Basic {}", STANDARD.encode(pair.as_bytes()))),
-            )
+            let pair = Zeroizing::new(format!("{username}:{}", secret("password")?.expose_secret()));
+            ("password", SecretString::from(format!("Basic {}", STANDARD.encode(pair.as_bytes()))))
         }
-        Authentication::Bearer {} => (
-            "token",
-            SecretString::from(format!("Bearer {}", secret("token")?.expose_secret())),
-        ),
+        Authentication::Bearer {} => {
+            ("token", SecretString::from(format!("Bearer {}", secret("token")?.expose_secret())))
+        }
     };
-    let mut value =
-        HeaderValue::try_from(text.expose_secret()).map_err(|_| ServerError::Unusable {
-            problem: format!("the {field} holds what no header can carry"),
-        })?;
+    let mut value = HeaderValue::try_from(text.expose_secret()).map_err(|_| ServerError::Unusable {
+        problem: format!("the {field} holds what no header can carry"),
+    })?;
     // Keeps it out of Debug output and out of HTTP/2's tables of repeated headers.
     value.set_sensitive(true);
     Ok(Some(value))

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::digest;
+use ring::{digest, hmac};
 use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
@@ -31,9 +31,7 @@ pub enum SecretError {
         reason: String,
     },
     /// Others can read the key file.
-    #[error(
-        "secret key file {path} can be read by others (mode {mode:04o}): run `chmod 600 {path}`"
-    )]
+    #[error("secret key file {path} can be read by others (mode {mode:04o}): run `chmod 600 {path}`")]
     KeyFileOpen {
         /// The file.
         path: PathBuf,
@@ -62,17 +60,13 @@ pub enum SecretError {
         present: String,
     },
     /// The ciphertext was altered, or belongs to something else.
-    #[error(
-        "sealed secret is damaged or belongs to something else than {belongs_to}: set the secret again"
-    )]
+    #[error("sealed secret is damaged or belongs to something else than {belongs_to}: set the secret again")]
     Damaged {
         /// What it was opened for.
         belongs_to: String,
     },
     /// The system's source of random numbers, or the cipher, failed.
-    #[error(
-        "the system's cryptography failed: no random numbers, or a secret too long to be encrypted"
-    )]
+    #[error("the system's cryptography failed: no random numbers, or a secret too long to be encrypted")]
     Cryptography,
 }
 
@@ -86,6 +80,7 @@ pub struct SecretKey {
     cipher: LessSafeKey,
     identifier: String,
     random: SystemRandom,
+    derivation: hmac::Key,
 }
 
 impl SecretKey {
@@ -112,17 +107,21 @@ impl SecretKey {
         &self.identifier
     }
 
+    /// A key for another purpose, which gives nothing of this one away.
+    pub fn derive(&self, purpose: &str) -> [u8; KEY_BYTES] {
+        let tag = hmac::sign(&self.derivation, format!("provender derived key\0{purpose}").as_bytes());
+        let mut derived = [0; KEY_BYTES];
+        for (to, from) in derived.iter_mut().zip(tag.as_ref()) {
+            *to = *from;
+        }
+        derived
+    }
+
     /// Encrypts a secret. It can only be opened with the same `belongs_to`, so that a sealed secret that is moved to
     /// another place in the store is of no use there.
-    pub fn seal(
-        &self,
-        belongs_to: &str,
-        secret: &SecretString,
-    ) -> Result<SealedSecret, SecretError> {
+    pub fn seal(&self, belongs_to: &str, secret: &SecretString) -> Result<SealedSecret, SecretError> {
         let mut nonce = [0; NONCE_LEN];
-        self.random
-            .fill(&mut nonce)
-            .map_err(|_| SecretError::Cryptography)?;
+        self.random.fill(&mut nonce).map_err(|_| SecretError::Cryptography)?;
         let mut ciphertext = Zeroizing::new(secret.expose_secret().as_bytes().to_vec());
         self.cipher
             .seal_in_place_append_tag(
@@ -132,23 +131,13 @@ impl SecretKey {
             )
             .map_err(|_| SecretError::Cryptography)?;
         let sealed = [nonce.as_slice(), ciphertext.as_slice()].concat();
-        Ok(SealedSecret(format!(
-            "{VERSION}:{}:{}",
-            self.identifier,
-            URL_SAFE_NO_PAD.encode(sealed)
-        )))
+        Ok(SealedSecret(format!("{VERSION}:{}:{}", self.identifier, URL_SAFE_NO_PAD.encode(sealed))))
     }
 
     /// Decrypts what [`seal`](Self::seal) made for the same `belongs_to`.
-    pub fn open(
-        &self,
-        belongs_to: &str,
-        sealed: &SealedSecret,
-    ) -> Result<SecretString, SecretError> {
+    pub fn open(&self, belongs_to: &str, sealed: &SealedSecret) -> Result<SecretString, SecretError> {
         let mut parts = sealed.0.splitn(3, ':');
-        let (Some(VERSION), Some(identifier), Some(body)) =
-            (parts.next(), parts.next(), parts.next())
-        else {
+        let (Some(VERSION), Some(identifier), Some(body)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(SecretError::UnknownForm);
         };
         if identifier != self.identifier {
@@ -157,20 +146,14 @@ impl SecretKey {
                 present: self.identifier.clone(),
             });
         }
-        let damaged = || SecretError::Damaged {
-            belongs_to: belongs_to.to_owned(),
-        };
+        let damaged = || SecretError::Damaged { belongs_to: belongs_to.to_owned() };
         let body = Zeroizing::new(URL_SAFE_NO_PAD.decode(body).map_err(|_| damaged())?);
         let (nonce, ciphertext) = body.split_at_checked(NONCE_LEN).ok_or_else(damaged)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| damaged())?;
         let mut ciphertext = Zeroizing::new(ciphertext.to_vec());
         let secret = self
             .cipher
-            .open_in_place(
-                nonce,
-                associated_data(&self.identifier, belongs_to),
-                &mut ciphertext,
-            )
+            .open_in_place(nonce, associated_data(&self.identifier, belongs_to), &mut ciphertext)
             .map_err(|_| damaged())?;
         let secret = std::str::from_utf8(secret).map_err(|_| damaged())?;
         Ok(SecretString::from(secret))
@@ -187,10 +170,7 @@ impl SecretKey {
         }
         let mode = metadata.permissions().mode() & 0o7777;
         if mode & 0o077 != 0 {
-            return Err(SecretError::KeyFileOpen {
-                path: path.to_owned(),
-                mode,
-            });
+            return Err(SecretError::KeyFileOpen { path: path.to_owned(), mode });
         }
         let text = Zeroizing::new(fs::read(path).map_err(|error| key_file(path, error))?);
         let origin = format!("file {}", path.display());
@@ -202,10 +182,7 @@ impl SecretKey {
     }
 
     fn decode(text: &str, origin: &str) -> Result<Self, SecretError> {
-        let invalid = |reason: String| SecretError::InvalidKey {
-            origin: origin.to_owned(),
-            reason,
-        };
+        let invalid = |reason: String| SecretError::InvalidKey { origin: origin.to_owned(), reason };
         let text = text.trim();
         if text.is_empty() {
             return Err(invalid("is empty".to_owned()));
@@ -219,20 +196,13 @@ impl SecretKey {
             return Err(invalid(format!("has {} bytes", bytes.len())));
         }
         let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| SecretError::Cryptography)?;
-        Ok(Self {
-            cipher: LessSafeKey::new(key),
-            identifier: identify(&bytes),
-            random: SystemRandom::new(),
-        })
+        Ok(Self { cipher: LessSafeKey::new(key), identifier: identify(&bytes), random: SystemRandom::new(), derivation: hmac::Key::new(hmac::HMAC_SHA256, &bytes) })
     }
 }
 
 impl fmt::Debug for SecretKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("SecretKey")
-            .field("identifier", &self.identifier)
-            .finish_non_exhaustive()
+        formatter.debug_struct("SecretKey").field("identifier", &self.identifier).finish_non_exhaustive()
     }
 }
 
@@ -241,13 +211,7 @@ fn identify(key: &[u8]) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(b"provender secret key identifier\0");
     context.update(key);
-    context
-        .finish()
-        .as_ref()
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    context.finish().as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn associated_data(identifier: &str, belongs_to: &str) -> Aad<Vec<u8>> {
@@ -258,18 +222,15 @@ fn associated_data(identifier: &str, belongs_to: &str) -> Aad<Vec<u8>> {
 /// another host made meanwhile is never replaced.
 fn create_key_file(path: &Path) -> Result<(), SecretError> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
-    SystemRandom::new()
-        .fill(&mut *key)
-        .map_err(|_| SecretError::Cryptography)?;
+    SystemRandom::new().fill(&mut *key).map_err(|_| SecretError::Cryptography)?;
     let text = Zeroizing::new(STANDARD.encode(*key));
     let directory = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
     let write = || -> io::Result<()> {
-        let mut file = tempfile::Builder::new()
-            .permissions(fs::Permissions::from_mode(0o600))
-            .tempfile_in(directory)?;
+        let mut file =
+            tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o600)).tempfile_in(directory)?;
         writeln!(file, "{}", text.as_str())?;
         file.as_file().sync_all()?;
         match file.persist_noclobber(path) {
@@ -282,10 +243,7 @@ fn create_key_file(path: &Path) -> Result<(), SecretError> {
 }
 
 fn key_file(path: &Path, reason: impl fmt::Display) -> SecretError {
-    SecretError::KeyFile {
-        path: path.to_owned(),
-        reason: reason.to_string(),
-    }
+    SecretError::KeyFile { path: path.to_owned(), reason: reason.to_string() }
 }
 
 #[cfg(test)]
@@ -304,12 +262,7 @@ mod tests {
     fn a_sealed_secret_opens_for_what_it_belongs_to() {
         let key = key(7);
         let sealed = key.seal("co/server/password", &hunter2()).unwrap();
-        assert_eq!(
-            key.open("co/server/password", &sealed)
-                .unwrap()
-                .expose_secret(),
-            "hunter2 ✓"
-        );
+        assert_eq!(key.open("co/server/password", &sealed).unwrap().expose_secret(), "hunter2 ✓");
         assert!(!sealed.0.contains("hunter2"));
         assert!(sealed.0.starts_with(&format!("v1:{}:", key.identifier())));
     }
@@ -317,10 +270,7 @@ mod tests {
     #[test]
     fn the_same_secret_is_sealed_differently_each_time() {
         let key = key(7);
-        assert_ne!(
-            key.seal("a", &hunter2()).unwrap(),
-            key.seal("a", &hunter2()).unwrap()
-        );
+        assert_ne!(key.seal("a", &hunter2()).unwrap(), key.seal("a", &hunter2()).unwrap());
     }
 
     #[test]
@@ -335,17 +285,11 @@ mod tests {
         for position in 0..bytes.len() {
             bytes[position] ^= 1;
             let altered = SealedSecret(format!("{head}:{}", URL_SAFE_NO_PAD.encode(&bytes)));
-            assert!(matches!(
-                key.open("co/one/password", &altered),
-                Err(SecretError::Damaged { .. })
-            ));
+            assert!(matches!(key.open("co/one/password", &altered), Err(SecretError::Damaged { .. })));
             bytes[position] ^= 1;
         }
         let cut = SealedSecret(format!("{head}:AAAA"));
-        assert!(matches!(
-            key.open("co/one/password", &cut),
-            Err(SecretError::Damaged { .. })
-        ));
+        assert!(matches!(key.open("co/one/password", &cut), Err(SecretError::Damaged { .. })));
     }
 
     #[test]
@@ -356,9 +300,7 @@ mod tests {
             matches!(&error, SecretError::OtherKey { sealed_with, .. } if sealed_with == key(7).identifier())
         );
         for form in ["", "v1", "v1:ab", "v2:ab:cd", "hunter2"] {
-            let error = key(7)
-                .open("a", &SealedSecret(form.to_owned()))
-                .unwrap_err();
+            let error = key(7).open("a", &SealedSecret(form.to_owned())).unwrap_err();
             assert!(matches!(error, SecretError::UnknownForm), "{form}: {error}");
         }
     }
@@ -393,23 +335,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("secret.key");
         let first = SecretKey::load_or_create(&path).unwrap();
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o7777,
-            0o600
-        );
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
         let sealed = first.seal("a", &hunter2()).unwrap();
         let again = SecretKey::load_or_create(&path).unwrap();
-        assert_eq!(
-            again.open("a", &sealed).unwrap().expose_secret(),
-            "hunter2 ✓"
-        );
+        assert_eq!(again.open("a", &sealed).unwrap().expose_secret(), "hunter2 ✓");
         let from_environment = SecretKey::from_base64(&fs::read_to_string(&path).unwrap()).unwrap();
         assert_eq!(from_environment.identifier(), first.identifier());
-        assert_eq!(
-            fs::read_dir(directory.path()).unwrap().count(),
-            1,
-            "no temporary file is left"
-        );
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "no temporary file is left");
     }
 
     #[test]
@@ -419,18 +351,10 @@ mod tests {
         let threads: Vec<_> = (0..8)
             .map(|_| {
                 let path = path.clone();
-                std::thread::spawn(move || {
-                    SecretKey::load_or_create(&path)
-                        .unwrap()
-                        .identifier()
-                        .to_owned()
-                })
+                std::thread::spawn(move || SecretKey::load_or_create(&path).unwrap().identifier().to_owned())
             })
             .collect();
-        let mut identifiers: Vec<_> = threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect();
+        let mut identifiers: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
         identifiers.dedup();
         assert_eq!(identifiers.len(), 1);
     }
@@ -443,19 +367,14 @@ mod tests {
         for mode in [0o644, 0o640, 0o602] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let error = SecretKey::load_or_create(&path).unwrap_err().to_string();
-            assert!(
-                error.contains(&format!("chmod 600 {}", path.display())),
-                "{error}"
-            );
+            assert!(error.contains(&format!("chmod 600 {}", path.display())), "{error}");
         }
     }
 
     #[test]
     fn a_key_file_that_is_none_or_nowhere_is_named() {
         let directory = tempfile::tempdir().unwrap();
-        let error = SecretKey::load_or_create(directory.path())
-            .unwrap_err()
-            .to_string();
+        let error = SecretKey::load_or_create(directory.path()).unwrap_err().to_string();
         assert!(error.contains("is not a file"), "{error}");
 
         let nowhere = directory.path().join("missing/secret.key");

@@ -14,27 +14,21 @@ use rustls::{ClientConfig, RootCertStore};
 pub(super) fn client_configuration(ca_certificates: Option<&str>) -> Result<ClientConfig, String> {
     static SYSTEM: OnceLock<ClientConfig> = OnceLock::new();
     if let Some(pem) = ca_certificates {
-        return Ok(builder()?
-            .with_root_certificates(certificate_authorities(pem)?)
-            .with_no_client_auth());
+        return Ok(builder()?.with_root_certificates(certificate_authorities(pem)?).with_no_client_auth());
     }
     if let Some(configuration) = SYSTEM.get() {
         return Ok(configuration.clone());
     }
     let configuration = builder()?
         .with_native_roots()
-        .map_err(|error| {
-            format!("{error}; install the system's CA certificates or set `ca_certificates`")
-        })?
+        .map_err(|error| format!("{error}; install the system's CA certificates or set `ca_certificates`"))?
         .with_no_client_auth();
     Ok(SYSTEM.get_or_init(|| configuration).clone())
 }
 
 /// A configuration for servers without TLS: trusts nobody, and needs no certificates on the system.
 pub(super) fn without_roots() -> Result<ClientConfig, String> {
-    Ok(builder()?
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth())
+    Ok(builder()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
 /// Reads PEM certificates. The text says what is wrong with them.
@@ -44,16 +38,11 @@ pub(super) fn certificate_authorities(pem: &str) -> Result<RootCertStore, String
     }
     let mut roots = RootCertStore::empty();
     for (number, certificate) in (1..).zip(CertificateDer::pem_slice_iter(pem.as_bytes())) {
-        let certificate =
-            certificate.map_err(|error| format!("certificate {number} is not PEM: {error}"))?;
-        roots
-            .add(certificate)
-            .map_err(|error| format!("certificate {number} cannot be used: {error}"))?;
+        let certificate = certificate.map_err(|error| format!("certificate {number} is not PEM: {error}"))?;
+        roots.add(certificate).map_err(|error| format!("certificate {number} cannot be used: {error}"))?;
     }
     if roots.is_empty() {
-        return Err(
-            "holds no certificate; give PEM text with -----BEGIN CERTIFICATE-----".to_owned(),
-        );
+        return Err("holds no certificate; give PEM text with -----BEGIN CERTIFICATE-----".to_owned());
     }
     Ok(roots)
 }

@@ -10,8 +10,8 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::{
-    Authentication, AuthenticationInput, FilesConfiguration, HttpConfiguration,
-    ServerConfiguration, ServerInput,
+    Authentication, AuthenticationInput, FilesConfiguration, HttpConfiguration, ServerConfiguration,
+    ServerInput,
 };
 
 impl PartialSchema for ServerConfiguration {
@@ -26,10 +26,7 @@ impl ToSchema for ServerConfiguration {
     }
 
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        schemas.push((
-            Authentication::name().into_owned(),
-            Authentication::schema(),
-        ));
+        schemas.push((Authentication::name().into_owned(), Authentication::schema()));
     }
 }
 
@@ -45,10 +42,7 @@ impl ToSchema for ServerInput {
     }
 
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        schemas.push((
-            AuthenticationInput::name().into_owned(),
-            AuthenticationInput::schema(),
-        ));
+        schemas.push((AuthenticationInput::name().into_owned(), AuthenticationInput::schema()));
     }
 }
 
@@ -63,9 +57,7 @@ fn schema<A: ToSchema>(description: &str) -> RefOr<Schema> {
 fn tagged(kind: &str, schema: RefOr<Schema>) -> RefOr<Schema> {
     match schema {
         RefOr::T(Schema::Object(mut object)) => {
-            let word = ObjectBuilder::new()
-                .schema_type(Type::String)
-                .enum_values(Some([kind]));
+            let word = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([kind]));
             object.properties.insert("kind".to_owned(), word.into());
             object.required.push("kind".to_owned());
             RefOr::T(Schema::Object(object))

@@ -15,10 +15,7 @@ fn fixture() -> Fixture {
     fs::create_dir(&root).unwrap();
     fs::write(directory.path().join("outside"), "untouched\n").unwrap();
     fs::create_dir(directory.path().join("outside-directory")).unwrap();
-    Fixture {
-        root: FilesRoot::open(&root).unwrap(),
-        directory,
-    }
+    Fixture { root: FilesRoot::open(&root).unwrap(), directory }
 }
 
 impl Fixture {
@@ -31,16 +28,8 @@ impl Fixture {
     }
 
     fn outside_is_untouched(&self) {
-        assert_eq!(
-            fs::read_to_string(self.directory.path().join("outside")).unwrap(),
-            "untouched\n"
-        );
-        assert_eq!(
-            fs::read_dir(self.directory.path().join("outside-directory"))
-                .unwrap()
-                .count(),
-            0
-        );
+        assert_eq!(fs::read_to_string(self.directory.path().join("outside")).unwrap(), "untouched\n");
+        assert_eq!(fs::read_dir(self.directory.path().join("outside-directory")).unwrap().count(), 0);
     }
 }
 
@@ -51,40 +40,19 @@ fn lines(lines: &[&str]) -> Vec<String> {
 #[tokio::test]
 async fn lines_are_appended_and_the_file_is_made() {
     let fixture = fixture();
-    fixture
-        .root
-        .append_lines("a.log", &lines(&["one", "two"]))
-        .await
-        .unwrap();
-    fixture
-        .root
-        .append_lines("a.log", &lines(&["", "drei ✓"]))
-        .await
-        .unwrap();
+    fixture.root.append_lines("a.log", &lines(&["one", "two"])).await.unwrap();
+    fixture.root.append_lines("a.log", &lines(&["", "drei ✓"])).await.unwrap();
     fixture.root.append_lines("a.log", &[]).await.unwrap();
     assert_eq!(fixture.text("a.log"), "one\ntwo\n\ndrei ✓\n");
-    let mode = fs::metadata(fixture.path("a.log"))
-        .unwrap()
-        .permissions()
-        .mode();
+    let mode = fs::metadata(fixture.path("a.log")).unwrap().permissions().mode();
     assert_eq!(mode & 0o007, 0, "not for everybody");
 }
 
 #[tokio::test]
 async fn a_line_with_a_newline_is_refused_and_nothing_is_written() {
     let fixture = fixture();
-    let error = fixture
-        .root
-        .append_lines("a.log", &lines(&["one", "t\nwo"]))
-        .await
-        .unwrap_err();
-    assert_eq!(
-        error,
-        FilesError::InvalidLine {
-            path: "a.log".to_owned(),
-            number: 2
-        }
-    );
+    let error = fixture.root.append_lines("a.log", &lines(&["one", "t\nwo"])).await.unwrap_err();
+    assert_eq!(error, FilesError::InvalidLine { path: "a.log".to_owned(), number: 2 });
     assert!(!fixture.path("a.log").exists());
 }
 
@@ -92,11 +60,7 @@ async fn a_line_with_a_newline_is_refused_and_nothing_is_written() {
 async fn an_unfinished_last_line_is_ended_before_the_next() {
     let fixture = fixture();
     fs::write(fixture.path("a.log"), "whole\ntorn").unwrap();
-    fixture
-        .root
-        .append_lines("a.log", &lines(&["next"]))
-        .await
-        .unwrap();
+    fixture.root.append_lines("a.log", &lines(&["next"])).await.unwrap();
     assert_eq!(fixture.text("a.log"), "whole\ntorn\nnext\n");
 }
 
@@ -107,16 +71,9 @@ async fn lines_of_many_writers_stay_whole() {
     let root = Arc::new(fixture.root);
     let writers = (0..16).map(|writer| {
         // Two roots lock each other out by the file alone, as two processes do.
-        let root = if writer % 2 == 0 {
-            Arc::clone(&root)
-        } else {
-            Arc::clone(&other)
-        };
+        let root = if writer % 2 == 0 { Arc::clone(&root) } else { Arc::clone(&other) };
         tokio::spawn(async move {
-            let pair = [
-                format!("{writer} first {}", "x".repeat(5000)),
-                format!("{writer} second"),
-            ];
+            let pair = [format!("{writer} first {}", "x".repeat(5000)), format!("{writer} second")];
             for _ in 0..20 {
                 root.append_lines("a.log", &pair).await.unwrap();
             }
@@ -143,21 +100,13 @@ async fn an_append_waits_for_the_lock_of_another_process_and_can_be_given_up() {
     let line = lines(&["late"]);
     {
         let append = fixture.root.append_lines("a.log", &line);
-        assert!(
-            tokio::time::timeout(Duration::from_millis(50), append)
-                .await
-                .is_err()
-        );
+        assert!(tokio::time::timeout(Duration::from_millis(50), append).await.is_err());
     }
     // Other files of the root are not held up.
     fixture.root.append_lines("b.log", &line).await.unwrap();
     let append = fixture.root.append_lines("a.log", &line);
     tokio::pin!(append);
-    assert!(
-        tokio::time::timeout(Duration::from_millis(20), &mut append)
-            .await
-            .is_err()
-    );
+    assert!(tokio::time::timeout(Duration::from_millis(20), &mut append).await.is_err());
     holder.unlock().unwrap();
     append.await.unwrap();
     assert_eq!(fixture.text("a.log"), "late\n");
@@ -170,11 +119,7 @@ async fn a_slow_root_appends_on_a_thread_and_is_tried_in_place_again_when_it_is_
     // Until one append is fast, which the first need not be on a busy machine.
     let mut appended = 0;
     while fixture.root.root.slow.load(Ordering::Relaxed) {
-        fixture
-            .root
-            .append_lines("a.log", &lines(&["x"]))
-            .await
-            .unwrap();
+        fixture.root.append_lines("a.log", &lines(&["x"])).await.unwrap();
         appended += 1;
     }
     assert_eq!(fixture.text("a.log"), "x\n".repeat(appended));
@@ -188,11 +133,7 @@ async fn an_append_goes_to_the_new_file_when_a_lock_holder_replaced_it() {
     let line = lines(&["late"]);
     let append = fixture.root.append_lines("a.log", &line);
     tokio::pin!(append);
-    assert!(
-        tokio::time::timeout(Duration::from_millis(20), &mut append)
-            .await
-            .is_err()
-    );
+    assert!(tokio::time::timeout(Duration::from_millis(20), &mut append).await.is_err());
     fs::write(fixture.path("new"), "compacted\n").unwrap();
     fs::rename(fixture.path("new"), fixture.path("a.log")).unwrap();
     drop(holder);
@@ -211,31 +152,16 @@ fn an_append_to_a_file_that_was_removed_meanwhile_is_tried_again() {
 #[tokio::test]
 async fn a_write_replaces_the_whole_file_and_keeps_its_mode() {
     let fixture = fixture();
-    fixture
-        .root
-        .write("a", b"old and longer".to_vec())
-        .await
-        .unwrap();
+    fixture.root.write("a", b"old and longer".to_vec()).await.unwrap();
     fs::set_permissions(fixture.path("a"), fs::Permissions::from_mode(0o604)).unwrap();
     let reader = fs::File::open(fixture.path("a")).unwrap();
     fixture.root.write("a", b"new".to_vec()).await.unwrap();
     assert_eq!(fixture.text("a"), "new");
-    assert_eq!(
-        fs::metadata(fixture.path("a"))
-            .unwrap()
-            .permissions()
-            .mode()
-            & 0o777,
-        0o604
-    );
+    assert_eq!(fs::metadata(fixture.path("a")).unwrap().permissions().mode() & 0o777, 0o604);
     let mut old = String::new();
     (&reader).read_to_string(&mut old).unwrap();
     assert_eq!(old, "old and longer", "who had it open reads on");
-    assert_eq!(
-        fs::read_dir(fixture.path("")).unwrap().count(),
-        1,
-        "no temporary file is left"
-    );
+    assert_eq!(fs::read_dir(fixture.path("")).unwrap().count(), 1, "no temporary file is left");
 }
 
 #[tokio::test]
@@ -243,28 +169,11 @@ async fn a_write_that_fails_leaves_nothing_behind() {
     let fixture = fixture();
     fixture.root.create_directory("a/b").await.unwrap();
     let error = fixture.root.write("a/b", b"x".to_vec()).await.unwrap_err();
-    assert_eq!(
-        error,
-        FilesError::AlreadyExists {
-            path: "a/b".to_owned(),
-            what: "a directory"
-        }
-    );
-    let error = fixture
-        .root
-        .write("missing/b", b"x".to_vec())
-        .await
-        .unwrap_err();
-    assert_eq!(
-        error,
-        FilesError::NotFound {
-            path: "missing/b".to_owned()
-        }
-    );
-    let names: Vec<_> = fs::read_dir(fixture.path("a"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
+    assert_eq!(error, FilesError::AlreadyExists { path: "a/b".to_owned(), what: "a directory" });
+    let error = fixture.root.write("missing/b", b"x".to_vec()).await.unwrap_err();
+    assert_eq!(error, FilesError::NotFound { path: "missing/b".to_owned() });
+    let names: Vec<_> =
+        fs::read_dir(fixture.path("a")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["b"]);
 }
 
@@ -274,21 +183,9 @@ async fn a_file_is_read_up_to_the_limit() {
     fs::write(fixture.path("a"), "12345").unwrap();
     assert_eq!(fixture.root.read("a", 5).await.unwrap(), b"12345");
     let error = fixture.root.read("a", 4).await.unwrap_err();
-    assert_eq!(
-        error,
-        FilesError::TooLarge {
-            path: "a".to_owned(),
-            limit: 4,
-            unit: "bytes"
-        }
-    );
+    assert_eq!(error, FilesError::TooLarge { path: "a".to_owned(), limit: 4, unit: "bytes" });
     let error = fixture.root.read("b", 4).await.unwrap_err();
-    assert_eq!(
-        error,
-        FilesError::NotFound {
-            path: "b".to_owned()
-        }
-    );
+    assert_eq!(error, FilesError::NotFound { path: "b".to_owned() });
     assert!(fixture.root.read("a", u64::MAX).await.is_ok());
 }
 
@@ -303,11 +200,7 @@ async fn directories_are_made_listed_and_removed() {
     symlink("../outside", fixture.path("link")).unwrap();
     fs::write(fixture.path(".provender-left-by-a-crash"), "x").unwrap();
 
-    let entry = |name: &str, kind, size| Entry {
-        name: name.to_owned(),
-        kind,
-        size,
-    };
+    let entry = |name: &str, kind, size| Entry { name: name.to_owned(), kind, size };
     let all = [
         entry("B", EntryKind::File, 0),
         entry("b", EntryKind::File, 2),
@@ -315,45 +208,21 @@ async fn directories_are_made_listed_and_removed() {
         entry("z", EntryKind::Directory, 0),
     ];
     assert_eq!(root.list(".", 4).await.unwrap(), all);
-    assert_eq!(
-        root.list("z/y", 4).await.unwrap(),
-        [entry("x", EntryKind::Directory, 0)]
-    );
+    assert_eq!(root.list("z/y", 4).await.unwrap(), [entry("x", EntryKind::Directory, 0)]);
     let error = root.list(".", 3).await.unwrap_err();
-    assert_eq!(
-        error,
-        FilesError::TooLarge {
-            path: ".".to_owned(),
-            limit: 3,
-            unit: "entries"
-        }
-    );
+    assert_eq!(error, FilesError::TooLarge { path: ".".to_owned(), limit: 3, unit: "entries" });
 
     let error = root.remove("z/y").await.unwrap_err();
-    assert!(
-        matches!(&error, FilesError::Io { path, .. } if path == "z/y"),
-        "{error}"
-    );
+    assert!(matches!(&error, FilesError::Io { path, .. } if path == "z/y"), "{error}");
     root.remove("z/y/x").await.unwrap();
     root.remove("z/y").await.unwrap();
     root.remove("b").await.unwrap();
     root.remove("link").await.unwrap();
     fixture.outside_is_untouched();
     let error = root.remove("b").await.unwrap_err();
-    assert_eq!(
-        error,
-        FilesError::NotFound {
-            path: "b".to_owned()
-        }
-    );
+    assert_eq!(error, FilesError::NotFound { path: "b".to_owned() });
     let error = root.create_directory("B/c").await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            FilesError::InvalidPath { .. } | FilesError::AlreadyExists { .. }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, FilesError::InvalidPath { .. } | FilesError::AlreadyExists { .. }), "{error}");
     let error = root.create_directory("B").await.unwrap_err();
     assert!(matches!(error, FilesError::AlreadyExists { .. }), "{error}");
 }
@@ -393,23 +262,14 @@ async fn a_path_outside_the_rules_is_refused_by_every_operation() {
             root.remove(path).await.err(),
         ];
         for answer in answers {
-            assert!(
-                matches!(answer, Some(FilesError::InvalidPath { .. })),
-                "{path:?}: {answer:?}"
-            );
+            assert!(matches!(answer, Some(FilesError::InvalidPath { .. })), "{path:?}: {answer:?}");
         }
     }
     for root_itself in [root.read(".", 10).await.err(), root.remove(".").await.err()] {
-        assert!(
-            matches!(root_itself, Some(FilesError::InvalidPath { .. })),
-            "{root_itself:?}"
-        );
+        assert!(matches!(root_itself, Some(FilesError::InvalidPath { .. })), "{root_itself:?}");
     }
     let longest = "a/".repeat(511) + "aa";
-    assert_eq!(
-        root.read(&longest, 1).await.unwrap_err(),
-        FilesError::NotFound { path: longest }
-    );
+    assert_eq!(root.read(&longest, 1).await.unwrap_err(), FilesError::NotFound { path: longest });
     let error = root.write(&"a".repeat(300), Vec::new()).await.unwrap_err();
     assert!(matches!(error, FilesError::InvalidPath { .. }), "{error}");
     fixture.outside_is_untouched();
@@ -420,21 +280,13 @@ async fn no_link_leads_out_of_the_root() {
     let fixture = fixture();
     let root = &fixture.root;
     symlink("../outside", fixture.path("file")).unwrap();
-    symlink(
-        fixture.directory.path().join("outside"),
-        fixture.path("absolute"),
-    )
-    .unwrap();
+    symlink(fixture.directory.path().join("outside"), fixture.path("absolute")).unwrap();
     symlink("../outside-directory", fixture.path("directory")).unwrap();
     symlink("../nothing-yet", fixture.path("dangling")).unwrap();
     for path in ["file", "absolute", "dangling", "directory/new"] {
-        for answer in [
-            root.append_lines(path, &lines(&["x"])).await.err(),
-            root.read(path, 100).await.err(),
-        ] {
-            let Some(FilesError::InvalidPath { reason, .. }) = answer else {
-                panic!("{path}: {answer:?}")
-            };
+        for answer in [root.append_lines(path, &lines(&["x"])).await.err(), root.read(path, 100).await.err()]
+        {
+            let Some(FilesError::InvalidPath { reason, .. }) = answer else { panic!("{path}: {answer:?}") };
             assert!(reason.contains("out of the root"), "{reason}");
         }
     }
@@ -444,17 +296,10 @@ async fn no_link_leads_out_of_the_root() {
         root.list("directory", 10).await.err(),
         root.remove("directory/new").await.err(),
     ] {
-        assert!(
-            matches!(answer, Some(FilesError::InvalidPath { .. })),
-            "{answer:?}"
-        );
+        assert!(matches!(answer, Some(FilesError::InvalidPath { .. })), "{answer:?}");
     }
     root.write("file", b"mine".to_vec()).await.unwrap();
-    assert_eq!(
-        fixture.text("file"),
-        "mine",
-        "a write replaces the link itself"
-    );
+    assert_eq!(fixture.text("file"), "mine", "a write replaces the link itself");
     assert!(!fixture.directory.path().join("nothing-yet").exists());
     fixture.outside_is_untouched();
 }
@@ -464,11 +309,7 @@ async fn links_within_the_root_are_followed() {
     let fixture = fixture();
     fixture.root.create_directory("real").await.unwrap();
     symlink("real", fixture.path("link")).unwrap();
-    fixture
-        .root
-        .append_lines("link/a.log", &lines(&["x"]))
-        .await
-        .unwrap();
+    fixture.root.append_lines("link/a.log", &lines(&["x"])).await.unwrap();
     assert_eq!(fixture.text("real/a.log"), "x\n");
 }
 
@@ -479,40 +320,18 @@ async fn what_is_no_file_is_neither_read_nor_appended_to() {
     fixture.root.create_directory("directory").await.unwrap();
     for path in ["socket", "directory"] {
         assert!(fixture.root.read(path, 10).await.is_err(), "{path}");
-        assert!(
-            fixture
-                .root
-                .append_lines(path, &lines(&["x"]))
-                .await
-                .is_err(),
-            "{path}"
-        );
+        assert!(fixture.root.append_lines(path, &lines(&["x"])).await.is_err(), "{path}");
     }
-    assert_eq!(
-        fixture.root.list(".", 10).await.unwrap()[1].kind,
-        EntryKind::Other("special")
-    );
+    assert_eq!(fixture.root.list(".", 10).await.unwrap()[1].kind, EntryKind::Other("special"));
 }
 
 #[tokio::test]
 async fn a_root_that_was_made_anew_is_opened_anew() {
     let fixture = fixture();
     fs::rename(fixture.path(""), fixture.directory.path().join("moved")).unwrap();
-    let error = fixture
-        .root
-        .append_lines("a.log", &lines(&["x"]))
-        .await
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("root directory") && error.contains("No such file"),
-        "{error}"
-    );
+    let error = fixture.root.append_lines("a.log", &lines(&["x"])).await.unwrap_err().to_string();
+    assert!(error.contains("root directory") && error.contains("No such file"), "{error}");
     fs::create_dir(fixture.path("")).unwrap();
-    fixture
-        .root
-        .append_lines("a.log", &lines(&["x"]))
-        .await
-        .unwrap();
+    fixture.root.append_lines("a.log", &lines(&["x"])).await.unwrap();
     assert_eq!(fixture.text("a.log"), "x\n");
 }

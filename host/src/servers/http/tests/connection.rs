@@ -14,10 +14,7 @@ fn ok() -> Router {
 
 #[tokio::test]
 async fn a_name_that_stands_for_a_refused_address_is_refused_by_name_address_and_reason() {
-    let public = configuration(
-        "http://directory.example",
-        json!({ "allow_private_addresses": false }),
-    );
+    let public = configuration("http://directory.example", json!({ "allow_private_addresses": false }));
     let private = configuration("http://directory.example", json!({}));
     for (configuration, address, class) in [
         (&public, "127.0.0.1", AddressClass::Loopback),
@@ -37,11 +34,7 @@ async fn a_name_that_stands_for_a_refused_address_is_refused_by_name_address_and
         };
         assert_eq!(error, HttpError::Connect(expected));
         let hint = class.permitted(true);
-        assert_eq!(
-            error.to_string().contains("allow_private_addresses"),
-            hint,
-            "{error}"
-        );
+        assert_eq!(error.to_string().contains("allow_private_addresses"), hint, "{error}");
     }
 }
 
@@ -49,77 +42,37 @@ async fn a_name_that_stands_for_a_refused_address_is_refused_by_name_address_and
 async fn a_literal_address_passes_the_same_check_however_it_is_written() {
     let (address, accepted) = honest(ok()).await;
     let port = address.port();
-    for host in [
-        "127.0.0.1",
-        "2130706433",
-        "0x7f000001",
-        "0177.0.0.1",
-        "127.1",
-        "[::ffff:127.0.0.1]",
-        "[::1]",
-    ] {
+    for host in
+        ["127.0.0.1", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "[::ffff:127.0.0.1]", "[::1]"]
+    {
         let url = format!("http://{host}:{port}");
         let public = configuration(&url, json!({ "allow_private_addresses": false }));
-        let error = error_of(
-            &server_of(&public, None, Arc::default()),
-            get("/"),
-            &PATIENT,
-        )
-        .await;
+        let error = error_of(&server_of(&public, None, Arc::default()), get("/"), &PATIENT).await;
         assert!(
             matches!(
                 error,
-                HttpError::Connect(ConnectError::AddressRefused {
-                    class: AddressClass::Loopback,
-                    ..
-                })
+                HttpError::Connect(ConnectError::AddressRefused { class: AddressClass::Loopback, .. })
             ),
             "{host}: {error}"
         );
     }
-    for host in [
-        "169.254.169.254",
-        "[::ffff:169.254.169.254]",
-        "2852039166",
-        "[64:ff9b::a9fe:a9fe]",
-        "0.0.0.0",
-    ] {
+    for host in
+        ["169.254.169.254", "[::ffff:169.254.169.254]", "2852039166", "[64:ff9b::a9fe:a9fe]", "0.0.0.0"]
+    {
         let private = configuration(&format!("http://{host}:{port}"), json!({}));
-        let error = error_of(
-            &server_of(&private, None, Arc::default()),
-            get("/"),
-            &PATIENT,
-        )
-        .await;
-        assert!(
-            matches!(
-                error,
-                HttpError::Connect(ConnectError::AddressRefused { .. })
-            ),
-            "{host}: {error}"
-        );
+        let error = error_of(&server_of(&private, None, Arc::default()), get("/"), &PATIENT).await;
+        assert!(matches!(error, HttpError::Connect(ConnectError::AddressRefused { .. })), "{host}: {error}");
     }
     assert_eq!(accepted.load(Ordering::SeqCst), 0);
     let private = configuration(&format!("http://2130706433:{port}"), json!({}));
-    assert!(
-        server_of(&private, None, Arc::default())
-            .send(get("/"), &PATIENT)
-            .await
-            .is_ok()
-    );
+    assert!(server_of(&private, None, Arc::default()).send(get("/"), &PATIENT).await.is_ok());
 }
 
 #[tokio::test]
 async fn only_the_permitted_addresses_of_a_name_are_used_and_it_is_resolved_once() {
     let (address, accepted) = honest(ok()).await;
-    let names = Names::one(
-        "mixed.example",
-        &["169.254.169.254", "127.0.0.1", "fe80::1"],
-    );
-    let configuration = configuration(
-        &format!("http://mixed.example:{}", address.port()),
-        json!({}),
-    );
+    let names = Names::one("mixed.example", &["169.254.169.254", "127.0.0.1", "fe80::1"]);
+    let configuration = configuration(&format!("http://mixed.example:{}", address.port()), json!({}));
     let server = server_of(&configuration, None, Arc::clone(&names));
     assert_eq!(server.send(get("/"), &PATIENT).await.unwrap().body, "ok");
     assert_eq!((names.asked(), accepted.load(Ordering::SeqCst)), (1, 1));
@@ -133,27 +86,15 @@ async fn a_name_without_address_and_a_failing_resolver_are_told_apart_from_a_ref
         (Arc::default(), "no such name in this test"),
     ] {
         let error = error_of(&server_of(&configuration, None, names), get("/"), &PATIENT).await;
-        assert!(
-            matches!(error, HttpError::Connect(ConnectError::Resolve { .. })),
-            "{error}"
-        );
-        assert!(
-            error.to_string().contains("nowhere.example") && error.to_string().contains(part),
-            "{error}"
-        );
+        assert!(matches!(error, HttpError::Connect(ConnectError::Resolve { .. })), "{error}");
+        assert!(error.to_string().contains("nowhere.example") && error.to_string().contains(part), "{error}");
     }
 }
 
 #[tokio::test]
 async fn the_resolver_of_the_system_knows_this_machine() {
-    let addresses = crate::servers::connector::SystemResolver
-        .resolve("localhost")
-        .await
-        .unwrap();
-    assert!(
-        addresses.iter().all(IpAddr::is_loopback) && !addresses.is_empty(),
-        "{addresses:?}"
-    );
+    let addresses = crate::servers::connector::SystemResolver.resolve("localhost").await.unwrap();
+    assert!(addresses.iter().all(IpAddr::is_loopback) && !addresses.is_empty(), "{addresses:?}");
 }
 
 #[tokio::test]
@@ -162,15 +103,9 @@ async fn a_port_where_nobody_listens_is_named() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let error = error_of(&server_at(address), get("/"), &PATIENT).await;
-    assert!(
-        matches!(error, HttpError::Connect(ConnectError::Tcp { .. })),
-        "{error}"
-    );
+    assert!(matches!(error, HttpError::Connect(ConnectError::Tcp { .. })), "{error}");
     let text = error.to_string();
-    assert!(
-        text.contains(&address.to_string()) && text.contains("refused"),
-        "{text}"
-    );
+    assert!(text.contains(&address.to_string()) && text.contains("refused"), "{text}");
 }
 
 #[derive(Debug)]
@@ -186,13 +121,7 @@ impl Resolver for Silent {
 async fn resolution_tcp_and_tls_have_one_time_limit() {
     let after = Duration::from_millis(40);
     let timed_out = |error: HttpError, host: &str| {
-        assert_eq!(
-            error,
-            HttpError::Connect(ConnectError::Timeout {
-                host: host.to_owned(),
-                after
-            })
-        );
+        assert_eq!(error, HttpError::Connect(ConnectError::Timeout { host: host.to_owned(), after }));
     };
     let fields = json!({ "connect_timeout_ms": 40 });
     let slow_name = configuration("http://slow.example", fields.clone());
@@ -208,10 +137,7 @@ async fn resolution_tcp_and_tls_have_one_time_limit() {
     let mut slow_tls = configuration(&format!("https://{address}"), fields);
     slow_tls.ca_certificates = Some(Authority::new("Test").pem());
     let server = server_of(&slow_tls, None, Arc::default());
-    timed_out(
-        error_of(&server, get("/"), &PATIENT).await,
-        &address.to_string(),
-    );
+    timed_out(error_of(&server, get("/"), &PATIENT).await, &address.to_string());
 }
 
 #[tokio::test]
@@ -240,16 +166,8 @@ impl Tls {
         }
     }
 
-    fn front(
-        &self,
-        name: &str,
-        alpn: &[&str],
-        valid_until: i32,
-    ) -> (SocketAddr, counterpart::Count) {
-        tls_front(
-            self.authority.issue(name, alpn, valid_until),
-            self.counterpart,
-        )
+    fn front(&self, name: &str, alpn: &[&str], valid_until: i32) -> (SocketAddr, counterpart::Count) {
+        tls_front(self.authority.issue(name, alpn, valid_until), self.counterpart)
     }
 
     fn client(&self, address: SocketAddr, ca_certificates: Option<&str>) -> HttpServer {
@@ -264,11 +182,7 @@ async fn a_certificate_of_the_configured_authority_is_accepted() {
     let tls = Tls::new().await;
     let (address, accepted) = tls.front("directory.example", &["http/1.1"], 4000);
     // Several may be given; one of them fits.
-    let authorities = format!(
-        "# of this site\n{}\n{}",
-        Authority::new("Other").pem(),
-        tls.authority.pem()
-    );
+    let authorities = format!("# of this site\n{}\n{}", Authority::new("Other").pem(), tls.authority.pem());
     let client = tls.client(address, Some(&authorities));
     for _ in 0..100 {
         assert_eq!(client.send(get("/"), &PATIENT).await.unwrap().body, "ok");
@@ -282,13 +196,8 @@ async fn requests_at_the_same_time_share_one_http2_connection() {
     let (address, accepted) = tls.front("directory.example", &["h2", "http/1.1"], 4000);
     let client = tls.client(address, Some(&tls.authority.pem()));
     client.send(get("/"), &PATIENT).await.unwrap();
-    let responses =
-        futures::future::join_all((0..100).map(|_| client.send(get("/"), &PATIENT))).await;
-    assert!(
-        responses
-            .into_iter()
-            .all(|response| response.unwrap().body == "ok")
-    );
+    let responses = futures::future::join_all((0..100).map(|_| client.send(get("/"), &PATIENT))).await;
+    assert!(responses.into_iter().all(|response| response.unwrap().body == "ok"));
     assert_eq!(accepted.load(Ordering::SeqCst), 1);
 }
 
@@ -299,48 +208,25 @@ async fn the_limits_hold_over_http2() {
         .route(
             "/endless",
             on_get(|| async {
-                let chunks = futures::stream::repeat_with(|| {
-                    Ok::<_, io::Error>(Bytes::from_static(&[0; 1000]))
-                });
+                let chunks =
+                    futures::stream::repeat_with(|| Ok::<_, io::Error>(Bytes::from_static(&[0; 1000])));
                 axum::body::Body::from_stream(chunks)
             }),
         )
-        .route(
-            "/headers",
-            on_get(|| async { ([("x-long", "x".repeat(20_000))], "ok") }),
-        )
+        .route("/headers", on_get(|| async { ([("x-long", "x".repeat(20_000))], "ok") }))
         .route("/silent", on_get(std::future::pending::<()>))
         .route("/", on_get(|| async { "ok" }));
     tls.counterpart = honest(router).await.0;
     let (address, accepted) = tls.front("directory.example", &["h2"], 4000);
     let client = tls.client(address, Some(&tls.authority.pem()));
     let error = error_of(&client, get("/endless"), &PATIENT).await;
-    assert!(
-        matches!(error, HttpError::ResponseTooLarge { .. }),
-        "{error}"
-    );
+    assert!(matches!(error, HttpError::ResponseTooLarge { .. }), "{error}");
     let error = error_of(&client, get("/headers"), &PATIENT).await;
-    assert!(
-        matches!(error, HttpError::HeadersTooLarge { .. }),
-        "{error}"
-    );
+    assert!(matches!(error, HttpError::HeadersTooLarge { .. }), "{error}");
     let error = error_of(&client, get("/silent"), &HASTY).await;
-    assert!(
-        matches!(
-            error,
-            HttpError::Timeout {
-                phase: Phase::Head,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, HttpError::Timeout { phase: Phase::Head, .. }), "{error}");
     assert_eq!(client.send(get("/"), &PATIENT).await.unwrap().body, "ok");
-    assert_eq!(
-        accepted.load(Ordering::SeqCst),
-        1,
-        "others on the connection are not disturbed"
-    );
+    assert_eq!(accepted.load(Ordering::SeqCst), 1, "others on the connection are not disturbed");
 }
 
 #[tokio::test]
@@ -353,38 +239,15 @@ async fn a_certificate_that_does_not_fit_is_refused_with_what_helps() {
     let other = Authority::new("Other").pem();
     let same_name = Authority::new("Test").pem();
     for (address, authority, part) in [
-        (
-            good,
-            Some(other.as_str()),
-            "put the certificate of the issuer into `ca_certificates`",
-        ),
-        (
-            good,
-            Some(same_name.as_str()),
-            "put the certificate of the right issuer into `ca_certificates`",
-        ),
-        (
-            other_name,
-            Some(own.as_str()),
-            "use the name that stands in the certificate",
-        ),
-        (
-            expired,
-            Some(own.as_str()),
-            "the server needs a new certificate",
-        ),
+        (good, Some(other.as_str()), "put the certificate of the issuer into `ca_certificates`"),
+        (good, Some(same_name.as_str()), "put the certificate of the right issuer into `ca_certificates`"),
+        (other_name, Some(own.as_str()), "use the name that stands in the certificate"),
+        (expired, Some(own.as_str()), "the server needs a new certificate"),
         // A server without TLS.
-        (
-            tls.counterpart,
-            Some(own.as_str()),
-            "check that the server speaks TLS on this port",
-        ),
+        (tls.counterpart, Some(own.as_str()), "check that the server speaks TLS on this port"),
     ] {
         let error = error_of(&tls.client(address, authority), get("/"), &PATIENT).await;
-        assert!(
-            matches!(error, HttpError::Connect(ConnectError::Tls { .. })),
-            "{error}"
-        );
+        assert!(matches!(error, HttpError::Connect(ConnectError::Tls { .. })), "{error}");
         assert!(error.to_string().contains(part), "{error}");
     }
 }
@@ -393,11 +256,6 @@ async fn a_certificate_that_does_not_fit_is_refused_with_what_helps() {
 async fn without_own_authorities_those_of_the_system_decide() {
     let tls = Tls::new().await;
     let (address, _) = tls.front("directory.example", &[], 4000);
-    let error = error_of(&tls.client(address, None), get("/"), &PATIENT)
-        .await
-        .to_string();
-    assert!(
-        error.contains("put the certificate of the issuer into `ca_certificates`"),
-        "{error}"
-    );
+    let error = error_of(&tls.client(address, None), get("/"), &PATIENT).await.to_string();
+    assert!(error.contains("put the certificate of the issuer into `ca_certificates`"), "{error}");
 }

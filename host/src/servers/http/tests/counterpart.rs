@@ -20,10 +20,7 @@ pub(super) async fn honest(router: Router) -> (SocketAddr, Count) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let accepted = Count::default();
-    let listener = Counting {
-        listener,
-        accepted: Arc::clone(&accepted),
-    };
+    let listener = Counting { listener, accepted: Arc::clone(&accepted) };
     tokio::spawn(async move { axum::serve(listener, router).await });
     (address, accepted)
 }
@@ -49,9 +46,7 @@ impl axum::serve::Listener for Counting {
 }
 
 /// Runs a script for every connection on a free port.
-pub(super) async fn scripted<F>(
-    script: impl Fn(TcpStream) -> F + Send + 'static,
-) -> (SocketAddr, Count)
+pub(super) async fn scripted<F>(script: impl Fn(TcpStream) -> F + Send + 'static) -> (SocketAddr, Count)
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -87,9 +82,7 @@ impl Authority {
     pub(super) fn new(name: &str) -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params
-            .distinguished_name
-            .push(rcgen::DnType::CommonName, name);
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
@@ -98,35 +91,26 @@ impl Authority {
     }
 
     /// The TLS configuration of a server of that name.
-    pub(super) fn issue(
-        &self,
-        name: &str,
-        alpn: &[&str],
-        valid_until: i32,
-    ) -> rustls::ServerConfig {
+    pub(super) fn issue(&self, name: &str, alpn: &[&str], valid_until: i32) -> rustls::ServerConfig {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         params.not_after = rcgen::date_time_ymd(valid_until, 1, 1);
         let certificate = params.signed_by(&key, &self.0).unwrap();
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(
-            rustls::crypto::ring::default_provider(),
-        ))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
-        .unwrap();
+        let mut config =
+            rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(vec![certificate.der().clone()], key)
+                .unwrap();
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         config
     }
 }
 
 /// Ends TLS on a free port and passes everything on to a counterpart without TLS.
-pub(super) fn tls_front(
-    config: rustls::ServerConfig,
-    counterpart: SocketAddr,
-) -> (SocketAddr, Count) {
+pub(super) fn tls_front(config: rustls::ServerConfig, counterpart: SocketAddr) -> (SocketAddr, Count) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let accepted = Count::default();
@@ -135,15 +119,11 @@ pub(super) fn tls_front(
     std::thread::spawn(move || {
         for client in listener.incoming().map_while(Result::ok) {
             count.fetch_add(1, Ordering::SeqCst);
-            let tls = Arc::new(Mutex::new(
-                ServerConnection::new(Arc::clone(&config)).unwrap(),
-            ));
+            let tls = Arc::new(Mutex::new(ServerConnection::new(Arc::clone(&config)).unwrap()));
             let counterpart = std::net::TcpStream::connect(counterpart).unwrap();
             let (inward, outward) = (Arc::clone(&tls), tls);
-            let (client_inward, counterpart_inward) = (
-                client.try_clone().unwrap(),
-                counterpart.try_clone().unwrap(),
-            );
+            let (client_inward, counterpart_inward) =
+                (client.try_clone().unwrap(), counterpart.try_clone().unwrap());
             std::thread::spawn(move || {
                 let _ = decrypt(&inward, &client_inward, &counterpart_inward);
                 let _ = counterpart_inward.shutdown(Shutdown::Both);
@@ -188,11 +168,7 @@ fn decrypt(
     }
 }
 
-fn encrypt(
-    tls: &Mutex<ServerConnection>,
-    client: &Stream,
-    mut counterpart: &Stream,
-) -> std::io::Result<()> {
+fn encrypt(tls: &Mutex<ServerConnection>, client: &Stream, mut counterpart: &Stream) -> std::io::Result<()> {
     let mut buffer = [0; 16 << 10];
     loop {
         let length = counterpart.read(&mut buffer)?;
