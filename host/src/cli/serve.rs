@@ -16,7 +16,9 @@ pub(super) async fn run(host: &Arc<Host>) -> anyhow::Result<Answer> {
         .await
         .with_context(|| format!("cannot listen on {address}; set `listen` in the configuration"))?;
     if !host.executes() {
-        tracing::warn!("another process runs what is planned; this one serves the API and leaves provisioning to it");
+        tracing::warn!(
+            "another process runs what is planned; this one serves the API and leaves provisioning to it"
+        );
     }
     api::serve(Arc::clone(host), listener, stop_requested()).await?;
     tracing::info!("stopping");

@@ -165,8 +165,11 @@ impl Account {
 
     fn write_ways_on(&self, text: &mut String) -> std::fmt::Result {
         writeln!(text, "\nFiles:\n")?;
-        let files: Table =
-            self.files.iter().map(|(what, file)| vec![format!("  {what}"), file.display().to_string()]).collect();
+        let files: Table = self
+            .files
+            .iter()
+            .map(|(what, file)| vec![format!("  {what}"), file.display().to_string()])
+            .collect();
         writeln!(text, "{files}")?;
         writeln!(text, "Look further:\n")?;
         for Suggestion { what, line } in &self.commands {

@@ -103,10 +103,12 @@ impl Check<'_> {
         let mails = member.person.email_addresses.iter().map(|it| it.mail.as_str()).collect();
         let differs = |what, sent: BTreeSet<&str>, stored: BTreeSet<&str>| {
             let id = member.id();
-            (sent != stored).then(|| format!("the receiver has {what} {sent:?} of {id}, but stored are {stored:?}"))
+            (sent != stored)
+                .then(|| format!("the receiver has {what} {sent:?} of {id}, but stored are {stored:?}"))
         };
-        differs("groups", texts(person.get("members"), None), groups)
-            .or_else(|| differs("mail addresses", texts(person.get("emailAddresses"), Some("address")), mails))
+        differs("groups", texts(person.get("members"), None), groups).or_else(|| {
+            differs("mail addresses", texts(person.get("emailAddresses"), Some("address")), mails)
+        })
     }
 
     fn changelog_lines(&self) -> Option<String> {
@@ -126,7 +128,8 @@ impl Check<'_> {
         let mut problems = Vec::new();
         for member in self.members.iter().filter(|member| member.person.status.is_provisionable()) {
             let key = (word(&RecordKind::Person), member.id());
-            let mails: BTreeSet<&str> = member.person.email_addresses.iter().map(|it| it.mail.as_str()).collect();
+            let mails: BTreeSet<&str> =
+                member.person.email_addresses.iter().map(|it| it.mail.as_str()).collect();
             match last.remove(&(key.0.as_str(), key.1)) {
                 None => problems.push(format!("the changelog has no line of {}", member.id())),
                 Some(line) => {
@@ -145,7 +148,9 @@ impl Check<'_> {
         }
         let gone = |line: &&Value| text(line, "/action") != Some("deleted");
         let left = last.into_iter().filter(|(_, line)| gone(line));
-        problems.extend(left.map(|((kind, id), _)| format!("the changelog does not tell that {kind} {id} is gone")));
+        problems.extend(
+            left.map(|((kind, id), _)| format!("the changelog does not tell that {kind} {id} is gone")),
+        );
         problems
     }
 }

@@ -87,7 +87,8 @@ mod tests {
         assert_eq!(suggestions.len(), 9);
         for Suggestion { line, .. } in suggestions {
             let words = line.replace("'my key'", "my-key");
-            crate::cli::Arguments::try_parse_from(words.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
+            crate::cli::Arguments::try_parse_from(words.split(' '))
+                .unwrap_or_else(|error| panic!("{line}: {error}"));
         }
     }
 }

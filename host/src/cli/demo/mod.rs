@@ -166,7 +166,8 @@ impl Demo<'_> {
         if let Some(asked) = &self.arguments.identifier_type {
             return Ok(asked.clone());
         }
-        let text = tokio::fs::read_to_string(file).await.with_context(|| format!("file `{}`", file.display()))?;
+        let text =
+            tokio::fs::read_to_string(file).await.with_context(|| format!("file `{}`", file.display()))?;
         Ok(people::usual_identifier_type(&text).unwrap_or_else(|| sample::PERSON_IDENTIFIER.to_owned()))
     }
 
@@ -175,7 +176,8 @@ impl Demo<'_> {
             Some(file) => file.clone(),
             None => self.write_sample()?,
         };
-        let input = tokio::fs::File::open(&file).await.with_context(|| format!("file `{}`", file.display()))?;
+        let input =
+            tokio::fs::File::open(&file).await.with_context(|| format!("file `{}`", file.display()))?;
         let progress = Progress::new(Some(input.metadata().await?.len()), self.as_json);
         let options = ImportOptions {
             on_error: OnError::Continue,
@@ -183,7 +185,8 @@ impl Demo<'_> {
             ..ImportOptions::default()
         };
         let write = WriteOptions { actor: "demo".to_owned(), provision: true };
-        let report = import::import(&self.host, CO, BufReader::new(input), &options, &write, &progress).await?;
+        let report =
+            import::import(&self.host, CO, BufReader::new(input), &options, &write, &progress).await?;
         if report.stored == 0 {
             bail!("file `{}` holds no record that could be stored", file.display());
         }
@@ -247,7 +250,8 @@ impl Demo<'_> {
         change: i64,
     ) -> anyhow::Result<Vec<commands::Suggestion>> {
         let first = || story.events.first().map(|event| event.subject.id.clone());
-        let of_busy = outcomes.failures.iter().find(|failure| Some(&failure.subject.id) == story.busy.as_ref());
+        let of_busy =
+            outcomes.failures.iter().find(|failure| Some(&failure.subject.id) == story.busy.as_ref());
         let subjects = commands::Subjects {
             person: story.busy.clone().or_else(first),
             failed: of_busy.or_else(|| outcomes.failures.first()).map(|failure| failure.invocation),
@@ -278,6 +282,7 @@ impl Demo<'_> {
 /// The line of the first event, else the first line.
 fn example_line(changelog: &[Value], story: &Story) -> Option<Value> {
     let invocation = story.events.first().and_then(|event| event.invocations.first())?.to_string();
-    let of_event = |line: &&Value| line.get("invocation").and_then(Value::as_str) == Some(invocation.as_str());
+    let of_event =
+        |line: &&Value| line.get("invocation").and_then(Value::as_str) == Some(invocation.as_str());
     changelog.iter().find(of_event).or_else(|| changelog.first()).cloned()
 }

@@ -57,7 +57,8 @@ impl Place {
 
     /// The configuration that the file says, and nothing from the environment.
     pub(super) fn configuration(&self) -> Configuration {
-        let mut configuration = Configuration { data_directory: self.root.join("data"), ..Configuration::default() };
+        let mut configuration =
+            Configuration { data_directory: self.root.join("data"), ..Configuration::default() };
         configuration.syslog.enabled = false;
         configuration
     }

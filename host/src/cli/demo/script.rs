@@ -63,7 +63,9 @@ pub(super) async fn play(
 ) -> anyhow::Result<Story> {
     let able: Vec<&Member> = members
         .iter()
-        .filter(|member| member.person.status == Status::Active && member.identifier(identifier_type).is_some())
+        .filter(|member| {
+            member.person.status == Status::Active && member.identifier(identifier_type).is_some()
+        })
         .collect();
     // Far from each other, so that they differ.
     let step = (able.len() / CAST).max(1);

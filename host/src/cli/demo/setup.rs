@@ -52,34 +52,47 @@ pub(super) async fn configure(
     administration.put_filter(CO, SHORT_GROUP_NAMES, filter()).await?;
     let changelog = target("changelog", json!({ "file": CHANGELOG_FILE }), ("log", FILES_SERVER));
     administration
-        .put_target(CO, CHANGELOG, TargetInput {
-            description: "One line per event".to_owned(),
-            ..changelog.clone()
-        })
+        .put_target(
+            CO,
+            CHANGELOG,
+            TargetInput { description: "One line per event".to_owned(), ..changelog.clone() },
+        )
         .await?;
     let people = target("api", json!({ "identifier_type": identifier_type }), ("endpoint", RECEIVER_SERVER));
     administration
-        .put_target(CO, PEOPLE_API, TargetInput {
-            description: "The receiver of the demo".to_owned(),
-            filters: vec![SHORT_GROUP_NAMES.to_owned()],
-            ..people
-        })
+        .put_target(
+            CO,
+            PEOPLE_API,
+            TargetInput {
+                description: "The receiver of the demo".to_owned(),
+                filters: vec![SHORT_GROUP_NAMES.to_owned()],
+                ..people
+            },
+        )
         .await?;
     administration
-        .put_target(CO, STARVED, TargetInput {
-            description: "A call with hardly any fuel".to_owned(),
-            mode: Mode::Manual,
-            limits: BTreeMap::from([("fuel".to_owned(), HARDLY_ANY_FUEL)]),
-            ..changelog.clone()
-        })
+        .put_target(
+            CO,
+            STARVED,
+            TargetInput {
+                description: "A call with hardly any fuel".to_owned(),
+                mode: Mode::Manual,
+                limits: BTreeMap::from([("fuel".to_owned(), HARDLY_ANY_FUEL)]),
+                ..changelog.clone()
+            },
+        )
         .await?;
     administration
-        .put_target(CO, ASTRAY, TargetInput {
-            description: "A file outside of the folder".to_owned(),
-            mode: Mode::Manual,
-            configuration: json!({ "file": "../outside.ndjson" }),
-            ..changelog
-        })
+        .put_target(
+            CO,
+            ASTRAY,
+            TargetInput {
+                description: "A file outside of the folder".to_owned(),
+                mode: Mode::Manual,
+                configuration: json!({ "file": "../outside.ndjson" }),
+                ..changelog
+            },
+        )
         .await?;
     Ok(())
 }
