@@ -275,3 +275,6 @@ impl ImportProgress {
         self.refused += outcome.refused.len() as u64;
     }
 }
+
+#[cfg(test)]
+mod tests;
