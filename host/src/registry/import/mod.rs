@@ -281,3 +281,6 @@ impl ImportProgress {
         self.refused += outcome.refused.len() as u64;
     }
 }
+
+#[cfg(test)]
+mod tests;
