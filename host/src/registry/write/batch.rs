@@ -143,31 +143,26 @@ impl Batch<'_, '_> {
             unknown.iter().for_each(|id| self.create_group(id));
         }
         let Stored { operation, mut parts, before, after } = self.store(&key, record);
-        let related = match operation {
+        let mut related = match operation {
             Some(_) if reaches_memberships(key.kind, before, after, &parts) => self.related(&key).await?,
             _ => Vec::new(),
         };
-        let moved = match memberships {
-            Some(mut memberships) => {
-                memberships.retain(|membership| {
-                    unknown_groups == UnknownGroups::Create || !unknown.contains(&membership.group)
-                });
-                self.replace_memberships(&key.id, memberships)
+        let mut operation = operation;
+        if let Some(mut memberships) = memberships {
+            memberships.retain(|membership| {
+                unknown_groups == UnknownGroups::Create || !unknown.contains(&membership.group)
+            });
+            let moved = self.replace_memberships(&key.id, memberships);
+            if !moved.is_empty() {
+                operation = operation.or(Some(Operation::Updated));
+                parts.push("memberships".to_owned());
+                related.extend(moved);
             }
-            None => Vec::new(),
-        };
-        let operation = operation.or((!moved.is_empty()).then_some(Operation::Updated));
-        if !moved.is_empty() {
-            parts.push("memberships".to_owned());
         }
         let change = operation.map(|operation| self.note(&key, operation, parts));
         if let Some(change) = change {
-            let effect =
-                WriteEffect::Record { subject: key.clone(), before, after, related};
-            self.effects.push((change, effect));
-            for group in moved {
-                self.effect_of_membership(change, &key.id, &group);
-            }
+            let subject = key.clone();
+            self.effects.push((change, WriteEffect::Record { subject, before, after, related }));
         }
         let record = if self.keep_records { self.live(&key).cloned() } else { None };
         Ok((change, Written { record, ..written(key, operation) }))
@@ -198,15 +193,11 @@ impl Batch<'_, '_> {
         let record = Group { meta: Meta::default(), name: id.to_owned(), ..Group::default() };
         let Stored { parts, before, after, .. } = self.store(&key, Record::Group(Box::new(record)));
         let change = self.note(&key, Operation::Created, parts);
-        let effect = WriteEffect::Record { subject: key, before, after, related: Vec::new()};
+        let effect = WriteEffect::Record { subject: key, before, after, related: Vec::new() };
         self.effects.push((change, effect));
     }
 
-    async fn delete(
-        &mut self,
-        key: SubjectKey,
-        again: bool,
-    ) -> Result<(Option<usize>, Written), WriteError> {
+    async fn delete(&mut self, key: SubjectKey, again: bool) -> Result<(Option<usize>, Written), WriteError> {
         let Some(before) = self.live(&key).map(status_of) else {
             let known = self.records.get(&key).is_some_and(|entry| entry.known);
             return if known && again { Ok((None, written(key, None))) } else { Err(not_found(&key)) };
@@ -226,8 +217,7 @@ impl Batch<'_, '_> {
             RecordKind::EmailList | RecordKind::Service => {}
         }
         let change = self.note(&key, Operation::Deleted, Vec::new());
-        let effect =
-            WriteEffect::Record { subject: key.clone(), before: Some(before), after: None, related};
+        let effect = WriteEffect::Record { subject: key.clone(), before: Some(before), after: None, related };
         self.effects.push((change, effect));
         Ok((Some(change), written(key, Some(Operation::Deleted))))
     }
@@ -243,10 +233,8 @@ impl Batch<'_, '_> {
                 let mut people: Vec<String> = Vec::new();
                 loop {
                     let after = people.last().map(String::as_str);
-                    let page = self
-                        .transaction
-                        .members_of_group(&self.co, &key.id, after, MEMBERS_PAGE)
-                        .await?;
+                    let page =
+                        self.transaction.members_of_group(&self.co, &key.id, after, MEMBERS_PAGE).await?;
                     if page.is_empty() {
                         return Ok(people);
                     }
@@ -343,14 +331,10 @@ impl Batch<'_, '_> {
     /// A membership changed; the history has it with the person.
     fn note_membership(&mut self, of: &str, member: &SubjectKey) -> usize {
         let change = self.note(member, Operation::Updated, vec!["memberships".to_owned()]);
-        self.effect_of_membership(change, &member.id, of);
+        let person_status = self.live(member).map(status_of).unwrap_or_default();
+        let (person, group) = (member.id.clone(), of.to_owned());
+        self.effects.push((change, WriteEffect::Membership { person, person_status, group }));
         change
-    }
-
-    fn effect_of_membership(&mut self, change: usize, member: &str, of: &str) {
-        let person_status = self.live(&person(member)).map(status_of).unwrap_or_default();
-        let (person, group) = (member.to_owned(), of.to_owned());
-        self.effects.push((change, WriteEffect::Membership { person, person_status, group}));
     }
 }
 
