@@ -119,6 +119,7 @@ impl Check<'_> {
 
     /// The last line of every subject tells how it is now.
     fn last_lines(&self) -> Vec<String> {
+        let (person, group_kind) = (word(&RecordKind::Person), word(&RecordKind::Group));
         let mut last: BTreeMap<(&str, &str), &Value> = BTreeMap::new();
         for line in self.changelog {
             if let (Some(kind), Some(id)) = (text(line, "/subject/kind"), text(line, "/subject/id")) {
@@ -127,10 +128,9 @@ impl Check<'_> {
         }
         let mut problems = Vec::new();
         for member in self.members.iter().filter(|member| member.person.status.is_provisionable()) {
-            let key = (word(&RecordKind::Person), member.id());
             let mails: BTreeSet<&str> =
                 member.person.email_addresses.iter().map(|it| it.mail.as_str()).collect();
-            match last.remove(&(key.0.as_str(), key.1)) {
+            match last.remove(&(person.as_str(), member.id())) {
                 None => problems.push(format!("the changelog has no line of {}", member.id())),
                 Some(line) => {
                     let sent = texts(line.pointer("/document/email_addresses"), Some("mail"));
@@ -141,7 +141,7 @@ impl Check<'_> {
             }
         }
         for group in self.groups {
-            let line = last.remove(&(word(&RecordKind::Group).as_str(), group.meta.id.as_str()));
+            let line = last.remove(&(group_kind.as_str(), group.meta.id.as_str()));
             if line.and_then(|line| text(line, "/document/name")) != Some(group.name.as_str()) {
                 problems.push(format!("the last line of group {} does not tell its name", group.meta.id));
             }
