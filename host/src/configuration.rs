@@ -4,18 +4,16 @@
 mod load;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 pub use load::ConfigurationError;
 
 use crate::sandbox::{Limits, LimitsError};
-use crate::servers::secret::{SecretError, SecretKey};
 
 /// Read instead of [`DEFAULT_FILE`] when no other file is named.
 pub const FILE_VARIABLE: &str = "PROVENDER_CONFIG";
@@ -103,7 +101,7 @@ pub struct ApiConfiguration {
 #[serde(default, deny_unknown_fields)]
 pub struct RetentionConfiguration {
     /// Finished invocations and their transcripts.
-    pub invocations_days: u32,
+    pub keep_invocations_days: u32,
 }
 
 impl TryFrom<String> for LogFormat {
@@ -163,7 +161,7 @@ impl Default for ApiConfiguration {
 
 impl Default for RetentionConfiguration {
     fn default() -> Self {
-        Self { invocations_days: 30 }
+        Self { keep_invocations_days: 30 }
     }
 }
 
@@ -186,21 +184,15 @@ impl Configuration {
         self.secret_key_file.clone().unwrap_or_else(|| self.data_directory.join("secret.key"))
     }
 
-    /// The key that seals secrets of servers: from the environment, else from its file, which is made when missing.
-    pub fn secret_key(&self) -> Result<SecretKey, SecretError> {
-        match &self.secret_key {
-            Some(base64) => SecretKey::from_base64(base64.expose_secret()),
-            None => SecretKey::load_or_create(&self.secret_key_file()),
-        }
-    }
-
     /// The limits of a call on this host.
     pub fn limits(&self) -> Result<Limits, LimitsError> {
         Limits::default().overridden(&self.limits)
     }
 
     /// Makes the data directory, for its owner only, unless it is there.
-    pub fn create_data_directory(&self) -> io::Result<()> {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.data_directory)
+    pub fn create_data_directory(&self) -> Result<(), ConfigurationError> {
+        let path = &self.data_directory;
+        let created = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+        created.map_err(|source| ConfigurationError::DataDirectory { path: path.clone(), source })
     }
 }

@@ -3,7 +3,9 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod administration;
+pub mod api;
 pub mod capabilities;
+pub mod cli;
 pub mod configuration;
 pub mod host;
 pub mod logging;

@@ -45,11 +45,9 @@ pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer>
         Command::Create { id, name, description, file, replace } => {
             let mut collaboration = match file {
                 Some(file) => read_json::<Collaboration>(&file)?,
-                None => Collaboration {
-                    name: name.unwrap_or_default(),
-                    description,
-                    ..Collaboration::default()
-                },
+                None => {
+                    Collaboration { name: name.unwrap_or_default(), description, ..Collaboration::default() }
+                }
             };
             collaboration.id = id;
             create(host, collaboration, replace).await

@@ -125,6 +125,9 @@ pub(super) struct Report {
     /// Whether lines behind the refused one were left out.
     stopped: bool,
     pub(super) provisioning: Outcomes,
+    /// What was planned, in ascending order.
+    #[serde(skip)]
+    pub(super) planned: Vec<Uuid>,
     pub(super) duration_ms: u64,
     /// Stored and unchanged ones, by the time of the whole import, provisioning included.
     pub(super) records_per_second: u64,
@@ -134,7 +137,7 @@ pub(super) struct Report {
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Refused {
     pub(super) line: u64,
-    problems: Vec<String>,
+    pub(super) problems: Vec<String>,
 }
 
 pub(super) async fn run(arguments: Arguments, host: &Host, as_json: bool) -> anyhow::Result<Answer> {
@@ -198,6 +201,7 @@ pub(super) async fn import(
         refused,
         stopped: stopped_at.is_some(),
         provisioning,
+        planned,
         duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
         records_per_second: rate(totals.stored + totals.unchanged, duration),
     })

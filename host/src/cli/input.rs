@@ -107,7 +107,9 @@ pub(super) fn read_json<T: DeserializeOwned>(file: &Path) -> anyhow::Result<T> {
 /// `name=value`, the name not empty.
 pub(super) fn assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+            Ok((name.to_owned(), value.to_owned()))
+        }
         _ => Err("write it as name=value".to_owned()),
     }
 }

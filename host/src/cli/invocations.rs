@@ -110,8 +110,20 @@ async fn show(host: &Host, co: &str, id: Uuid) -> anyhow::Result<Answer> {
 }
 
 fn fields(invocation: &Invocation) -> Table {
-    let Invocation { id, target, subject, action, change, cause, attempt, planned, finished, outcome, usage, .. } =
-        invocation;
+    let Invocation {
+        id,
+        target,
+        subject,
+        action,
+        change,
+        cause,
+        attempt,
+        planned,
+        finished,
+        outcome,
+        usage,
+        ..
+    } = invocation;
     let change = change.map_or_else(|| "none: requested".to_owned(), |sequence| sequence.to_string());
     Table::of_fields([
         ("invocation", id.to_string()),

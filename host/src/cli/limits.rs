@@ -35,6 +35,8 @@ pub(super) fn run(configuration: &Configuration) -> anyhow::Result<Answer> {
     }
     Answer::new(
         &rows,
-        format!("{table}\nSet them in the configuration under [limits], or for one target by `--limit name=value`."),
+        format!(
+            "{table}\nSet them in the configuration under [limits], or for one target by `--limit name=value`."
+        ),
     )
 }

@@ -145,12 +145,15 @@ pub(super) fn outcome_line(outcome: Option<&InvocationOutcome>) -> String {
     match outcome {
         None => "not finished".to_owned(),
         Some(InvocationOutcome::Applied { history }) if history.is_empty() => "applied".to_owned(),
-        Some(InvocationOutcome::Applied { history }) => format!("applied: {}", printable(&history.join("; "))),
+        Some(InvocationOutcome::Applied { history }) => {
+            format!("applied: {}", printable(&history.join("; ")))
+        }
         Some(InvocationOutcome::Unchanged) => "unchanged".to_owned(),
         Some(InvocationOutcome::Skipped { reason }) => format!("skipped: {}", printable(reason)),
         Some(InvocationOutcome::Failed { class, message, location, retry_after_seconds, filter }) => {
             let by = filter.as_ref().map(|filter| format!(" in filter `{filter}`")).unwrap_or_default();
-            let at = location.as_ref().map(|location| format!(" at {}", printable(location))).unwrap_or_default();
+            let at =
+                location.as_ref().map(|location| format!(" at {}", printable(location))).unwrap_or_default();
             let retry = retry_after_seconds.map(|seconds| format!(" (try again after {seconds} s)"));
             let message = printable(message);
             format!("failed{by}: {}: {message}{at}{}", word(class), retry.unwrap_or_default())

@@ -11,7 +11,9 @@ use super::input::{SecretArguments, read_json};
 use super::target::said;
 use crate::administration::{Server, ServerInput};
 use crate::host::Host;
-use crate::servers::configuration::{self, Authentication, AuthenticationInput, HttpConfiguration, ServerConfiguration};
+use crate::servers::configuration::{
+    self, Authentication, AuthenticationInput, HttpConfiguration, ServerConfiguration,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -184,7 +186,10 @@ fn described(server: &Server) -> String {
     if let ServerConfiguration::Http(http) = &server.configuration {
         let trusted = if http.ca_certificates.is_some() { "own certificates" } else { "those of the system" };
         fields.extend([
-            ("private addresses", if http.allow_private_addresses { "allowed" } else { "refused" }.to_owned()),
+            (
+                "private addresses",
+                if http.allow_private_addresses { "allowed" } else { "refused" }.to_owned(),
+            ),
             ("authorities", trusted.to_owned()),
             ("request timeout", format!("{} ms", http.request_timeout_ms)),
             ("connect timeout", format!("{} ms", http.connect_timeout_ms)),

@@ -37,7 +37,11 @@ pub(super) fn text(steps: &Value) -> anyhow::Result<String> {
 
 fn write_step(text: &mut String, step: &Step) -> std::fmt::Result {
     let Step { step: kind, plugin, version, fuel, duration_us, transcript } = step;
-    writeln!(text, "\n{kind} {plugin} {version}: {fuel} units of fuel, {:.1} ms", milliseconds(*duration_us))?;
+    writeln!(
+        text,
+        "\n{kind} {plugin} {version}: {fuel} units of fuel, {:.1} ms",
+        milliseconds(*duration_us)
+    )?;
     for effect in &transcript.effects {
         write_effect(text, effect)?;
     }

@@ -57,7 +57,12 @@ impl Catalog {
         self.keep(&manifest, wasm).await.map_err(|error| refused(error.into()))?;
         let loaded = OnceCell::new_with(Some(Arc::new(LoadedPlugin { manifest: manifest.clone(), plugin })));
         self.loaded().insert(digest, Arc::new(loaded));
-        tracing::info!(plugin = manifest.name, version = manifest.version, digest = manifest.digest, "plugin installed");
+        tracing::info!(
+            plugin = manifest.name,
+            version = manifest.version,
+            digest = manifest.digest,
+            "plugin installed"
+        );
         Ok(manifest)
     }
 
