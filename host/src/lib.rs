@@ -3,6 +3,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod administration;
+pub mod api;
 pub mod capabilities;
 pub mod configuration;
 pub mod host;

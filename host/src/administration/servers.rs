@@ -163,8 +163,11 @@ async fn check_http(server: &HttpServer) -> Result<Vec<String>, String> {
     };
     let started = Instant::now();
     let response = server.send(request, &CHECK_LIMITS).await.map_err(|error| error.to_string())?;
-    let mut lines =
-        vec![format!("{base} answers {} to HEAD within {} ms", response.status, started.elapsed().as_millis())];
+    let mut lines = vec![format!(
+        "{base} answers {} to HEAD within {} ms",
+        response.status,
+        started.elapsed().as_millis()
+    )];
     if matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
         lines.push("the credential is refused, or the base URL itself is closed to it".to_owned());
     }
@@ -175,7 +178,7 @@ async fn check_http(server: &HttpServer) -> Result<Vec<String>, String> {
 }
 
 async fn check_files(root: &FilesRoot) -> Result<Vec<String>, String> {
-    let name = format!(".provender-check-{}", uuid::Uuid::now_v7());
+    let name = format!("provender-check-{}", uuid::Uuid::now_v7());
     root.write(&name, Vec::new()).await.map_err(|error| format!("cannot write in the root: {error}"))?;
     root.remove(&name).await.map_err(|error| format!("cannot remove in the root: {error}"))?;
     Ok(vec!["the root is there and can be written".to_owned()])
@@ -196,9 +199,8 @@ fn row(id: &str, description: String, sealed: &StoredServer) -> Result<ServerRow
 
 fn stored(row: ServerRow) -> Result<StoredServer, StoreError> {
     let ServerRow { id, configuration, secrets, .. } = row;
-    serde_json::from_value(json!({"configuration": configuration, "secrets": secrets})).map_err(|error| {
-        StoreError::CorruptDocument { table: "servers", key: id, reason: error.to_string() }
-    })
+    serde_json::from_value(json!({"configuration": configuration, "secrets": secrets}))
+        .map_err(|error| StoreError::CorruptDocument { table: "servers", key: id, reason: error.to_string() })
 }
 
 fn shown(row: ServerRow) -> Result<Server, AdministrationError> {

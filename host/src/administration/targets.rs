@@ -130,7 +130,9 @@ impl Administration {
 fn check_limits(host: &Limits, overrides: &BTreeMap<String, u64>, problems: &mut Problems) {
     for (word, value) in overrides {
         let one = BTreeMap::from([(word.clone(), *value)]);
-        if let Err(error @ (LimitsError::Unknown { .. } | LimitsError::OutOfRange { .. })) = host.overridden(&one) {
+        if let Err(error @ (LimitsError::Unknown { .. } | LimitsError::OutOfRange { .. })) =
+            host.overridden(&one)
+        {
             problems.add(format!("/limits{}", step(word)), error.to_string());
         }
     }
@@ -160,7 +162,10 @@ async fn check_slots(
     let plugin = &manifest.name;
     for slot in manifest.slots.iter().filter(|slot| slot.required && !bound.contains_key(&slot.name)) {
         let (name, kind) = (&slot.name, &slot.kind);
-        problems.add("/slots", format!("plugin `{plugin}` needs a server of kind `{kind}` in slot `{name}`; bind one"));
+        problems.add(
+            "/slots",
+            format!("plugin `{plugin}` needs a server of kind `{kind}` in slot `{name}`; bind one"),
+        );
     }
     for (name, id) in bound {
         let pointer = format!("/slots{}", step(name));

@@ -67,20 +67,24 @@ struct InvocationWithTranscript {
 
 /// The invocations, newest first.
 #[utoipa::path(
-    get, path = "/cos/{co}/invocations", tag = "invocations", operation_id = "list_invocations",
+    get, path = "/cos/{co}/invocations", tag = "invocations", operation_id = "list_invocations", params(CoPath),
     responses((status = 200, body = Page<Invocation>)),
 )]
 async fn list(
     State(host): State<Arc<Host>>,
     caller: InCo,
-    Path(_): Path<CoPath>,
     Query(query): Query<InvocationsQuery>,
 ) -> Result<Json<Page<Invocation>>, Problem> {
     let limit = page_limit(query.limit)?;
     let subject = match (query.kind, query.id) {
         (Some(kind), Some(id)) => Some(SubjectKey { kind, id }),
         (None, None) => None,
-        _ => return Err(Problem::new(Kind::InvalidRequest, "`kind` and `id` name a record together; give both")),
+        _ => {
+            return Err(Problem::new(
+                Kind::InvalidRequest,
+                "`kind` and `id` name a record together; give both",
+            ));
+        }
     };
     let filter = InvocationFilter { target: query.target, subject, failed_only: query.failed };
     let invocations = host.store.invocations(&caller.co, &filter, query.before, limit + 1).await?;

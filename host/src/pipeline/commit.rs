@@ -53,7 +53,8 @@ pub(super) async fn commit(store: &Store, work: &Work, finished: Finished) -> Re
                     transaction.set_plugin_state(&work.co, &work.target, &changes).await?;
                 }
                 if let Some(identifiers) = identifiers {
-                    let identifiers = identifiers.into_iter().map(|it| (it.identifier, it.identifier_type)).collect();
+                    let identifiers =
+                        identifiers.into_iter().map(|it| (it.identifier, it.identifier_type)).collect();
                     write_back(transaction, &work.co, &work.target, &work.subject, identifiers, at).await?;
                 }
                 Ok(())

@@ -41,7 +41,9 @@ impl Lookups {
 
     fn group_of(&self, stored: Record) -> Option<Group> {
         match stored {
-            Record::Group(found) => Some(group(visible_group(*found, &self.co.email_lists, None), &self.co.view)),
+            Record::Group(found) => {
+                Some(group(visible_group(*found, &self.co.email_lists, None), &self.co.view))
+            }
             _ => None,
         }
     }
@@ -93,7 +95,8 @@ impl RegistryReader for Lookups {
         after: Option<String>,
         limit: u32,
     ) -> BoxFuture<'_, anyhow::Result<Option<MemberPage>>> {
-        async move { self.member_page(&group, identifier_type.as_deref(), after.as_deref(), limit).await }.boxed()
+        async move { self.member_page(&group, identifier_type.as_deref(), after.as_deref(), limit).await }
+            .boxed()
     }
 
     fn group(&self, group: String) -> BoxFuture<'_, anyhow::Result<Option<Group>>> {

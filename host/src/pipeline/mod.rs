@@ -162,7 +162,10 @@ impl Pipeline {
         if let Some(dispatcher) = &self.dispatcher {
             dispatcher.stop();
             if tokio::time::timeout(grace, dispatcher.running_ended()).await.is_err() {
-                tracing::warn!(grace_ms = grace.as_millis() as u64, "stopping while calls run; they are taken up again");
+                tracing::warn!(
+                    grace_ms = grace.as_millis() as u64,
+                    "stopping while calls run; they are taken up again"
+                );
             }
         }
     }

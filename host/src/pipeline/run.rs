@@ -8,15 +8,16 @@ use serde::Serialize;
 
 use super::commit::{Finished, commit};
 use super::contract::{
-    action, failed_by_fault, failed_by_plugin, finished_by_plugin, kind_of, record_id, subject_kind, timestamp,
+    action, failed_by_fault, failed_by_plugin, finished_by_plugin, kind_of, record_id, subject_kind,
+    timestamp,
 };
 use super::dispatch::Work;
 use super::subject::{Assembled, assemble};
 use super::targets::{Step, TargetRuntime};
 use super::{Parts, targets};
+use crate::capabilities::contract::Filtered;
 use crate::capabilities::contract::records::{Extension, Subject};
 use crate::capabilities::contract::types::{self, WrittenIdentifier};
-use crate::capabilities::contract::Filtered;
 use crate::capabilities::state::StateChange;
 use crate::capabilities::{CallState, Grants, Surroundings};
 use crate::provisioning::{Action, FailureClass, InvocationOutcome, ServiceStatus, Usage};
@@ -116,7 +117,11 @@ fn report(parts: &Parts, work: &Work, outcome: &InvocationOutcome) {
 
 type Attempted = (End, Action, Usage, Vec<serde_json::Value>);
 
-async fn attempt(parts: &Parts, work: &Work, started: Timestamp) -> Result<Attempted, targets::TargetProblem> {
+async fn attempt(
+    parts: &Parts,
+    work: &Work,
+    started: Timestamp,
+) -> Result<Attempted, targets::TargetProblem> {
     let runtime = targets::runtime(parts, &work.co, &work.target).await?;
     let nothing = |reason: &str| {
         let outcome = InvocationOutcome::Skipped { reason: reason.to_owned() };
@@ -135,8 +140,7 @@ async fn attempt(parts: &Parts, work: &Work, started: Timestamp) -> Result<Attem
             return nothing("the target was never called for this subject");
         }
     }
-    let mut run =
-        Run { parts, work, runtime: &runtime, started, usage: Usage::default(), steps: Vec::new() };
+    let mut run = Run { parts, work, runtime: &runtime, started, usage: Usage::default(), steps: Vec::new() };
     let end = run.through(subject, action).await;
     Ok((end, action, run.usage, run.steps))
 }
@@ -265,7 +269,8 @@ impl Run<'_> {
     fn invocation(&self, subject: Subject, subject_action: Action) -> types::Invocation {
         let mut extensions = Vec::new();
         if let Some(change) = self.work.change {
-            extensions.push(Extension { name: "provender/change-sequence".to_owned(), json: change.to_string() });
+            extensions
+                .push(Extension { name: "provender/change-sequence".to_owned(), json: change.to_string() });
         }
         types::Invocation {
             id: self.work.id.to_string(),

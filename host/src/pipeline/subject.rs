@@ -2,9 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::contract::{
-    subject_email_list, subject_group, subject_person, subject_service,
-};
+use super::contract::{subject_email_list, subject_group, subject_person, subject_service};
 use super::dispatch::Work;
 use super::targets::CollaborationState;
 use crate::capabilities::contract::records::Subject;
@@ -79,7 +77,10 @@ async fn with_groups(
             _ => None,
         })
     };
-    Ok(memberships.iter().filter_map(|membership| Some((membership.clone(), group_of(membership)?))).collect())
+    Ok(memberships
+        .iter()
+        .filter_map(|membership| Some((membership.clone(), group_of(membership)?)))
+        .collect())
 }
 
 async fn assemble_group(

@@ -68,7 +68,11 @@ pub(super) struct TargetRuntime {
 pub struct RuntimeCache(Mutex<HashMap<(String, String), (i64, Arc<TargetRuntime>)>>);
 
 /// The runtime of a target, built anew when the configuration of its collaboration changed.
-pub(super) async fn runtime(parts: &Parts, co: &str, target: &str) -> Result<Arc<TargetRuntime>, TargetProblem> {
+pub(super) async fn runtime(
+    parts: &Parts,
+    co: &str,
+    target: &str,
+) -> Result<Arc<TargetRuntime>, TargetProblem> {
     let generation = parts.store.configuration_generation(co).await?;
     let key = (co.to_owned(), target.to_owned());
     let cached = {
@@ -89,7 +93,8 @@ async fn build(parts: &Parts, co: &str, id: &str) -> Result<TargetRuntime, Targe
     let store = &parts.store;
     let target = store.target(co, id).await?.ok_or_else(|| TargetProblem::Unknown(id.to_owned()))?;
     let limits = parts.limits.overridden(&target.limits).map_err(|error| unusable(error.to_string()))?;
-    let load = async |digest: &str| parts.catalog.load(digest).await.map_err(|error| unusable(error.to_string()));
+    let load =
+        async |digest: &str| parts.catalog.load(digest).await.map_err(|error| unusable(error.to_string()));
     let loaded = load(&target.plugin.digest).await?;
     let mut filters = Vec::new();
     for filter_id in &target.filters {
@@ -106,7 +111,12 @@ async fn build(parts: &Parts, co: &str, id: &str) -> Result<TargetRuntime, Targe
 
 type Bound = (Vec<Arc<files::Slot>>, Vec<Arc<http::Slot>>);
 
-async fn bind(parts: &Parts, co: &str, target: &Target, loaded: &LoadedPlugin) -> Result<Bound, TargetProblem> {
+async fn bind(
+    parts: &Parts,
+    co: &str,
+    target: &Target,
+    loaded: &LoadedPlugin,
+) -> Result<Bound, TargetProblem> {
     let unusable = |reason: String| TargetProblem::Unusable { target: target.id.clone(), reason };
     let (mut files, mut http) = (Vec::new(), Vec::new());
     for Slot { name, operations, .. } in &loaded.manifest.slots {
@@ -114,7 +124,11 @@ async fn bind(parts: &Parts, co: &str, target: &Target, loaded: &LoadedPlugin) -
         let live = parts.administration.server_live(co, server).await;
         match live.map_err(|error| unusable(format!("server `{server}` of slot `{name}`: {error}")))? {
             LiveServer::Files(root) => {
-                files.push(Arc::new(files::Slot { name: name.clone(), root, operations: operations.clone() }));
+                files.push(Arc::new(files::Slot {
+                    name: name.clone(),
+                    root,
+                    operations: operations.clone(),
+                }));
             }
             LiveServer::Http(server) => {
                 let safe_requests = loaded
@@ -157,9 +171,9 @@ impl TargetRuntime {
     /// In what surroundings the provisioner is called.
     pub(super) fn context(&self, time: String) -> Context {
         let slots = self.files.iter().map(|slot| (slot.name.clone(), ServerKind::Files, None)).chain(
-            self.http.iter().map(|slot| {
-                (slot.name.clone(), ServerKind::Http, Some(slot.server.base_url().to_string()))
-            }),
+            self.http
+                .iter()
+                .map(|slot| (slot.name.clone(), ServerKind::Http, Some(slot.server.base_url().to_string()))),
         );
         Context {
             co: self.co.collaboration.id.clone(),

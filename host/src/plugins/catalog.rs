@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
 use tokio::sync::OnceCell;
 
-use super::error::{FindError, InstallError, InstallProblem, PluginUnavailable, RemoveError};
+use super::error::{FindError, InstallError, PluginUnavailable, RemoveError};
 use super::examination::examine;
 use super::manifest::Manifest;
 use crate::capabilities::plugin::{Plugin, PluginHost};
@@ -57,7 +57,12 @@ impl Catalog {
         self.keep(&manifest, wasm).await.map_err(|error| refused(error.into()))?;
         let loaded = OnceCell::new_with(Some(Arc::new(LoadedPlugin { manifest: manifest.clone(), plugin })));
         self.loaded().insert(digest, Arc::new(loaded));
-        tracing::info!(plugin = manifest.name, version = manifest.version, digest = manifest.digest, "plugin installed");
+        tracing::info!(
+            plugin = manifest.name,
+            version = manifest.version,
+            digest = manifest.digest,
+            "plugin installed"
+        );
         Ok(manifest)
     }
 

@@ -96,7 +96,8 @@ mod tests {
         }));
         assert_eq!(validate_configuration(&manifest, &json!({"path": "a"})), Ok(()));
         let problems =
-            validate_configuration(&manifest, &json!({"path": 1, "retries": [1, 0], "more": true})).unwrap_err();
+            validate_configuration(&manifest, &json!({"path": 1, "retries": [1, 0], "more": true}))
+                .unwrap_err();
         let mut pointers: Vec<_> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
         pointers.sort_unstable();
         assert_eq!(pointers, ["", "/path", "/retries/1"]);
@@ -118,8 +119,14 @@ mod tests {
             ("true", "is not of type object"),
             (r#"{"type": "string"}"#, "is not of type object"),
             (r#"{"type": "object", "required": "path"}"#, "is not valid at /required"),
-            (r#"{"type": "object", "properties": {"a": {"type": "text"}}}"#, "is not valid at /properties/a/type"),
-            (r#"{"type": "object", "$schema": "http://json-schema.org/draft-07/schema#"}"#, "names the dialect"),
+            (
+                r#"{"type": "object", "properties": {"a": {"type": "text"}}}"#,
+                "is not valid at /properties/a/type",
+            ),
+            (
+                r#"{"type": "object", "$schema": "http://json-schema.org/draft-07/schema#"}"#,
+                "names the dialect",
+            ),
             (r#"{"type": "object", "$ref": "https://example.org/schema.json"}"#, "is not valid"),
             (r##"{"type": "object", "$ref": "#/$defs/missing"}"##, "is not valid"),
             (r#"{"type": "object", "properties": {"a": {"pattern": "("}}}"#, "is not valid"),

@@ -14,8 +14,22 @@ const SERVER_KINDS: [(&str, &[&str]); 2] = [
     (
         "http",
         &[
-            "GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "PROPFIND", "PROPPATCH", "MKCOL", "COPY",
-            "MOVE", "LOCK", "UNLOCK", "REPORT", "SEARCH",
+            "GET",
+            "HEAD",
+            "OPTIONS",
+            "POST",
+            "PUT",
+            "PATCH",
+            "DELETE",
+            "PROPFIND",
+            "PROPPATCH",
+            "MKCOL",
+            "COPY",
+            "MOVE",
+            "LOCK",
+            "UNLOCK",
+            "REPORT",
+            "SEARCH",
         ],
     ),
     ("files", &["append", "read", "write", "create-directory", "list", "remove"]),
@@ -26,7 +40,8 @@ const SUBJECT_KINDS: [&str; 4] = ["person", "group", "email_list", "service"];
 const MAX_NAME_BYTES: usize = 64;
 const MAX_LINE_CHARS: usize = 256;
 const MAX_ELEMENTS: usize = 64;
-const NAME_RULE: &str = "a lower case letter, then lower case letters, digits and hyphens, at most 64 together";
+const NAME_RULE: &str =
+    "a lower case letter, then lower case letters, digits and hyphens, at most 64 together";
 
 /// The manifest of a plugin that is not installed yet, or all that is wrong with its description.
 pub(super) fn manifest(
@@ -121,8 +136,9 @@ fn is_semantic_version(text: &str) -> bool {
             && part.bytes().all(|byte| byte.is_ascii_digit())
             && (part == "0" || !part.starts_with('0'))
     };
-    let is_identifier =
-        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let is_identifier = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
     let is_numeric = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     text.len() <= MAX_NAME_BYTES
         && core.split('.').count() == 3
@@ -221,7 +237,8 @@ fn check_safe_requests(slots: &[Slot], requests: &[SafeRequest], problems: &mut 
     for request in requests.iter().take(MAX_ELEMENTS) {
         let shown_slot = shown(&request.slot);
         let Some(slot) = slots.iter().find(|slot| slot.name == request.slot) else {
-            problems.push(format!("it names a safe request of slot `{shown_slot}`, which it does not ask for"));
+            problems
+                .push(format!("it names a safe request of slot `{shown_slot}`, which it does not ask for"));
             continue;
         };
         let methods = SERVER_KINDS.iter().find(|(kind, _)| *kind == "http").map_or(&[][..], |(_, all)| *all);

@@ -20,9 +20,7 @@ pub enum InstallProblem {
     Refused(#[from] Refused),
     /// It could not say what it is.
     #[error("does not describe itself: {fault}; {}", describe_help(fault))]
-    Described {
-        fault: Fault,
-    },
+    Described { fault: Fault },
     /// What it says of itself does not fit the contract.
     #[error("describes itself in a way this host does not take: {0}")]
     Description(String),
@@ -39,7 +37,10 @@ pub enum InstallProblem {
 
 fn describe_help(fault: &Fault) -> &'static str {
     match fault {
-        Fault::OutOfFuel { .. } | Fault::MemoryLimit { .. } | Fault::Deadline { .. } | Fault::BudgetExceeded { .. } => {
+        Fault::OutOfFuel { .. }
+        | Fault::MemoryLimit { .. }
+        | Fault::Deadline { .. }
+        | Fault::BudgetExceeded { .. } => {
             "make `describe` do less, or raise the limit in the configuration of this host"
         }
         Fault::EffectRefused { .. } => {
@@ -63,10 +64,7 @@ pub enum FindError {
     },
     /// The digits stand at the beginning of several digests.
     #[error("plugin `{reference}` is ambiguous; give more digits of one of {}", digests.join(", "))]
-    Ambiguous {
-        reference: String,
-        digests: Vec<String>,
-    },
+    Ambiguous { reference: String, digests: Vec<String> },
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -37,7 +37,11 @@ pub(super) async fn examine(
     }
 }
 
-async fn describe(host: &PluginHost, limits: &Limits, plugin: &Plugin) -> Result<Description, InstallProblem> {
+async fn describe(
+    host: &PluginHost,
+    limits: &Limits,
+    plugin: &Plugin,
+) -> Result<Description, InstallProblem> {
     let mut said: Option<Description> = None;
     for (seed, time) in SURROUNDINGS {
         let surroundings = Surroundings { limits: limits.clone(), seed, time };

@@ -58,7 +58,8 @@ fn replace(stored: &mut Vec<Identifier>, target: &str, given: Vec<(String, Strin
     let (mut own, others): (Vec<_>, Vec<_>) = stored.drain(..).partition(is_own);
     *stored = others;
     stored.extend(given.into_iter().map(|(identifier, identifier_type)| {
-        let same = |kept: &Identifier| kept.identifier == identifier && kept.identifier_type == identifier_type;
+        let same =
+            |kept: &Identifier| kept.identifier == identifier && kept.identifier_type == identifier_type;
         match own.iter().position(same) {
             Some(kept) => own.swap_remove(kept),
             None => Identifier {

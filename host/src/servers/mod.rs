@@ -91,11 +91,7 @@ impl Servers {
 
     /// As [`new`](Self::new), with a resolver of choice.
     pub fn with_resolver(key: impl Into<Arc<SecretKey>>, resolver: Arc<dyn Resolver>) -> Self {
-        Self {
-            key: key.into(),
-            resolver,
-            live: Mutex::default(),
-        }
+        Self { key: key.into(), resolver, live: Mutex::default() }
     }
 
     /// The key that seals secrets for this registry.
@@ -104,32 +100,18 @@ impl Servers {
     }
 
     /// The connections of an HTTP server.
-    pub fn http(
-        &self,
-        key: &ServerKey,
-        stored: &StoredServer,
-    ) -> Result<Arc<HttpServer>, ServerError> {
+    pub fn http(&self, key: &ServerKey, stored: &StoredServer) -> Result<Arc<HttpServer>, ServerError> {
         match self.connection(key, stored)? {
             Connection::Http(server) => Ok(server),
-            Connection::Files(_) => Err(ServerError::OtherKind {
-                wanted: "http",
-                is: "files",
-            }),
+            Connection::Files(_) => Err(ServerError::OtherKind { wanted: "http", is: "files" }),
         }
     }
 
     /// The root directory of a files server.
-    pub fn files(
-        &self,
-        key: &ServerKey,
-        stored: &StoredServer,
-    ) -> Result<Arc<FilesRoot>, ServerError> {
+    pub fn files(&self, key: &ServerKey, stored: &StoredServer) -> Result<Arc<FilesRoot>, ServerError> {
         match self.connection(key, stored)? {
             Connection::Files(root) => Ok(root),
-            Connection::Http(_) => Err(ServerError::OtherKind {
-                wanted: "files",
-                is: "http",
-            }),
+            Connection::Http(_) => Err(ServerError::OtherKind { wanted: "files", is: "http" }),
         }
     }
 
@@ -138,11 +120,7 @@ impl Servers {
         self.live().remove(&(co.to_owned(), server.to_owned()));
     }
 
-    fn connection(
-        &self,
-        key: &ServerKey,
-        stored: &StoredServer,
-    ) -> Result<Connection, ServerError> {
+    fn connection(&self, key: &ServerKey, stored: &StoredServer) -> Result<Connection, ServerError> {
         let mut live = self.live();
         let place = (key.co.clone(), key.server.clone());
         if let Some(known) = live.get(&place)
@@ -152,17 +130,8 @@ impl Servers {
         }
         let connection = self.connect(key, stored)?;
         // A call that began before a change of the configuration must not displace what the change made.
-        if live
-            .get(&place)
-            .is_none_or(|known| known.revision <= key.revision)
-        {
-            live.insert(
-                place,
-                Live {
-                    revision: key.revision,
-                    connection: connection.clone(),
-                },
-            );
+        if live.get(&place).is_none_or(|known| known.revision <= key.revision) {
+            live.insert(place, Live { revision: key.revision, connection: connection.clone() });
         }
         Ok(connection)
     }
@@ -176,9 +145,7 @@ impl Servers {
             }
             ServerConfiguration::Files(files) => {
                 let root = FilesRoot::open(Path::new(&files.root)).map_err(|error| {
-                    ServerError::Unusable {
-                        problem: format!("root {}: {error}", files.root),
-                    }
+                    ServerError::Unusable { problem: format!("root {}: {error}", files.root) }
                 })?;
                 Ok(Connection::Files(Arc::new(root)))
             }
@@ -198,24 +165,16 @@ mod tests {
     use super::*;
 
     fn servers() -> Servers {
-        Servers::new(
-            SecretKey::from_base64("KioqKioqKioqKioqKioqKioqKioqKioqKioqKioqKio=").unwrap(),
-        )
+        Servers::new(SecretKey::from_base64("KioqKioqKioqKioqKioqKioqKioqKioqKioqKioqKio=").unwrap())
     }
 
     fn key(server: &str, revision: u64) -> ServerKey {
-        ServerKey {
-            co: "demo".to_owned(),
-            server: server.to_owned(),
-            revision,
-        }
+        ServerKey { co: "demo".to_owned(), server: server.to_owned(), revision }
     }
 
     fn stored(servers: &Servers, server: &str, value: serde_json::Value) -> StoredServer {
         let input: configuration::ServerInput = serde_json::from_value(value).unwrap();
-        input
-            .seal(servers.secret_key(), "demo", server, None)
-            .unwrap()
+        input.seal(servers.secret_key(), "demo", server, None).unwrap()
     }
 
     #[test]
@@ -225,80 +184,41 @@ mod tests {
                             "authentication": { "kind": "bearer", "token": "x" } });
         let one = stored(&servers, "one", value.clone());
         let first = servers.http(&key("one", 1), &one).unwrap();
-        assert!(Arc::ptr_eq(
-            &first,
-            &servers.http(&key("one", 1), &one).unwrap()
-        ));
+        assert!(Arc::ptr_eq(&first, &servers.http(&key("one", 1), &one).unwrap()));
         let other = stored(&servers, "two", value);
-        assert!(!Arc::ptr_eq(
-            &first,
-            &servers.http(&key("two", 1), &other).unwrap()
-        ));
+        assert!(!Arc::ptr_eq(&first, &servers.http(&key("two", 1), &other).unwrap()));
 
         let second = servers.http(&key("one", 2), &one).unwrap();
         assert!(!Arc::ptr_eq(&first, &second));
         let late = servers.http(&key("one", 1), &one).unwrap();
-        assert!(
-            !Arc::ptr_eq(&late, &second),
-            "a late call gets what it asked for"
-        );
-        assert!(
-            Arc::ptr_eq(&second, &servers.http(&key("one", 2), &one).unwrap()),
-            "and displaces nothing"
-        );
+        assert!(!Arc::ptr_eq(&late, &second), "a late call gets what it asked for");
+        assert!(Arc::ptr_eq(&second, &servers.http(&key("one", 2), &one).unwrap()), "and displaces nothing");
 
         servers.forget("demo", "one");
-        assert!(!Arc::ptr_eq(
-            &second,
-            &servers.http(&key("one", 2), &one).unwrap()
-        ));
+        assert!(!Arc::ptr_eq(&second, &servers.http(&key("one", 2), &one).unwrap()));
     }
 
     #[test]
     fn a_server_of_another_kind_is_named() {
         let servers = servers();
         let directory = tempfile::tempdir().unwrap();
-        let files = stored(
-            &servers,
-            "files",
-            json!({ "kind": "files", "root": directory.path() }),
-        );
+        let files = stored(&servers, "files", json!({ "kind": "files", "root": directory.path() }));
         let root = servers.files(&key("files", 1), &files).unwrap();
-        assert!(Arc::ptr_eq(
-            &root,
-            &servers.files(&key("files", 1), &files).unwrap()
-        ));
-        let error = servers
-            .http(&key("files", 1), &files)
-            .unwrap_err()
-            .to_string();
+        assert!(Arc::ptr_eq(&root, &servers.files(&key("files", 1), &files).unwrap()));
+        let error = servers.http(&key("files", 1), &files).unwrap_err().to_string();
         assert_eq!(error, "server is of kind files, not http");
-        let http = stored(
-            &servers,
-            "http",
-            json!({ "kind": "http", "base_url": "http://example.org" }),
-        );
-        assert!(matches!(
-            servers.files(&key("http", 1), &http),
-            Err(ServerError::OtherKind { .. })
-        ));
+        let http = stored(&servers, "http", json!({ "kind": "http", "base_url": "http://example.org" }));
+        assert!(matches!(servers.files(&key("http", 1), &http), Err(ServerError::OtherKind { .. })));
     }
 
     #[test]
     fn a_server_whose_secret_or_root_is_gone_is_refused_with_the_reason() {
         let servers = servers();
         let directory = tempfile::tempdir().unwrap();
-        let files = stored(
-            &servers,
-            "files",
-            json!({ "kind": "files", "root": directory.path() }),
-        );
+        let files = stored(&servers, "files", json!({ "kind": "files", "root": directory.path() }));
         let path = directory.path().display().to_string();
         drop(directory);
-        let error = servers
-            .files(&key("files", 1), &files)
-            .unwrap_err()
-            .to_string();
+        let error = servers.files(&key("files", 1), &files).unwrap_err().to_string();
         assert!(error.contains(&path), "{error}");
 
         let value = json!({ "kind": "http", "base_url": "https://example.org",
@@ -310,9 +230,6 @@ mod tests {
         ));
         http.secrets.clear();
         let error = servers.http(&key("http", 1), &http).unwrap_err();
-        assert!(
-            matches!(error, ServerError::MissingSecret { field: "token" }),
-            "{error}"
-        );
+        assert!(matches!(error, ServerError::MissingSecret { field: "token" }), "{error}");
     }
 }

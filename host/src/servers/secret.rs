@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::{digest, hmac};
 use ring::rand::{SecureRandom, SystemRandom};
+use ring::{digest, hmac};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -196,7 +196,12 @@ impl SecretKey {
             return Err(invalid(format!("has {} bytes", bytes.len())));
         }
         let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| SecretError::Cryptography)?;
-        Ok(Self { cipher: LessSafeKey::new(key), identifier: identify(&bytes), random: SystemRandom::new(), derivation: hmac::Key::new(hmac::HMAC_SHA256, &bytes) })
+        Ok(Self {
+            cipher: LessSafeKey::new(key),
+            identifier: identify(&bytes),
+            random: SystemRandom::new(),
+            derivation: hmac::Key::new(hmac::HMAC_SHA256, &bytes),
+        })
     }
 }
 

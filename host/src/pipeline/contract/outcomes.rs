@@ -11,11 +11,16 @@ const HISTORY_LINES: usize = 32;
 const WRITTEN_IDENTIFIERS: usize = 32;
 
 fn bounded(text: &str, characters: usize) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).take(characters).collect()
+    text.chars()
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .take(characters)
+        .collect()
 }
 
 /// What the plugin said it did, and the identifiers it wants stored with the subject.
-pub(in crate::pipeline) fn finished_by_plugin(outcome: Outcome) -> (InvocationOutcome, Option<Vec<WrittenIdentifier>>) {
+pub(in crate::pipeline) fn finished_by_plugin(
+    outcome: Outcome,
+) -> (InvocationOutcome, Option<Vec<WrittenIdentifier>>) {
     match outcome {
         Outcome::Applied(applied) => {
             let history = applied.history.iter().take(HISTORY_LINES);
@@ -45,7 +50,9 @@ pub(in crate::pipeline) fn failed_by_plugin(failure: Failure, filter: Option<&st
             (FailureClass::RateLimited, passing.message, None, passing.retry_after_seconds)
         }
         Failure::Authentication(message) => (FailureClass::Authentication, message, None, None),
-        Failure::Configuration(located) => (FailureClass::Configuration, located.message, located.location, None),
+        Failure::Configuration(located) => {
+            (FailureClass::Configuration, located.message, located.location, None)
+        }
         Failure::InvalidData(located) => (FailureClass::InvalidData, located.message, located.location, None),
         Failure::Conflict(message) => (FailureClass::Conflict, message, None, None),
         Failure::Permanent(message) => (FailureClass::Permanent, message, None, None),

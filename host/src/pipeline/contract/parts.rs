@@ -4,8 +4,8 @@ use super::subjects::CollaborationView;
 use super::{extensions, metadata, status, timestamp, timestamp_option};
 use crate::capabilities::contract::records as wit;
 use crate::registry::record::{
-    AdHocAttribute, Address, Agreement, Authenticator, ClusterAccount, Credential, EmailAddress, Identifier, Name,
-    OrgIdentity, Role, TelephoneNumber, Url,
+    AdHocAttribute, Address, Agreement, Authenticator, ClusterAccount, Credential, EmailAddress, Identifier,
+    Name, OrgIdentity, Role, TelephoneNumber, Url,
 };
 
 pub(super) fn all<P, W>(parts: Vec<P>, convert: impl Fn(P) -> W) -> Vec<W> {
@@ -159,7 +159,9 @@ fn credential(credential: Credential) -> wit::Credential {
         Credential::SshKey { key_type, key, comment, options } => {
             wit::Credential::SshKey(wit::SshKey { key_type, key, comment, options })
         }
-        Credential::Password { scheme, hash } => wit::Credential::Password(wit::PasswordHash { scheme, hash }),
+        Credential::Password { scheme, hash } => {
+            wit::Credential::Password(wit::PasswordHash { scheme, hash })
+        }
         Credential::Certificate { subject_dn, issuer_dn, description, valid_from, valid_through } => {
             wit::Credential::Certificate(wit::Certificate {
                 subject_dn,

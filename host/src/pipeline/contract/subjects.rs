@@ -25,8 +25,11 @@ pub(in crate::pipeline) struct CollaborationView {
 
 impl CollaborationView {
     pub(in crate::pipeline) fn new(co: &Collaboration) -> Self {
-        let collaboration =
-            wit::Collaboration { id: co.id.clone(), name: co.name.clone(), description: co.description.clone() };
+        let collaboration = wit::Collaboration {
+            id: co.id.clone(),
+            name: co.name.clone(),
+            description: co.description.clone(),
+        };
         let units = collaboration_units(co).into_iter().map(|unit| (unit.id.clone(), unit)).collect();
         Self { collaboration, units }
     }
@@ -224,7 +227,10 @@ fn is_automatic(group_type: GroupType) -> bool {
 }
 
 /// Identifiers that one target wrote back.
-pub(in crate::pipeline) fn identifiers_of_target(identifiers: Vec<Identifier>, target: &str) -> Vec<wit::Identifier> {
+pub(in crate::pipeline) fn identifiers_of_target(
+    identifiers: Vec<Identifier>,
+    target: &str,
+) -> Vec<wit::Identifier> {
     let of_target = |stored: &Identifier| stored.provisioning_target.as_deref() == Some(target);
     all(identifiers.into_iter().filter(of_target).collect(), identifier)
 }

@@ -73,7 +73,9 @@ fn versions_are_semantic() {
     for version in ["0.0.0", "1.2.3", "1.0.0-alpha.1", "1.0.0-0a.-", "1.0.0+20261122.7", "1.0.0-rc.1+x"] {
         assert!(is_semantic_version(version), "{version}");
     }
-    for version in ["", "1", "1.0", "1.0.0.0", "01.0.0", "1.0.0-", "1.0.0-01", "1.0.0+", "v1.0.0", "1.0.0-a_b"] {
+    for version in
+        ["", "1", "1.0", "1.0.0.0", "01.0.0", "1.0.0-", "1.0.0-01", "1.0.0+", "v1.0.0", "1.0.0-a_b"]
+    {
         assert!(!is_semantic_version(version), "{version}");
         let refusal = refusal(World::Provisioner, |description| description.version = version.to_owned());
         assert!(refusal.contains("Semantic Versioning"), "{refusal}");
@@ -106,8 +108,14 @@ fn slots_are_unique_well_named_and_of_a_kind_that_is_offered() {
     for (change, complaint) in [
         (slot("directory", ServerKind::Files, &[]), "asks for slot `directory` twice"),
         (slot("Files", ServerKind::Files, &[]), "a slot \"Files\""),
-        (slot("ldap", ServerKind::Other("ldap".to_owned()), &[]), "kind `ldap` for slot `ldap`, but this host offers"),
-        (slot("files", ServerKind::Files, &["GET"]), "operation \"GET\" in slot `files`, but kind `files` has append"),
+        (
+            slot("ldap", ServerKind::Other("ldap".to_owned()), &[]),
+            "kind `ldap` for slot `ldap`, but this host offers",
+        ),
+        (
+            slot("files", ServerKind::Files, &["GET"]),
+            "operation \"GET\" in slot `files`, but kind `files` has append",
+        ),
         (slot("web", ServerKind::Http, &["CONNECT"]), "operation \"CONNECT\" in slot `web`"),
     ] {
         let refusal = refusal(World::Provisioner, |description| description.slots.push(change));

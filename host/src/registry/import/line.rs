@@ -138,10 +138,16 @@ impl LineKind {
 impl Line {
     fn into_item(self, options: &ImportOptions) -> Parsed {
         let Some(kind) = self.kind else {
-            return Err(InvalidRecord::new("/kind", "person, group, email_list, service or membership is expected"));
+            return Err(InvalidRecord::new(
+                "/kind",
+                "person, group, email_list, service or membership is expected",
+            ));
         };
         if self.memberships.is_some() && (kind != LineKind::Person || self.record.is_none()) {
-            return Err(InvalidRecord::new("/memberships", "only the record of a person comes with memberships"));
+            return Err(InvalidRecord::new(
+                "/memberships",
+                "only the record of a person comes with memberships",
+            ));
         }
         match (self.record, self.delete) {
             (Some(Body::Record(record)), None) => {
@@ -193,7 +199,9 @@ impl<'de> Visitor<'de> for LineVisitor {
                 ("record", Some(kind)) if line.record.is_none() => {
                     line.record = Some(map.next_value_seed(BodyOf(kind))?);
                 }
-                ("memberships", _) if line.memberships.is_none() => line.memberships = Some(map.next_value()?),
+                ("memberships", _) if line.memberships.is_none() => {
+                    line.memberships = Some(map.next_value()?)
+                }
                 ("delete", _) if line.delete.is_none() => line.delete = Some(map.next_value()?),
                 _ => {
                     map.next_value::<IgnoredAny>()?;

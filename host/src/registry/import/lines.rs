@@ -48,10 +48,13 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
             }
         }
         // Editors on Windows mark a file as UTF-8 by this character.
-        let line = self.line.strip_prefix("\u{feff}".as_bytes()).filter(|_| self.count == 1).unwrap_or(&self.line);
+        let line =
+            self.line.strip_prefix("\u{feff}".as_bytes()).filter(|_| self.count == 1).unwrap_or(&self.line);
         Ok(Some(match str::from_utf8(line) {
             Ok(text) => Line::Text(text.trim_ascii()),
-            Err(error) => Line::Unreadable(format!("not UTF-8 at byte {} of the line", error.valid_up_to() + 1)),
+            Err(error) => {
+                Line::Unreadable(format!("not UTF-8 at byte {} of the line", error.valid_up_to() + 1))
+            }
         }))
     }
 

@@ -143,7 +143,8 @@ pub async fn import<R: AsyncBufRead + Unpin>(
         });
         let outcome = Outcome::of(written?, &origins, refused, options.on_error);
         progress.add(&outcome);
-        let stopped_at = (options.on_error == OnError::Stop).then(|| outcome.refused.first().cloned()).flatten();
+        let stopped_at =
+            (options.on_error == OnError::Stop).then(|| outcome.refused.first().cloned()).flatten();
         (progress.lines, progress.bytes) = (stopped_at.as_ref().map_or(read, |refused| refused.line), bytes);
         outcome.refused.iter().for_each(|refused| on_event(ImportEvent::Refused(refused)));
         on_event(ImportEvent::Committed(&progress));
@@ -177,8 +178,14 @@ async fn read_batch<R: AsyncBufRead + Unpin>(
     lines: &mut Lines<R>,
     options: &ImportOptions,
 ) -> Result<Batch, ImportError> {
-    let mut batch =
-        Batch { items: Vec::new(), origins: Vec::new(), refused: Vec::new(), lines: 0, bytes: 0, last: false };
+    let mut batch = Batch {
+        items: Vec::new(),
+        origins: Vec::new(),
+        refused: Vec::new(),
+        lines: 0,
+        bytes: 0,
+        last: false,
+    };
     while batch.items.len() < options.batch_lines.max(1) && !batch.last {
         let count = lines.count;
         let read = lines.next().await.map_err(|source| ImportError::Read { after_line: count, source })?;

@@ -162,8 +162,7 @@ impl Batch<'_, '_> {
         }
         let change = operation.map(|operation| self.note(&key, operation, parts));
         if let Some(change) = change {
-            let effect =
-                WriteEffect::Record { subject: key.clone(), before, after, related};
+            let effect = WriteEffect::Record { subject: key.clone(), before, after, related };
             self.effects.push((change, effect));
             for group in moved {
                 self.effect_of_membership(change, &key.id, &group);
@@ -198,15 +197,11 @@ impl Batch<'_, '_> {
         let record = Group { meta: Meta::default(), name: id.to_owned(), ..Group::default() };
         let Stored { parts, before, after, .. } = self.store(&key, Record::Group(Box::new(record)));
         let change = self.note(&key, Operation::Created, parts);
-        let effect = WriteEffect::Record { subject: key, before, after, related: Vec::new()};
+        let effect = WriteEffect::Record { subject: key, before, after, related: Vec::new() };
         self.effects.push((change, effect));
     }
 
-    async fn delete(
-        &mut self,
-        key: SubjectKey,
-        again: bool,
-    ) -> Result<(Option<usize>, Written), WriteError> {
+    async fn delete(&mut self, key: SubjectKey, again: bool) -> Result<(Option<usize>, Written), WriteError> {
         let Some(before) = self.live(&key).map(status_of) else {
             let known = self.records.get(&key).is_some_and(|entry| entry.known);
             return if known && again { Ok((None, written(key, None))) } else { Err(not_found(&key)) };
@@ -226,8 +221,7 @@ impl Batch<'_, '_> {
             RecordKind::EmailList | RecordKind::Service => {}
         }
         let change = self.note(&key, Operation::Deleted, Vec::new());
-        let effect =
-            WriteEffect::Record { subject: key.clone(), before: Some(before), after: None, related};
+        let effect = WriteEffect::Record { subject: key.clone(), before: Some(before), after: None, related };
         self.effects.push((change, effect));
         Ok((Some(change), written(key, Some(Operation::Deleted))))
     }
@@ -243,10 +237,8 @@ impl Batch<'_, '_> {
                 let mut people: Vec<String> = Vec::new();
                 loop {
                     let after = people.last().map(String::as_str);
-                    let page = self
-                        .transaction
-                        .members_of_group(&self.co, &key.id, after, MEMBERS_PAGE)
-                        .await?;
+                    let page =
+                        self.transaction.members_of_group(&self.co, &key.id, after, MEMBERS_PAGE).await?;
                     if page.is_empty() {
                         return Ok(people);
                     }
@@ -350,7 +342,7 @@ impl Batch<'_, '_> {
     fn effect_of_membership(&mut self, change: usize, member: &str, of: &str) {
         let person_status = self.live(&person(member)).map(status_of).unwrap_or_default();
         let (person, group) = (member.to_owned(), of.to_owned());
-        self.effects.push((change, WriteEffect::Membership { person, person_status, group}));
+        self.effects.push((change, WriteEffect::Membership { person, person_status, group }));
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::registry::record::Membership;
 use crate::registry::reconcile::{Stamp, reconcile_membership};
+use crate::registry::record::Membership;
 
 /// Memberships of the people of a batch, by person and group.
 #[derive(Default)]

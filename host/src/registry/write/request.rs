@@ -58,12 +58,27 @@ type ChangeRecord = Box<dyn FnOnce(Record) -> Result<Record, WriteError> + Send>
 
 /// One write, checked but for what the store knows.
 pub(super) enum Step {
-    Put { key: SubjectKey, record: Record, memberships: Option<Vec<Membership>>, unknown_groups: UnknownGroups },
-    Change { key: SubjectKey, change: ChangeRecord },
+    Put {
+        key: SubjectKey,
+        record: Record,
+        memberships: Option<Vec<Membership>>,
+        unknown_groups: UnknownGroups,
+    },
+    Change {
+        key: SubjectKey,
+        change: ChangeRecord,
+    },
     /// `again`: whether what was deleted before may be deleted again.
-    Delete { key: SubjectKey, again: bool },
+    Delete {
+        key: SubjectKey,
+        again: bool,
+    },
     PutMembership(Membership),
-    DeleteMembership { group: String, person: String, again: bool },
+    DeleteMembership {
+        group: String,
+        person: String,
+        again: bool,
+    },
 }
 
 impl Step {
@@ -151,7 +166,10 @@ pub(super) fn accept(key: &SubjectKey, record: Record) -> Result<Record, Invalid
         return Err(InvalidRecord::new("", "the record is of another kind than its place says"));
     }
     if !id.is_empty() && id != key.id {
-        let message = format!("is \"{id}\", but the record is \"{}\" here: leave the id out or make them equal", key.id);
+        let message = format!(
+            "is \"{id}\", but the record is \"{}\" here: leave the id out or make them equal",
+            key.id
+        );
         return Err(InvalidRecord::new("/meta/id", message));
     }
     validate(record)
