@@ -4,7 +4,6 @@
 mod load;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -97,7 +96,7 @@ pub struct ApiConfiguration {
     pub request_timeout_ms: u64,
 }
 
-/// What is kept for how long.
+/// For how long what is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetentionConfiguration {
@@ -191,7 +190,9 @@ impl Configuration {
     }
 
     /// Makes the data directory, for its owner only, unless it is there.
-    pub fn create_data_directory(&self) -> io::Result<()> {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.data_directory)
+    pub fn create_data_directory(&self) -> Result<(), ConfigurationError> {
+        let path = &self.data_directory;
+        let created = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+        created.map_err(|source| ConfigurationError::DataDirectory { path: path.clone(), source })
     }
 }

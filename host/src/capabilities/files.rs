@@ -147,7 +147,7 @@ impl HostRoot for CallState {
         let request = json!({"path": path, "lines": lines});
         let bytes = lines.iter().map(|line| line.len() + 1).sum();
         let append = async |files: Arc<FilesRoot>, _| files.append_lines(&path, &lines).await;
-        self.file_effect(&root, ("append-lines", Access::Write), request, bytes, append, nothing).await
+        self.file_effect(&root, ("append", Access::Write), request, bytes, append, nothing).await
     }
 
     async fn write(

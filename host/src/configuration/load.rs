@@ -22,6 +22,12 @@ pub enum ConfigurationError {
         #[source]
         source: std::io::Error,
     },
+    #[error("`data_directory` {} cannot be made; choose another or make it first", path.display())]
+    DataDirectory {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("`{key}` in {origin} is not a setting{}", hint(nearest))]
     UnknownKey { origin: String, key: String, nearest: Option<String> },
     #[error(

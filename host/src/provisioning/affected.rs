@@ -16,7 +16,8 @@ pub enum WriteEffect {
         before: Option<Status>,
         /// Its status now; none when it was deleted.
         after: Option<Status>,
-        /// The other side of its memberships, if [`reaches_memberships`]: groups of a person, people of a group.
+        /// Groups of a person whose memberships changed too, and, if [`reaches_memberships`], the other side of all its
+        /// memberships: groups of a person, people of a group.
         related: Vec<String>,
     },
     /// A membership was created, changed or removed.
@@ -54,12 +55,12 @@ pub fn reaches_memberships(
     }
 }
 
-/// The subjects that follow from the writes of one request, each once, at the place of its last mention. Each write comes
-/// with its number in the change history.
+/// The subjects that follow from the writes of one request, each once: a person where it is first mentioned, anything
+/// else where it is last, so that people are there when groups name them. Each write comes with its number in the change
+/// history.
 ///
-/// A person comes before the groups that follow, a group before its people. What happened to one record in several
-/// writes counts as one step from the first state to the last; a person who was and is not provisionable is left out.
-/// A group has a cause if one person alone is it.
+/// What happened to one record in several writes counts as one step from the first state to the last; a person who was
+/// and is not provisionable is left out. A group has a cause if one person alone is it.
 pub fn affected(effects: &[(Option<i64>, WriteEffect)]) -> Vec<SubjectChange> {
     let mut mentions = Mentions::default();
     for (change, effect) in effects {
@@ -110,10 +111,13 @@ impl Mentions {
     ) {
         self.count += 1;
         let place = self.count;
+        let is_person = subject.kind == RecordKind::Person;
         self.by_subject
             .entry(subject)
             .and_modify(|mention| {
-                mention.place = place;
+                if !is_person {
+                    mention.place = place;
+                }
                 mention.change = change;
                 if mention.cause.as_deref() != cause {
                     mention.cause = None;

@@ -13,7 +13,7 @@ pub struct Entry {
     pub sequence: u64,
     /// "http", "files", "state", "registry".
     pub capability: String,
-    /// "PUT", "append-lines", ...
+    /// "PUT", "append", ...
     pub operation: String,
     pub access: Access,
     /// What was asked for, in a readable form. Secrets are not part of it: they are added behind the gate.

@@ -1,6 +1,8 @@
 //! One configured HTTP server: its pooled connections, its credential, and the exchange of one whole request for one
 //! whole response. Which requests a plugin may make is decided elsewhere.
 
+mod echo;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +22,7 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
+use self::echo::Blanks;
 use super::base_url::BaseUrl;
 use super::configuration::{Authentication, HttpConfiguration, Secrets};
 use super::connector::{ConnectError, Connector, Resolver, find, innermost};
@@ -142,6 +145,8 @@ pub struct HttpServer {
     base_url: BaseUrl,
     /// Value of the header Authorization.
     credential: Option<HeaderValue>,
+    /// What a counterpart must not hand to a plugin.
+    blanks: Blanks,
     request_timeout: Duration,
     client: Client<Connector, Full<Bytes>>,
 }
@@ -181,6 +186,7 @@ impl HttpServer {
             .build(connector);
         Ok(Self {
             base_url,
+            blanks: Blanks::of(secret_texts(&configuration.authentication, secrets)),
             credential: credential(&configuration.authentication, secrets)?,
             request_timeout: Duration::from_millis(configuration.request_timeout_ms),
             client,
@@ -216,10 +222,11 @@ impl HttpServer {
             return Err(self.protocol("it switches to another protocol unasked".to_owned()));
         }
         remove_connection_headers(&mut head.headers);
+        self.blanks.headers(&mut head.headers);
         let body = tokio::time::timeout_at(deadline, self.read(body, limits.max_response_bytes))
             .await
             .map_err(|_| late(Phase::Body))??;
-        Ok(IncomingResponse { status: head.status, headers: head.headers, body })
+        Ok(IncomingResponse { status: head.status, headers: head.headers, body: self.blanks.body(body) })
     }
 
     fn prepare(&self, request: OutgoingRequest) -> Result<Request<Full<Bytes>>, HttpError> {
@@ -317,6 +324,18 @@ fn credential(
     // Keeps it out of Debug output and out of HTTP/2's tables of repeated headers.
     value.set_sensitive(true);
     Ok(Some(value))
+}
+
+/// The credential in every form in which it could come back.
+fn secret_texts(authentication: &Authentication, secrets: &Secrets) -> Vec<SecretString> {
+    match authentication {
+        Authentication::None {} => Vec::new(),
+        Authentication::Basic { username } => secrets.get("password").map_or_else(Vec::new, |password| {
+            let pair = Zeroizing::new(format!("{username}:{}", password.expose_secret()));
+            vec![SecretString::from(STANDARD.encode(pair.as_bytes())), password.clone()]
+        }),
+        Authentication::Bearer {} => secrets.get("token").into_iter().cloned().collect(),
+    }
 }
 
 /// Takes out what belongs to the connection and not to the message (RFC 9110 section 7.6.1).

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::Context;
 use axum::Json;
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{OriginalUri, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::put;
@@ -21,11 +21,19 @@ pub(super) const RETRY_AFTER_SECONDS: u32 = 120;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Received {
     /// The last message by identifier, as decoded from the path.
-    pub(super) people: BTreeMap<String, Value>,
+    pub(super) people: BTreeMap<String, Message>,
     pub(super) puts: u64,
     pub(super) deletes: u64,
     /// Requests answered by 503 or 401.
     pub(super) refused: u64,
+}
+
+/// A message as it came.
+#[derive(Clone, Debug)]
+pub(super) struct Message {
+    /// As it was encoded.
+    pub(super) path: String,
+    pub(super) body: Value,
 }
 
 #[derive(Debug)]
@@ -60,6 +68,11 @@ impl Receiver {
         Ok(Self { address, shared })
     }
 
+    /// What a request must bring; the host's secret from the first.
+    pub(super) fn token(&self) -> &str {
+        &self.shared.token
+    }
+
     pub(super) fn base_url(&self) -> String {
         format!("http://{}/people", self.address)
     }
@@ -77,15 +90,16 @@ impl Receiver {
 async fn put_person(
     State(shared): State<Arc<Shared>>,
     Path(identifier): Path<String>,
+    OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
-    Json(message): Json<Value>,
+    Json(body): Json<Value>,
 ) -> Response {
     if let Some(refusal) = shared.refusal(&identifier, &headers) {
         return refusal;
     }
     let mut received = locked(&shared.received);
     received.puts += 1;
-    match received.people.insert(identifier, message) {
+    match received.people.insert(identifier, Message { path: uri.path().to_owned(), body }) {
         None => StatusCode::CREATED.into_response(),
         Some(_) => StatusCode::NO_CONTENT.into_response(),
     }

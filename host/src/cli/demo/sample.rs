@@ -84,6 +84,11 @@ fn sample_group((id, name, identifier): (&str, &str, Option<&str>)) -> Group {
     }
 }
 
+/// `id` of the one person without an identifier of [`PERSON_IDENTIFIER`].
+pub(super) fn nameless_person() -> String {
+    person_id(NAMELESS)
+}
+
 fn person_id(number: usize) -> String {
     format!("p-{number:03}")
 }

@@ -88,13 +88,17 @@ fn lists_and_services_stand_for_themselves() {
 }
 
 #[test]
-fn each_subject_follows_once_at_its_last_place() {
+fn each_subject_follows_once_and_people_before_the_groups_they_are_in() {
     let effects = vec![
         record(Group, "g", (None, ACTIVE), &[]),
         record(Person, "p", (None, ACTIVE), &[]),
         membership("p", "g"),
+        membership("p", "h"),
     ];
-    assert_eq!(follow(effects), expected([("p", Added, 3, None), ("g", Added, 3, None)]));
+    assert_eq!(
+        follow(effects),
+        expected([("p", Added, 4, None), ("g", Added, 3, None), ("h", Updated, 4, Some("p"))])
+    );
 }
 
 #[test]
@@ -107,7 +111,7 @@ fn a_group_has_no_cause_when_several_people_are_it() {
     let effects = vec![membership("p", "g"), membership("q", "g"), membership("p", "g")];
     assert_eq!(
         follow(effects),
-        expected([("q", Updated, 2, None), ("p", Updated, 3, None), ("g", Updated, 3, None)])
+        expected([("p", Updated, 3, None), ("q", Updated, 2, None), ("g", Updated, 3, None)])
     );
 }
 
@@ -136,8 +140,9 @@ fn several_writes_to_one_record_count_as_one_step() {
 #[test]
 fn memberships_are_told_of_what_their_other_side_shows() {
     use Status::{Active, Expired, GracePeriod, Locked, Pending, Suspended};
+    type Row = (RecordKind, Option<Status>, Option<Status>, &'static str, bool);
     #[rustfmt::skip]
-    let table: [(RecordKind, Option<Status>, Option<Status>, &str, bool); 19] = [
+    let table: [Row; 19] = [
         (Person, None, Some(Active), "identifiers", false),
         (Person, Some(Active), Some(Active), "names", false),
         (Person, Some(Active), Some(Active), "identifiers", true),

@@ -272,16 +272,14 @@ fn agreement(row: &mut Row) -> Agreement {
 }
 
 fn authenticators(row: &mut Row) -> Vec<Authenticator> {
-    let kinds: [(&'static str, &str, fn(&mut Row) -> Credential); 4] = [
-        ("SshKey", "ssh_key", ssh_key),
-        ("Password", "password", password),
-        ("Certificate", "certificate", certificate),
-        ("TotpToken", "totp_token", totp_token),
-    ];
     let mut found = Vec::new();
-    for (key, kind, read) in kinds {
+    let mut add = |key, kind, read: fn(&mut Row) -> Credential| {
         found.extend(row.rows(key, |row| authenticator(row, kind, read)).unwrap_or_default());
-    }
+    };
+    add("SshKey", "ssh_key", ssh_key);
+    add("Password", "password", password);
+    add("Certificate", "certificate", certificate);
+    add("TotpToken", "totp_token", totp_token);
     found
 }
 

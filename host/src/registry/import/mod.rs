@@ -21,6 +21,7 @@ use self::lines::{Line, Lines};
 use super::core_api::PersonId;
 use super::validate::{InvalidRecord, MAX_RECORD_BYTES, Problem};
 use super::write::{ImportItem, OnError, Registry, UnknownGroups, WriteError, WriteOptions, Written};
+use crate::provisioning::PlannedInvocation;
 
 /// Longest line: a record and its memberships.
 pub const MAX_LINE_BYTES: usize = 2 * MAX_RECORD_BYTES;
@@ -96,7 +97,12 @@ pub enum ImportEvent<'a> {
     /// A line was refused.
     Refused(&'a RefusedLine),
     /// A batch was committed.
-    Committed(&'a ImportProgress),
+    Committed {
+        /// Totals so far.
+        progress: &'a ImportProgress,
+        /// What follows from the batch, in the order it is to run.
+        planned: &'a [PlannedInvocation],
+    },
 }
 
 /// What an import came to.
@@ -147,7 +153,7 @@ pub async fn import<R: AsyncBufRead + Unpin>(
             (options.on_error == OnError::Stop).then(|| outcome.refused.first().cloned()).flatten();
         (progress.lines, progress.bytes) = (stopped_at.as_ref().map_or(read, |refused| refused.line), bytes);
         outcome.refused.iter().for_each(|refused| on_event(ImportEvent::Refused(refused)));
-        on_event(ImportEvent::Committed(&progress));
+        on_event(ImportEvent::Committed { progress: &progress, planned: &outcome.planned });
         match next? {
             Some(next) if stopped_at.is_none() => batch = next,
             _ => return Ok(ImportSummary { progress, stopped_at }),
@@ -218,7 +224,7 @@ async fn read_batch<R: AsyncBufRead + Unpin>(
 struct Outcome {
     stored: u64,
     unchanged: u64,
-    planned: u64,
+    planned: Vec<PlannedInvocation>,
     /// By ascending line.
     refused: Vec<RefusedLine>,
 }
@@ -236,7 +242,7 @@ impl Outcome {
                 Ok(written) if written.operation.is_none() => outcome.unchanged += 1,
                 Ok(written) => {
                     outcome.stored += 1;
-                    outcome.planned += written.planned.len() as u64;
+                    outcome.planned.extend(written.planned);
                 }
                 Err(error) => outcome.refused.push(origin.refusal(error)),
             }
@@ -271,7 +277,10 @@ impl ImportProgress {
     fn add(&mut self, outcome: &Outcome) {
         self.stored += outcome.stored;
         self.unchanged += outcome.unchanged;
-        self.planned += outcome.planned;
+        self.planned += outcome.planned.len() as u64;
         self.refused += outcome.refused.len() as u64;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -143,30 +143,26 @@ impl Batch<'_, '_> {
             unknown.iter().for_each(|id| self.create_group(id));
         }
         let Stored { operation, mut parts, before, after } = self.store(&key, record);
-        let related = match operation {
+        let mut related = match operation {
             Some(_) if reaches_memberships(key.kind, before, after, &parts) => self.related(&key).await?,
             _ => Vec::new(),
         };
-        let moved = match memberships {
-            Some(mut memberships) => {
-                memberships.retain(|membership| {
-                    unknown_groups == UnknownGroups::Create || !unknown.contains(&membership.group)
-                });
-                self.replace_memberships(&key.id, memberships)
+        let mut operation = operation;
+        if let Some(mut memberships) = memberships {
+            memberships.retain(|membership| {
+                unknown_groups == UnknownGroups::Create || !unknown.contains(&membership.group)
+            });
+            let moved = self.replace_memberships(&key.id, memberships);
+            if !moved.is_empty() {
+                operation = operation.or(Some(Operation::Updated));
+                parts.push("memberships".to_owned());
+                related.extend(moved);
             }
-            None => Vec::new(),
-        };
-        let operation = operation.or((!moved.is_empty()).then_some(Operation::Updated));
-        if !moved.is_empty() {
-            parts.push("memberships".to_owned());
         }
         let change = operation.map(|operation| self.note(&key, operation, parts));
         if let Some(change) = change {
-            let effect = WriteEffect::Record { subject: key.clone(), before, after, related };
-            self.effects.push((change, effect));
-            for group in moved {
-                self.effect_of_membership(change, &key.id, &group);
-            }
+            let subject = key.clone();
+            self.effects.push((change, WriteEffect::Record { subject, before, after, related }));
         }
         let record = if self.keep_records { self.live(&key).cloned() } else { None };
         Ok((change, Written { record, ..written(key, operation) }))
@@ -335,14 +331,10 @@ impl Batch<'_, '_> {
     /// A membership changed; the history has it with the person.
     fn note_membership(&mut self, of: &str, member: &SubjectKey) -> usize {
         let change = self.note(member, Operation::Updated, vec!["memberships".to_owned()]);
-        self.effect_of_membership(change, &member.id, of);
-        change
-    }
-
-    fn effect_of_membership(&mut self, change: usize, member: &str, of: &str) {
-        let person_status = self.live(&person(member)).map(status_of).unwrap_or_default();
-        let (person, group) = (member.to_owned(), of.to_owned());
+        let person_status = self.live(member).map(status_of).unwrap_or_default();
+        let (person, group) = (member.id.clone(), of.to_owned());
         self.effects.push((change, WriteEffect::Membership { person, person_status, group }));
+        change
     }
 }
 

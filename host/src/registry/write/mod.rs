@@ -174,7 +174,7 @@ impl Registry {
     async fn one(&self, co: &str, step: Step, options: &WriteOptions) -> Result<Written, WriteError> {
         let mut results = self.run(co, vec![Ok(step)], OnError::Continue, true, options).await?;
         // One step has one result.
-        results.pop().unwrap_or_else(|| Err(WriteError::UnknownCollaboration(co.to_owned())))
+        results.pop().unwrap_or(Err(WriteError::Store(StoreError::Closed)))
     }
 
     async fn run(
@@ -187,12 +187,12 @@ impl Registry {
     ) -> Result<Vec<Result<Written, WriteError>>, WriteError> {
         let (co, options) = (co.to_owned(), options.clone());
         let needs = Needs::of(steps.iter().flatten());
-        // The store keeps microseconds.
-        let now = Timestamp::now();
-        let at = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
         self.store
             .write(move |transaction| {
                 Box::pin(async move {
+                    // Not before, so that times ascend with the history. The store keeps microseconds.
+                    let now = Timestamp::now();
+                    let at = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
                     let mut batch = Batch::load(transaction, &co, needs, options, at, keep_records).await?;
                     for step in steps {
                         let refused = batch.apply(step).await?;
@@ -216,3 +216,6 @@ fn kind_name(kind: RecordKind) -> &'static str {
         RecordKind::Service => "service",
     }
 }
+
+#[cfg(test)]
+mod tests;
