@@ -65,7 +65,9 @@ pub(super) async fn authenticate(
 fn unauthenticated(detail: &str) -> Problem {
     Problem::new(
         Kind::Unauthenticated,
-        format!("{detail}; make one with `provender key create` and send it as `Authorization: Bearer <key>`"),
+        format!(
+            "{detail}; make one with `provender key create` and send it as `Authorization: Bearer <key>`"
+        ),
     )
 }
 
@@ -95,7 +97,8 @@ fn names_loopback(headers: &HeaderMap) -> bool {
         return false;
     };
     let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 impl Caller {

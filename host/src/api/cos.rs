@@ -92,7 +92,8 @@ async fn put(
     }
     let collaboration: Collaboration = json(document.to_string().as_bytes())?;
     if collaboration.id != co {
-        let message = format!("is {:?}, but the path says {co:?}; leave it out or give the same", collaboration.id);
+        let message =
+            format!("is {:?}, but the path says {co:?}; leave it out or give the same", collaboration.id);
         return Err(InvalidRecord::new("/id", message).into());
     }
     store(&host, collaboration).await

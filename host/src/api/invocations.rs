@@ -80,7 +80,12 @@ async fn list(
     let subject = match (query.kind, query.id) {
         (Some(kind), Some(id)) => Some(SubjectKey { kind, id }),
         (None, None) => None,
-        _ => return Err(Problem::new(Kind::InvalidRequest, "`kind` and `id` name a record together; give both")),
+        _ => {
+            return Err(Problem::new(
+                Kind::InvalidRequest,
+                "`kind` and `id` name a record together; give both",
+            ));
+        }
     };
     let filter = InvocationFilter { target: query.target, subject, failed_only: query.failed };
     let invocations = host.store.invocations(&caller.co, &filter, query.before, limit + 1).await?;

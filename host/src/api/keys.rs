@@ -150,7 +150,8 @@ mod tests {
 
     async fn store() -> (tempfile::TempDir, Store) {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(&format!("sqlite://{}", directory.path().join("keys.db").display())).await.unwrap();
+        let store =
+            Store::open(&format!("sqlite://{}", directory.path().join("keys.db").display())).await.unwrap();
         (directory, store)
     }
 

@@ -112,15 +112,15 @@ async fn put(
 
 fn membership(path: &MembershipPath, body: &Bytes) -> Result<Membership, Problem> {
     let mut membership: Membership = json(body)?;
-    for (pointer, given, expected) in [
-        ("/group", &mut membership.group, &path.group),
-        ("/person", &mut membership.person, &path.person),
-    ] {
+    for (pointer, given, expected) in
+        [("/group", &mut membership.group, &path.group), ("/person", &mut membership.person, &path.person)]
+    {
         if given.is_empty() {
             given.clone_from(expected);
         }
         if given != expected {
-            let message = format!("is {given:?}, but the path says {expected:?}; leave it out or give the same");
+            let message =
+                format!("is {given:?}, but the path says {expected:?}; leave it out or give the same");
             return Err(InvalidRecord::new(pointer, message).into());
         }
     }
@@ -149,7 +149,9 @@ async fn delete(
     let delete = |host: Arc<Host>, co: String, options| async move {
         host.registry.delete_membership(&co, &path.group, &path.person, &options).await
     };
-    Write::new(host, caller, &query, preferences).answer(delete, None, |written| written.membership.take()).await
+    Write::new(host, caller, &query, preferences)
+        .answer(delete, None, |written| written.membership.take())
+        .await
 }
 
 pub(super) fn router() -> OpenApiRouter<Arc<Host>> {

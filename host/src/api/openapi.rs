@@ -65,9 +65,11 @@ pub(super) fn base() -> OpenApi {
         )
         .components(Some(components))
         .security(Some([SecurityRequirement::new("api_key", Vec::<String>::new())]))
-        .tags(Some(TAGS.map(|(name, description)| {
-            TagBuilder::new().name(name).description(Some(description)).build()
-        })))
+        .tags(Some(
+            TAGS.map(|(name, description)| {
+                TagBuilder::new().name(name).description(Some(description)).build()
+            }),
+        ))
         .build()
 }
 
@@ -75,7 +77,10 @@ pub(super) fn base() -> OpenApi {
 pub(super) fn complete(mut api: OpenApi) -> OpenApi {
     let problem: Response = ResponseBuilder::new()
         .description("a problem (RFC 9457)")
-        .content(MEDIA_TYPE, ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name()))).build())
+        .content(
+            MEDIA_TYPE,
+            ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name()))).build(),
+        )
         .build();
     for operation in api.paths.paths.values_mut().flat_map(operations) {
         operation.responses.responses.insert("default".to_owned(), RefOr::T(problem.clone()));

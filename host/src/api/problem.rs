@@ -65,7 +65,9 @@ impl Kind {
             Self::Unauthenticated => {
                 ("/problems/unauthenticated", "an API key is needed", StatusCode::UNAUTHORIZED)
             }
-            Self::Forbidden => ("/problems/forbidden", "the API key does not allow this", StatusCode::FORBIDDEN),
+            Self::Forbidden => {
+                ("/problems/forbidden", "the API key does not allow this", StatusCode::FORBIDDEN)
+            }
             Self::NotFound => ("/problems/not-found", "there is no such thing", StatusCode::NOT_FOUND),
             Self::MethodNotAllowed => (
                 "/problems/method-not-allowed",
@@ -73,9 +75,11 @@ impl Kind {
                 StatusCode::METHOD_NOT_ALLOWED,
             ),
             Self::Conflict => ("/problems/conflict", "something is in the way", StatusCode::CONFLICT),
-            Self::PreconditionFailed => {
-                ("/problems/precondition-failed", "the record changed meanwhile", StatusCode::PRECONDITION_FAILED)
-            }
+            Self::PreconditionFailed => (
+                "/problems/precondition-failed",
+                "the record changed meanwhile",
+                StatusCode::PRECONDITION_FAILED,
+            ),
             Self::TooLarge => ("/problems/too-large", "the body is too large", StatusCode::PAYLOAD_TOO_LARGE),
             Self::UnsupportedMediaType => (
                 "/problems/unsupported-media-type",
@@ -161,8 +165,10 @@ const MAX_TEXT_BYTES: usize = 8 * 1024;
 /// Makes a problem of every error response that is none: those of the router, of extractors and of layers.
 pub(super) async fn problems_everywhere(response: Response) -> Response {
     let status = response.status();
-    let is_problem =
-        response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes() == MEDIA_TYPE.as_bytes());
+    let is_problem = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes() == MEDIA_TYPE.as_bytes());
     if is_problem || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
@@ -333,7 +339,8 @@ mod tests {
 
     #[test]
     fn a_failure_of_the_store_shows_nothing_of_the_store() {
-        let error = StoreError::CorruptDocument { table: "records", key: "x".to_owned(), reason: "y".to_owned() };
+        let error =
+            StoreError::CorruptDocument { table: "records", key: "x".to_owned(), reason: "y".to_owned() };
         let problem = Problem::from(error);
         assert_eq!(problem.status, 500);
         assert!(!problem.detail.contains("records"), "{}", problem.detail);

@@ -145,10 +145,20 @@ macro_rules! record_routes {
 }
 
 record_routes!(
-    people, Person, "people", "/cos/{co}/people", "/cos/{co}/people/{id}", "/cos/{co}/people/{id}/provisioned-services"
+    people,
+    Person,
+    "people",
+    "/cos/{co}/people",
+    "/cos/{co}/people/{id}",
+    "/cos/{co}/people/{id}/provisioned-services"
 );
 record_routes!(
-    groups, Group, "groups", "/cos/{co}/groups", "/cos/{co}/groups/{id}", "/cos/{co}/groups/{id}/provisioned-services"
+    groups,
+    Group,
+    "groups",
+    "/cos/{co}/groups",
+    "/cos/{co}/groups/{id}",
+    "/cos/{co}/groups/{id}/provisioned-services"
 );
 record_routes!(
     email_lists,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -131,7 +131,8 @@ impl Records {
         let key = key::<D>(id);
         let change = move |before: Record| {
             expected.check(&before)?;
-            let unreadable = |error: serde_json::Error| WriteError::from(InvalidRecord::new("", error.to_string()));
+            let unreadable =
+                |error: serde_json::Error| WriteError::from(InvalidRecord::new("", error.to_string()));
             let mut document = serde_json::to_value(D::of(before)).map_err(unreadable)?;
             merge(&mut document, patch);
             let json = serde_json::to_vec(&document).map_err(unreadable)?;
@@ -202,7 +203,8 @@ enum Expected {
 }
 
 fn if_match(headers: &HeaderMap) -> Result<Option<Expected>, Problem> {
-    let unreadable = || Problem::new(Kind::InvalidRequest, "the header If-Match holds no entity tag in quotes, and no *");
+    let unreadable =
+        || Problem::new(Kind::InvalidRequest, "the header If-Match holds no entity tag in quotes, and no *");
     let mut tags = Vec::new();
     for value in headers.get_all(header::IF_MATCH) {
         for tag in value.to_str().map_err(|_| unreadable())?.split(',').map(str::trim) {
@@ -225,7 +227,9 @@ impl Expected {
     fn check(&self, record: &Record) -> Result<(), WriteError> {
         let revision = revision(record);
         match self {
-            Self::Tags(tags) if !tags.contains(&revision.to_string()) => Err(WriteError::Superseded { revision }),
+            Self::Tags(tags) if !tags.contains(&revision.to_string()) => {
+                Err(WriteError::Superseded { revision })
+            }
             _ => Ok(()),
         }
     }

@@ -57,7 +57,8 @@ pub(super) async fn bytes(
     types: &[&str],
     limit: (&'static str, u64),
 ) -> Result<Bytes, Problem> {
-    let given = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let given =
+        request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let essence = given.split(';').next().unwrap_or_default().trim();
     if !types.iter().any(|expected| essence.eq_ignore_ascii_case(expected)) {
         let detail = format!("send the header Content-Type with {}", types.join(" or "));
@@ -121,7 +122,9 @@ impl Preferences {
             let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
             match name.trim().to_ascii_lowercase().as_str() {
                 "respond-async" => preferences.respond_async = true,
-                "wait" => preferences.wait = value.trim().trim_matches('"').parse().ok().map(Duration::from_secs),
+                "wait" => {
+                    preferences.wait = value.trim().trim_matches('"').parse().ok().map(Duration::from_secs)
+                }
                 // Others may be ignored (RFC 7240, section 2).
                 _ => {}
             }

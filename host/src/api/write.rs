@@ -76,7 +76,8 @@ impl Write {
         W: FnOnce(Arc<Host>, String, WriteOptions) -> F,
         F: Future<Output = Result<Written, WriteError>> + Send + 'static,
     {
-        let mut written = self.commit(write(Arc::clone(&self.host), self.co.clone(), self.options.clone())).await?;
+        let mut written =
+            self.commit(write(Arc::clone(&self.host), self.co.clone(), self.options.clone())).await?;
         let provisioning = self.provisioning(&written.planned).await?;
         let finished = provisioning.iter().all(|one| one.outcome.is_some());
         let created = written.operation == Some(Operation::Created);

@@ -54,8 +54,9 @@ struct Lanes {
     waiting: HashMap<Lane, VecDeque<Work>>,
     /// Known here and not finished.
     unfinished: HashSet<Uuid>,
-    /// Taken from the store rather than submitted: a submission of the same that comes late is dropped.
-    found: HashMap<Uuid, Instant>,
+    /// Ran a short while ago: a submission that comes late, or a page of the store that was read before, may still
+    /// name them.
+    ended: HashMap<Uuid, Instant>,
     running: usize,
     stopped: bool,
 }
@@ -74,8 +75,8 @@ pub(super) struct Dispatcher(Arc<Inner>);
 /// How many unfinished invocations are read from the store at once.
 const PAGE: u32 = 1_000;
 
-/// How long a submission may come after its work was found in the store.
-const LATE: Duration = Duration::from_secs(60);
+/// How long work that ended is remembered; work whose outcome could not be committed is taken up again after it.
+const REMEMBERED: Duration = Duration::from_secs(20);
 
 impl Dispatcher {
     /// A dispatcher that also looks for work that other processes planned.
@@ -114,7 +115,7 @@ impl Dispatcher {
             return;
         }
         for work in work {
-            if lanes.found.contains_key(&work.id) || !lanes.unfinished.insert(work.id) {
+            if lanes.ended.contains_key(&work.id) || !lanes.unfinished.insert(work.id) {
                 continue;
             }
             let lane = (work.co.clone(), work.subject.clone());
@@ -166,6 +167,7 @@ impl Dispatcher {
         let mut lanes = self.lanes();
         lanes.running -= 1;
         lanes.unfinished.remove(&id);
+        lanes.ended.insert(id, Instant::now());
         let more = lanes.waiting.get_mut(lane).is_some_and(|waiting| {
             waiting.pop_front();
             !waiting.is_empty()
@@ -217,24 +219,15 @@ impl Dispatcher {
             if self.lanes().stopped {
                 return;
             }
+            let now = Instant::now();
+            self.lanes().ended.retain(|_, ended| now.duration_since(*ended) < REMEMBERED);
             match self.0.parts.store.unfinished_invocations(PAGE, None).await {
-                Ok(pending) => self.take_up(pending),
+                // What is known here already is left where it is.
+                Ok(pending) => self.submit(pending.into_iter().map(Work::of_store)),
+                Err(StoreError::Closed) => return,
                 Err(error) => tracing::error!(%error, "work in the store cannot be read"),
             }
         }
-    }
-
-    fn take_up(&self, pending: Vec<PendingInvocation>) {
-        let now = Instant::now();
-        let found: Vec<Work> = {
-            let mut lanes = self.lanes();
-            lanes.found.retain(|_, found| now.duration_since(*found) < LATE);
-            let unknown = |pending: &PendingInvocation| !lanes.unfinished.contains(&pending.invocation.id);
-            pending.into_iter().filter(unknown).map(Work::of_store).collect()
-        };
-        let ids: Vec<Uuid> = found.iter().map(|work| work.id).collect();
-        self.submit(found.into_iter());
-        self.lanes().found.extend(ids.into_iter().map(|id| (id, now)));
     }
 
     fn lanes(&self) -> MutexGuard<'_, Lanes> {

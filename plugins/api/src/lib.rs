@@ -7,8 +7,7 @@ use provender_sdk::http::{Client, path_segment};
 use provender_sdk::records::{Subject, SubjectKind};
 use provender_sdk::{Context, Description, Failure, Invocation, Outcome, Provisioner, Slot, state};
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
 use self::plan::Plan;
 
@@ -98,7 +97,7 @@ impl Endpoint {
         Ok(Self { client: Client::for_slot(context, "endpoint")?, mode: context.configuration.mode })
     }
 
-    fn send(&self, identifier: &str, message: &Value) -> Result<(), Failure> {
+    fn send(&self, identifier: &str, message: &impl Serialize) -> Result<(), Failure> {
         let request = match self.mode {
             Mode::Put => self.client.put(&person_path(identifier)?),
             Mode::Post => self.client.post("/"),

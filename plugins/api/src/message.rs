@@ -1,123 +1,272 @@
 //! The messages that the endpoint receives; `message.schema.json` describes them for its author.
+//!
+//! What the registry holds no value for is left out. False, zero and empty lists are values.
 
-use provender_sdk::records::{
-    Address, EmailAddress, Identifier, Membership, Metadata, Name, Person, Role, Status, TelephoneNumber, Url,
-};
-use serde_json::{Value, json};
+use provender_sdk::records::{self, Membership, Metadata, Person, Status};
+use serde::Serialize;
+use serde_with::skip_serializing_none;
 
-/// Version of the format, for receivers.
-const VERSION: &str = "1.0.0";
+/// A message of one person.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Message<P> {
+    meta: MessageMeta,
+    person: P,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MessageMeta {
+    version: &'static str,
+    object_type: &'static str,
+}
 
 /// A person as it is now, known to the endpoint by `identifier`.
-pub(crate) fn of_person(person: &Person, identifier: &str) -> Value {
-    message(json!({
-        "meta": {
-            "id": identifier,
-            "created": person.metadata.created,
-            "lastModified": person.metadata.modified,
+pub(crate) fn of_person<'a>(person: &'a Person, identifier: &'a str) -> Message<PresentPerson<'a>> {
+    message(PresentPerson {
+        meta: PersonMeta {
+            id: identifier,
+            created: &person.metadata.created,
+            last_modified: &person.metadata.modified,
         },
-        "status": label(&person.status),
-        "names": person.names.iter().map(name).collect::<Vec<_>>(),
-        "identifiers": person.identifiers.iter().map(self::identifier).collect::<Vec<_>>(),
-        "emailAddresses": person.email_addresses.iter().map(email_address).collect::<Vec<_>>(),
-        "urls": person.urls.iter().map(url).collect::<Vec<_>>(),
-        "roles": person.roles.iter().map(role).collect::<Vec<_>>(),
-        "dateOfBirth": person.date_of_birth,
-        "members": member_of(&person.memberships),
-    }))
+        status: label(&person.status),
+        names: all(&person.names),
+        identifiers: all(&person.identifiers),
+        email_addresses: all(&person.email_addresses),
+        urls: all(&person.urls),
+        roles: all(&person.roles),
+        date_of_birth: person.date_of_birth.as_deref(),
+        members: member_of(&person.memberships),
+    })
 }
 
 /// That a person is gone.
-pub(crate) fn of_removal(identifier: &str) -> Value {
-    message(json!({ "meta": { "id": identifier, "deleted": true } }))
+pub(crate) fn of_removal(identifier: &str) -> Message<RemovedPerson<'_>> {
+    message(RemovedPerson { meta: RemovedPersonMeta { id: identifier, deleted: true } })
 }
 
-fn message(person: Value) -> Value {
-    without_nulls(json!({ "meta": { "version": VERSION, "objectType": "person" }, "person": person }))
+fn message<P>(person: P) -> Message<P> {
+    Message { meta: MessageMeta { version: "1.0.0", object_type: "person" }, person }
 }
 
-fn name(name: &Name) -> Value {
-    json!({
-        "meta": meta(&name.metadata),
-        "prefix": name.honorific,
-        "given": name.given,
-        "middle": name.middle,
-        "family": name.family,
-        "suffix": name.suffix,
-        "language": name.language,
-        "formatted": name.formatted(),
-        "type": name.name_type,
-    })
+fn all<'a, R, P: From<&'a R>>(parts: &'a [R]) -> Vec<P> {
+    parts.iter().map(P::from).collect()
 }
 
-fn identifier(identifier: &Identifier) -> Value {
-    json!({
-        "meta": meta(&identifier.metadata),
-        "identifier": identifier.identifier,
-        "type": identifier.identifier_type,
-    })
+#[skip_serializing_none]
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PresentPerson<'a> {
+    meta: PersonMeta<'a>,
+    status: String,
+    names: Vec<Name<'a>>,
+    identifiers: Vec<Identifier<'a>>,
+    email_addresses: Vec<EmailAddress<'a>>,
+    urls: Vec<Url<'a>>,
+    roles: Vec<Role<'a>>,
+    date_of_birth: Option<&'a str>,
+    members: Vec<&'a str>,
 }
 
-fn email_address(email: &EmailAddress) -> Value {
-    json!({
-        "meta": meta(&email.metadata),
-        "address": email.mail,
-        "verified": email.verified,
-        "type": email.email_type,
-    })
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PersonMeta<'a> {
+    id: &'a str,
+    created: &'a str,
+    last_modified: &'a str,
 }
 
-fn url(url: &Url) -> Value {
-    json!({ "meta": meta(&url.metadata), "url": url.url, "type": url.url_type })
+#[derive(Serialize)]
+pub(crate) struct RemovedPerson<'a> {
+    meta: RemovedPersonMeta<'a>,
 }
 
-fn role(role: &Role) -> Value {
-    json!({
-        "meta": meta(&role.metadata),
-        "couId": role.cou.as_ref().map(|cou| &cou.id),
-        "title": role.title,
-        "organization": role.organization,
-        "department": role.department,
-        "validFrom": role.valid_from,
-        "validThrough": role.valid_through,
-        "affiliation": role.affiliation,
-        "rank": role.rank,
-        "addresses": role.addresses.iter().map(address).collect::<Vec<_>>(),
-        "telephoneNumbers": role.telephone_numbers.iter().map(telephone_number).collect::<Vec<_>>(),
-        "status": label(&role.status),
-    })
+#[derive(Serialize)]
+struct RemovedPersonMeta<'a> {
+    id: &'a str,
+    deleted: bool,
 }
 
-fn address(address: &Address) -> Value {
-    json!({
-        "meta": meta(&address.metadata),
-        "streetAddress": address.street,
-        "room": address.room,
-        "locality": address.locality,
-        "region": address.state,
-        "postalCode": address.postal_code,
-        "country": address.country,
-        "language": address.language,
-        "formatted": address.formatted(),
-        "type": address.address_type,
-    })
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PartMeta<'a> {
+    id: &'a str,
+    created: &'a str,
+    last_modified: &'a str,
+    revision: u64,
 }
 
-fn telephone_number(number: &TelephoneNumber) -> Value {
-    json!({
-        "meta": meta(&number.metadata),
-        "number": number.formatted(),
-        "type": number.telephone_type,
-    })
+impl<'a> From<&'a Metadata> for PartMeta<'a> {
+    fn from(metadata: &'a Metadata) -> Self {
+        Self {
+            id: &metadata.id,
+            created: &metadata.created,
+            last_modified: &metadata.modified,
+            revision: metadata.revision,
+        }
+    }
 }
 
-fn meta(metadata: &Metadata) -> Value {
-    json!({
-        "id": metadata.id,
-        "created": metadata.created,
-        "lastModified": metadata.modified,
-        "revision": metadata.revision,
-    })
+#[skip_serializing_none]
+#[derive(Serialize)]
+struct Name<'a> {
+    meta: PartMeta<'a>,
+    prefix: Option<&'a str>,
+    given: Option<&'a str>,
+    middle: Option<&'a str>,
+    family: Option<&'a str>,
+    suffix: Option<&'a str>,
+    language: Option<&'a str>,
+    formatted: String,
+    r#type: &'a str,
+}
+
+impl<'a> From<&'a records::Name> for Name<'a> {
+    fn from(name: &'a records::Name) -> Self {
+        Self {
+            meta: (&name.metadata).into(),
+            prefix: name.honorific.as_deref(),
+            given: name.given.as_deref(),
+            middle: name.middle.as_deref(),
+            family: name.family.as_deref(),
+            suffix: name.suffix.as_deref(),
+            language: name.language.as_deref(),
+            formatted: name.formatted(),
+            r#type: &name.name_type,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Identifier<'a> {
+    meta: PartMeta<'a>,
+    identifier: &'a str,
+    r#type: &'a str,
+}
+
+impl<'a> From<&'a records::Identifier> for Identifier<'a> {
+    fn from(identifier: &'a records::Identifier) -> Self {
+        Self {
+            meta: (&identifier.metadata).into(),
+            identifier: &identifier.identifier,
+            r#type: &identifier.identifier_type,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct EmailAddress<'a> {
+    meta: PartMeta<'a>,
+    address: &'a str,
+    verified: bool,
+    r#type: &'a str,
+}
+
+impl<'a> From<&'a records::EmailAddress> for EmailAddress<'a> {
+    fn from(email: &'a records::EmailAddress) -> Self {
+        Self {
+            meta: (&email.metadata).into(),
+            address: &email.mail,
+            verified: email.verified,
+            r#type: &email.email_type,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Url<'a> {
+    meta: PartMeta<'a>,
+    url: &'a str,
+    r#type: &'a str,
+}
+
+impl<'a> From<&'a records::Url> for Url<'a> {
+    fn from(url: &'a records::Url) -> Self {
+        Self { meta: (&url.metadata).into(), url: &url.url, r#type: &url.url_type }
+    }
+}
+
+#[skip_serializing_none]
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Role<'a> {
+    meta: PartMeta<'a>,
+    cou_id: Option<&'a str>,
+    title: Option<&'a str>,
+    organization: Option<&'a str>,
+    department: Option<&'a str>,
+    valid_from: Option<&'a str>,
+    valid_through: Option<&'a str>,
+    affiliation: Option<&'a str>,
+    rank: Option<i64>,
+    addresses: Vec<Address<'a>>,
+    telephone_numbers: Vec<TelephoneNumber<'a>>,
+    status: String,
+}
+
+impl<'a> From<&'a records::Role> for Role<'a> {
+    fn from(role: &'a records::Role) -> Self {
+        Self {
+            meta: (&role.metadata).into(),
+            cou_id: role.cou.as_ref().map(|cou| cou.id.as_str()),
+            title: role.title.as_deref(),
+            organization: role.organization.as_deref(),
+            department: role.department.as_deref(),
+            valid_from: role.valid_from.as_deref(),
+            valid_through: role.valid_through.as_deref(),
+            affiliation: role.affiliation.as_deref(),
+            rank: role.rank,
+            addresses: all(&role.addresses),
+            telephone_numbers: all(&role.telephone_numbers),
+            status: label(&role.status),
+        }
+    }
+}
+
+#[skip_serializing_none]
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Address<'a> {
+    meta: PartMeta<'a>,
+    street_address: Option<&'a str>,
+    room: Option<&'a str>,
+    locality: Option<&'a str>,
+    region: Option<&'a str>,
+    postal_code: Option<&'a str>,
+    country: Option<&'a str>,
+    language: Option<&'a str>,
+    formatted: String,
+    r#type: &'a str,
+}
+
+impl<'a> From<&'a records::Address> for Address<'a> {
+    fn from(address: &'a records::Address) -> Self {
+        Self {
+            meta: (&address.metadata).into(),
+            street_address: address.street.as_deref(),
+            room: address.room.as_deref(),
+            locality: address.locality.as_deref(),
+            region: address.state.as_deref(),
+            postal_code: address.postal_code.as_deref(),
+            country: address.country.as_deref(),
+            language: address.language.as_deref(),
+            formatted: address.formatted(),
+            r#type: &address.address_type,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct TelephoneNumber<'a> {
+    meta: PartMeta<'a>,
+    number: String,
+    r#type: &'a str,
+}
+
+impl<'a> From<&'a records::TelephoneNumber> for TelephoneNumber<'a> {
+    fn from(number: &'a records::TelephoneNumber) -> Self {
+        Self { meta: (&number.metadata).into(), number: number.formatted(), r#type: &number.telephone_type }
+    }
 }
 
 /// A status in words: "grace period".
@@ -137,258 +286,5 @@ fn member_of(memberships: &[Membership]) -> Vec<&str> {
     names
 }
 
-/// What the registry holds no value for is left out. False, zero and empty lists are values.
-fn without_nulls(value: Value) -> Value {
-    match value {
-        Value::Object(members) => members
-            .into_iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(name, value)| (name, without_nulls(value)))
-            .collect(),
-        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
-        other => other,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use provender_sdk::records::{CollaborationUnit, GroupSummary};
-
-    use super::*;
-
-    fn some(text: &str) -> Option<String> {
-        Some(text.to_owned())
-    }
-
-    fn part(id: &str) -> Metadata {
-        Metadata {
-            id: id.to_owned(),
-            created: "2026-01-01T00:00:00Z".to_owned(),
-            modified: "2026-02-01T00:00:00Z".to_owned(),
-            ..Metadata::default()
-        }
-    }
-
-    fn membership(group: &str, member: bool) -> Membership {
-        Membership {
-            group: GroupSummary { name: group.to_owned(), ..GroupSummary::default() },
-            member,
-            owner: !member,
-            ..Membership::default()
-        }
-    }
-
-    /// A person with everything that a message tells.
-    fn whole_person() -> Person {
-        Person {
-            metadata: part("p1"),
-            status: Status::GracePeriod,
-            date_of_birth: some("1990-12-24"),
-            names: vec![Name {
-                metadata: part("n1"),
-                honorific: some("Dr"),
-                given: some("Anna"),
-                middle: some("Mária"),
-                family: some("Kovács"),
-                suffix: some("Jr."),
-                name_type: "official".to_owned(),
-                language: some("hu"),
-                primary: true,
-            }],
-            identifiers: vec![Identifier {
-                metadata: part("i1"),
-                identifier: "anna".to_owned(),
-                identifier_type: "uid".to_owned(),
-                ..Identifier::default()
-            }],
-            email_addresses: vec![EmailAddress {
-                metadata: part("e1"),
-                mail: "anna@example.org".to_owned(),
-                email_type: "official".to_owned(),
-                ..EmailAddress::default()
-            }],
-            urls: vec![Url {
-                metadata: part("u1"),
-                url: "https://example.org/anna".to_owned(),
-                url_type: "official".to_owned(),
-                ..Url::default()
-            }],
-            roles: vec![whole_role()],
-            memberships: vec![
-                membership("staff", true),
-                membership("board", false),
-                membership("staff", true),
-            ],
-            ..Person::default()
-        }
-    }
-
-    fn whole_role() -> Role {
-        Role {
-            metadata: part("r1"),
-            cou: Some(CollaborationUnit { id: "physics".to_owned(), ..CollaborationUnit::default() }),
-            affiliation: some("staff"),
-            title: some("Professor"),
-            organization: some("Example University"),
-            department: some("Physics"),
-            valid_from: some("2026-01-01T00:00:00Z"),
-            valid_through: some("2026-12-31T23:59:59Z"),
-            rank: Some(0),
-            status: Status::Active,
-            addresses: vec![Address {
-                metadata: part("a1"),
-                street: some("1 Main Street"),
-                room: some("B12"),
-                locality: some("Budapest"),
-                state: some("Pest"),
-                postal_code: some("1111"),
-                country: some("HU"),
-                address_type: "office".to_owned(),
-                language: some("en"),
-                ..Address::default()
-            }],
-            telephone_numbers: vec![TelephoneNumber {
-                metadata: part("t1"),
-                country_code: some("36"),
-                number: "2345678".to_owned(),
-                telephone_type: "office".to_owned(),
-                ..TelephoneNumber::default()
-            }],
-            ..Role::default()
-        }
-    }
-
-    #[test]
-    fn a_person_is_told_whole() {
-        let meta = |id: &str| {
-            json!({
-                "id": id,
-                "created": "2026-01-01T00:00:00Z",
-                "lastModified": "2026-02-01T00:00:00Z",
-                "revision": 0,
-            })
-        };
-        assert_eq!(
-            of_person(&whole_person(), "anna"),
-            json!({
-                "meta": { "version": "1.0.0", "objectType": "person" },
-                "person": {
-                    "meta": {
-                        "id": "anna",
-                        "created": "2026-01-01T00:00:00Z",
-                        "lastModified": "2026-02-01T00:00:00Z",
-                    },
-                    "status": "grace period",
-                    "names": [{
-                        "meta": meta("n1"), "prefix": "Dr", "given": "Anna", "middle": "Mária", "family": "Kovács",
-                        "suffix": "Jr.", "language": "hu", "formatted": "Kovács Anna", "type": "official",
-                    }],
-                    "identifiers": [{ "meta": meta("i1"), "identifier": "anna", "type": "uid" }],
-                    "emailAddresses": [{
-                        "meta": meta("e1"), "address": "anna@example.org", "verified": false, "type": "official",
-                    }],
-                    "urls": [{ "meta": meta("u1"), "url": "https://example.org/anna", "type": "official" }],
-                    "roles": [{
-                        "meta": meta("r1"), "couId": "physics", "title": "Professor",
-                        "organization": "Example University", "department": "Physics",
-                        "validFrom": "2026-01-01T00:00:00Z", "validThrough": "2026-12-31T23:59:59Z",
-                        "affiliation": "staff", "rank": 0,
-                        "addresses": [{
-                            "meta": meta("a1"), "streetAddress": "1 Main Street", "room": "B12",
-                            "locality": "Budapest", "region": "Pest", "postalCode": "1111", "country": "HU",
-                            "language": "en", "formatted": "1 Main Street, B12, Budapest, Pest, 1111, HU",
-                            "type": "office",
-                        }],
-                        "telephoneNumbers": [{ "meta": meta("t1"), "number": "+36 2345678", "type": "office" }],
-                        "status": "active",
-                    }],
-                    "dateOfBirth": "1990-12-24",
-                    "members": ["staff"],
-                },
-            })
-        );
-    }
-
-    #[test]
-    fn what_the_registry_does_not_hold_is_left_out_but_lists_stay() {
-        let message = of_person(&Person { metadata: part("p1"), ..Person::default() }, "anna");
-        let person = message["person"].as_object().unwrap();
-        assert!(!person.contains_key("dateOfBirth"));
-        assert_eq!(person["roles"], json!([]));
-        assert_eq!(person["members"], json!([]));
-    }
-
-    #[test]
-    fn a_role_has_a_status_of_its_own() {
-        let message = of_person(&whole_person(), "anna");
-        assert_eq!(message["person"]["status"], "grace period");
-        assert_eq!(message["person"]["roles"][0]["status"], "active");
-    }
-
-    #[test]
-    fn a_removal_tells_the_identifier_alone() {
-        assert_eq!(
-            of_removal("anna"),
-            json!({
-                "meta": { "version": "1.0.0", "objectType": "person" },
-                "person": { "meta": { "id": "anna", "deleted": true } },
-            })
-        );
-    }
-
-    fn schema() -> Value {
-        serde_json::from_str(include_str!("../message.schema.json")).unwrap()
-    }
-
-    #[test]
-    fn every_message_is_valid_by_the_schema() {
-        let validator = jsonschema::draft202012::options().build(&schema()).unwrap();
-        let bare = Person { metadata: part("p1"), ..Person::default() };
-        for message in [of_person(&whole_person(), "anna"), of_person(&bare, "anna"), of_removal("anna")] {
-            let errors: Vec<String> = validator
-                .iter_errors(&message)
-                .map(|error| format!("{}: {error}", error.instance_path()))
-                .collect();
-            assert!(errors.is_empty(), "{errors:#?}\n{message:#}");
-        }
-    }
-
-    #[test]
-    fn the_schema_refuses_what_is_never_sent() {
-        let validator = jsonschema::draft202012::options().build(&schema()).unwrap();
-        let mut message = of_person(&whole_person(), "anna");
-        message["person"]["nickname"] = json!("Panni");
-        assert!(!validator.is_valid(&message));
-        let mut message = of_person(&whole_person(), "anna");
-        message["person"]["emailAddresses"][0]["verified"] = json!("no");
-        assert!(!validator.is_valid(&message));
-    }
-
-    /// Names of all members of all objects in a value.
-    fn member_names(value: &Value, names: &mut Vec<String>) {
-        match value {
-            Value::Object(members) => {
-                for (name, value) in members {
-                    names.push(name.clone());
-                    member_names(value, names);
-                }
-            }
-            Value::Array(items) => items.iter().for_each(|item| member_names(item, names)),
-            _ => {}
-        }
-    }
-
-    #[test]
-    fn the_schema_describes_nothing_that_is_never_sent() {
-        let mut sent = Vec::new();
-        member_names(&of_person(&whole_person(), "anna"), &mut sent);
-        member_names(&of_removal("anna"), &mut sent);
-        let schema = schema();
-        let definitions = schema["$defs"].as_object().unwrap().values();
-        for definition in definitions.chain([&schema]) {
-            for name in definition["properties"].as_object().into_iter().flatten().map(|(name, _)| name) {
-                assert!(sent.contains(name), "{name:?} is described but never sent");
-            }
-        }
-    }
-}
+mod tests;

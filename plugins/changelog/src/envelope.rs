@@ -1,5 +1,6 @@
 //! A line that tells when, why and for whom, with the record as the contract has it.
 
+use provender_sdk::records::{self, Credential, Record};
 use provender_sdk::{Failure, Invocation};
 use serde::Serialize;
 use serde_json::Value;
@@ -21,7 +22,7 @@ struct Envelope<'a> {
     target: &'a str,
     action: &'a str,
     subject: Subject<'a>,
-    document: Value,
+    document: Document<'a>,
 }
 
 #[derive(Serialize)]
@@ -30,11 +31,15 @@ struct Subject<'a> {
     id: &'a str,
 }
 
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Document<'a> {
+    Whole(Record<'a>),
+    WithoutSecrets(Value),
+}
+
 pub(crate) fn line(invocation: &Invocation<Configuration>) -> Result<String, Failure> {
-    let mut document = invocation.subject.to_json();
-    if !invocation.context.configuration.include_authenticators {
-        take_out_secrets(&mut document);
-    }
+    let configuration = &invocation.context.configuration;
     let kind = invocation.subject.kind();
     let envelope = Envelope {
         time: &invocation.context.time,
@@ -43,10 +48,28 @@ pub(crate) fn line(invocation: &Invocation<Configuration>) -> Result<String, Fai
         target: &invocation.context.target,
         action: invocation.action.word(),
         subject: Subject { kind: kind.word(), id: invocation.subject.id() },
-        document,
+        document: document(&invocation.subject, configuration.include_authenticators),
     };
     serde_json::to_string(&envelope)
         .map_err(|error| Failure::permanent(format!("the line cannot be written as JSON: {error}")))
+}
+
+/// The record, written without the detour of taking secrets out where there are none.
+fn document(subject: &records::Subject, include_authenticators: bool) -> Document<'_> {
+    if include_authenticators || !may_hold_secrets(subject) {
+        return Document::Whole(subject.record());
+    }
+    let mut document = subject.to_json();
+    take_out_secrets(&mut document);
+    Document::WithoutSecrets(document)
+}
+
+fn may_hold_secrets(subject: &records::Subject) -> bool {
+    let records::Subject::Person(person) = subject else { return false };
+    person
+        .authenticators
+        .iter()
+        .any(|held| matches!(held.credential, Credential::Password(_) | Credential::Other(_)))
 }
 
 /// Takes out what is or may be secret of the authenticators of a record; that they exist stays.
@@ -65,8 +88,7 @@ fn take_out_secrets(document: &mut Value) {
 #[cfg(test)]
 mod tests {
     use provender_sdk::records::{
-        Authenticator, Credential, Extension, Group, Metadata, PasswordHash, Person, SshKey,
-        Subject as RecordSubject,
+        Authenticator, Extension, Group, Metadata, PasswordHash, Person, SshKey, Subject as RecordSubject,
     };
     use provender_sdk::{Action, Context};
     use serde_json::json;

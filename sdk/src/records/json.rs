@@ -22,15 +22,30 @@ impl Subject {
     /// assert_eq!(json["description"], serde_json::Value::Null);
     /// ```
     pub fn to_json(&self) -> Value {
-        let json = match self {
-            Subject::Person(person) => serde_json::to_value(person),
-            Subject::Group(group) => serde_json::to_value(group),
-            Subject::EmailList(list) => serde_json::to_value(list),
-            Subject::Service(service) => serde_json::to_value(service),
-            Subject::Other(record) => serde_json::to_value(record),
-        };
         // Only maps with other keys than text and failing implementations of `Serialize` fail: records have neither.
-        json.unwrap_or_default()
+        serde_json::to_value(self.record()).unwrap_or_default()
+    }
+
+    /// What [`Subject::to_json`] gives, to be written without a detour: as a part of a larger value, or by
+    /// [`serde_json::to_string`].
+    pub fn record(&self) -> Record<'_> {
+        Record(self)
+    }
+}
+
+/// The record of a subject, without its kind. Made by [`Subject::record`].
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a>(&'a Subject);
+
+impl Serialize for Record<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Subject::Person(person) => person.serialize(serializer),
+            Subject::Group(group) => group.serialize(serializer),
+            Subject::EmailList(list) => list.serialize(serializer),
+            Subject::Service(service) => service.serialize(serializer),
+            Subject::Other(record) => record.serialize(serializer),
+        }
     }
 }
 

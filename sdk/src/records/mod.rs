@@ -31,6 +31,7 @@ mod words;
 pub use crate::bindings::host::provender::plugin::records::*;
 
 pub use self::identifiers::{identifier_of_type, identifiers_of_type};
+pub use self::json::Record;
 pub(crate) use self::json::embed_json;
 pub use self::roles::edu_person_affiliation;
 pub use self::validity::valid_at;

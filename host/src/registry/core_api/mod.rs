@@ -87,3 +87,6 @@ fn id_of(person: &Person, source: &PersonId, row: &mut Row) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

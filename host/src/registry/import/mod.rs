@@ -20,8 +20,8 @@ use self::line::{LineForm, parse_line};
 use self::lines::{Line, Lines};
 use super::core_api::PersonId;
 use super::validate::{InvalidRecord, MAX_RECORD_BYTES, Problem};
-use crate::provisioning::PlannedInvocation;
 use super::write::{ImportItem, OnError, Registry, UnknownGroups, WriteError, WriteOptions, Written};
+use crate::provisioning::PlannedInvocation;
 
 /// Longest line: a record and its memberships.
 pub const MAX_LINE_BYTES: usize = 2 * MAX_RECORD_BYTES;
@@ -281,3 +281,6 @@ impl ImportProgress {
         self.refused += outcome.refused.len() as u64;
     }
 }
+
+#[cfg(test)]
+mod tests;

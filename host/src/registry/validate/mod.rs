@@ -58,3 +58,6 @@ fn mark_the_only_name(person: &mut Person) {
         name.primary = true;
     }
 }
+
+#[cfg(test)]
+mod tests;

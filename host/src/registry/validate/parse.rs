@@ -25,6 +25,10 @@ pub(crate) fn read_record(kind: RecordKind, json: &[u8]) -> Result<Record, Inval
             format!("a record has at most {MAX_RECORD_BYTES} bytes as JSON, this one has {}", json.len()),
         ));
     }
+    // The reader would take a list for an object, field by field.
+    if json.trim_ascii_start().first() == Some(&b'[') {
+        return Err(InvalidRecord::new("", "an object is expected"));
+    }
     Ok(match kind {
         RecordKind::Person => Record::Person(read_json(json)?),
         RecordKind::Group => Record::Group(read_json(json)?),
@@ -66,6 +70,9 @@ fn message(error: &serde_json::Error, path: &serde_path_to_error::Path) -> Strin
     // With a pointer, line and column say nothing new.
     let position = format!(" at line {} column {}", error.line(), error.column());
     let message = message.strip_suffix(&position).unwrap_or(&message);
+    if message.starts_with("failed to parse") {
+        return "not readable: a time is written as 2026-03-01T08:30:00Z, a date as 2026-03-01".to_owned();
+    }
     let secret =
         path.iter().any(|segment| matches!(segment, Segment::Map { key } if key == "authenticators"));
     let told = if secret { without_what_was_found(message) } else { message };
