@@ -28,7 +28,7 @@ Examples:
 
 The plugin never sees a password or token: the host adds it to the requests. One that is left out stays as it is
 stored, as long as the base URL and the user name stay too.")]
-    Put(PutArguments),
+    Put(Box<PutArguments>),
     /// List servers
     List {
         /// The collaboration

@@ -21,7 +21,7 @@ Examples:
   provender target put people --co physics --file target.json
 
 What a plugin's configuration and slots are: provender plugin inspect NAME")]
-    Put(PutArguments),
+    Put(Box<PutArguments>),
     /// List targets, in the order they are called
     List {
         /// The collaboration
