@@ -21,13 +21,12 @@ use crate::provisioning::Filter;
 
 /// The filters in ascending order of `id`.
 #[utoipa::path(
-    get, path = "/cos/{co}/filters", tag = "filters", operation_id = "list_filters",
+    get, path = "/cos/{co}/filters", tag = "filters", operation_id = "list_filters", params(CoPath),
     responses((status = 200, body = Page<Filter>)),
 )]
 async fn list(
     State(host): State<Arc<Host>>,
     caller: InCo,
-    Path(_): Path<CoPath>,
     _: NoQuery,
 ) -> Result<Json<Page<Filter>>, Problem> {
     Ok(Json(Page::whole(host.administration.filters(&caller.co).await?)))

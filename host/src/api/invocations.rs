@@ -67,13 +67,12 @@ struct InvocationWithTranscript {
 
 /// The invocations, newest first.
 #[utoipa::path(
-    get, path = "/cos/{co}/invocations", tag = "invocations", operation_id = "list_invocations",
+    get, path = "/cos/{co}/invocations", tag = "invocations", operation_id = "list_invocations", params(CoPath),
     responses((status = 200, body = Page<Invocation>)),
 )]
 async fn list(
     State(host): State<Arc<Host>>,
     caller: InCo,
-    Path(_): Path<CoPath>,
     Query(query): Query<InvocationsQuery>,
 ) -> Result<Json<Page<Invocation>>, Problem> {
     let limit = page_limit(query.limit)?;

@@ -28,13 +28,12 @@ macro_rules! record_routes {
 
             /// The records in ascending order of `id`.
             #[utoipa::path(
-                get, path = $path, tag = $collection, operation_id = concat!("list_", stringify!($module)),
+                get, path = $path, tag = $collection, operation_id = concat!("list_", stringify!($module)), params(CoPath),
                 responses((status = 200, body = Page<$document>)),
             )]
             pub(super) async fn list(
                 State(host): State<Arc<Host>>,
                 caller: InCo,
-                Path(_): Path<CoPath>,
                 Query(query): Query<PageQuery>,
             ) -> Result<Json<Page<$document>>, Problem> {
                 Records { host, caller }.list(query).await

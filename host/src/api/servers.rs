@@ -54,13 +54,12 @@ pub(super) fn stored<T: Serialize>(
 
 /// The servers in ascending order of `id`, without their secrets.
 #[utoipa::path(
-    get, path = "/cos/{co}/servers", tag = "servers", operation_id = "list_servers",
+    get, path = "/cos/{co}/servers", tag = "servers", operation_id = "list_servers", params(CoPath),
     responses((status = 200, body = Page<Server>)),
 )]
 async fn list(
     State(host): State<Arc<Host>>,
     caller: InCo,
-    Path(_): Path<CoPath>,
     _: NoQuery,
 ) -> Result<Json<Page<Server>>, Problem> {
     Ok(Json(Page::whole(host.administration.servers(&caller.co).await?)))

@@ -22,13 +22,12 @@ use crate::registry::record::SubjectKey;
 
 /// The targets in the order they are called.
 #[utoipa::path(
-    get, path = "/cos/{co}/targets", tag = "targets", operation_id = "list_targets",
+    get, path = "/cos/{co}/targets", tag = "targets", operation_id = "list_targets", params(CoPath),
     responses((status = 200, body = Page<Target>)),
 )]
 async fn list(
     State(host): State<Arc<Host>>,
     caller: InCo,
-    Path(_): Path<CoPath>,
     _: NoQuery,
 ) -> Result<Json<Page<Target>>, Problem> {
     Ok(Json(Page::whole(host.administration.targets(&caller.co).await?)))

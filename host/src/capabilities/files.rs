@@ -74,7 +74,10 @@ impl CallState {
                 }
                 Err(error) => {
                     let result = json!({"error": error.to_string()});
-                    Performed { value: Err(Error::from(error)), result, bytes_in: 0 }
+                    // More than there was room for is a budget of the call.
+                    let over = matches!(error, FilesError::TooLarge { unit: "bytes", .. });
+                    let bytes_in = if over { room.saturating_add(1) } else { 0 };
+                    Performed { value: Err(Error::from(error)), result, bytes_in }
                 }
             }
         });

@@ -162,7 +162,7 @@ impl<S: GuestState> Sandbox<S> {
         let result = match (gate.violation(), outcome) {
             (Some(violation), _) => Err(Fault::of_violation(export, &violation)),
             (None, Err(_)) => Err(Fault::Deadline { export, limit_ms }),
-            (None, Ok(Err(error))) => Err(Fault::of_error(export, &error, fuel_limit, stderr)),
+            (None, Ok(Err(error))) => Err(Fault::of_error(export, &error, limits, stderr)),
             (None, Ok(Ok(value))) => Ok(value),
         };
         let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -185,8 +185,6 @@ fn arm<S: GuestState>(store: &mut Store<S>, limits: &Limits) -> wasmtime::Result
     // A plugin that computes lets others on at every tick; its CPU is bounded by fuel, its time by the deadline.
     store.epoch_deadline_async_yield_and_update(1);
     store.set_max_component_handles(MAX_RESOURCES);
-    // What one crossing of the boundary may make the host allocate.
-    let crossing = limits.get(LimitName::RecordBytes).max(limits.get(LimitName::BytesOut)).saturating_mul(2);
-    store.set_hostcall_fuel(usize::try_from(crossing).unwrap_or(usize::MAX));
+    store.set_hostcall_fuel(usize::try_from(limits.crossing()).unwrap_or(usize::MAX));
     Ok(())
 }

@@ -9,8 +9,9 @@ const TICK: Duration = Duration::from_millis(10);
 
 const MIB: usize = 1 << 20;
 
-/// Linear memory that a slot of the pool can hold, in bytes; components that may use more run outside the pool.
-const POOL_MEMORY_BYTES: usize = 256 * MIB;
+/// Linear memory that a slot of the pool can hold, in bytes: as much as the limit on memory can be raised to. A slot has
+/// the address space for it anyway.
+const POOL_MEMORY_BYTES: usize = 1024 * MIB;
 
 /// Bytes of a slot's memory that stay resident between calls. Covers the stack and the data of a Rust guest, so that
 /// kernels without `PAGEMAP_SCAN` need no system call either.

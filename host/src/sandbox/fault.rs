@@ -3,7 +3,7 @@
 use wasmtime::Trap;
 
 use super::gate::Violation;
-use super::limits::LimitName;
+use super::limits::{LimitName, Limits};
 
 /// A call that the plugin did not end itself.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -68,7 +68,7 @@ impl Fault {
     pub(super) fn of_error(
         export: &'static str,
         error: &wasmtime::Error,
-        fuel_limit: u64,
+        limits: &Limits,
         stderr: String,
     ) -> Self {
         if let Some(violation) = error.downcast_ref::<Violation>() {
@@ -84,12 +84,40 @@ impl Fault {
             return Self::Trap { export, message: format!("exit with status {}", exit.0), stderr };
         }
         match error.downcast_ref::<Trap>() {
-            Some(Trap::OutOfFuel) => Self::OutOfFuel { export, limit: fuel_limit },
+            Some(Trap::OutOfFuel) => Self::OutOfFuel { export, limit: limits.get(LimitName::Fuel) },
             Some(Trap::UnreachableCodeReached) if stderr.contains("panicked at") => {
                 Self::Trap { export, message: "panic".to_owned(), stderr }
             }
             Some(trap) => Self::Trap { export, message: trap.to_string(), stderr },
-            None => Self::Trap { export, message: format!("{error:#}"), stderr },
+            None => Self::of_untyped_error(export, error, limits, stderr),
         }
     }
+
+    /// Errors of the runtime that have no type of their own.
+    fn of_untyped_error(
+        export: &'static str,
+        error: &wasmtime::Error,
+        limits: &Limits,
+        stderr: String,
+    ) -> Self {
+        let message = error.root_cause().to_string();
+        if let Some(count) = message.strip_prefix(TOO_MANY) {
+            let requested = count.rsplit(' ').next().and_then(|count| count.parse().ok()).unwrap_or(0);
+            let name = LimitName::Instances;
+            return Self::MemoryLimit { export, name, limit: limits.get(name), requested };
+        }
+        if message.ends_with(CROSSING_EXHAUSTED) {
+            // What an import is given is on its way out; what an export gives back is a record.
+            let of_import = error.downcast_ref::<wasmtime::WasmBacktrace>().is_some();
+            let name = if of_import { LimitName::BytesOut } else { LimitName::RecordBytes };
+            return Self::BudgetExceeded { export, name, limit: limits.get(name), used: limits.crossing() };
+        }
+        Self::Trap { export, message, stderr }
+    }
 }
+
+/// How wasmtime says that a component has more instances, memories or tables than it may.
+const TOO_MANY: &str = "resource limit exceeded: ";
+
+/// How wasmtime says that one crossing of the boundary carried too much.
+const CROSSING_EXHAUSTED: &str = "fuel allocated for hostcalls has been exhausted";

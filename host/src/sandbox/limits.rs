@@ -189,6 +189,11 @@ impl Limits {
         LIMITS.iter().zip(&self.values).find(|(limit, _)| limit.name == name).map_or(0, |(_, value)| *value)
     }
 
+    /// Bytes that one crossing of the boundary may make the host allocate: an effect or a record, and what is around it.
+    pub(super) fn crossing(&self) -> u64 {
+        self.get(LimitName::RecordBytes).max(self.get(LimitName::BytesOut)).saturating_mul(2)
+    }
+
     /// The value of one limit as a size in memory.
     pub fn size(&self, name: LimitName) -> usize {
         usize::try_from(self.get(name)).unwrap_or(usize::MAX)

@@ -60,6 +60,12 @@ pub enum WriteError {
         /// Its id; group and person of a membership, separated by a slash.
         id: String,
     },
+    /// The record is no longer what the write was based on.
+    #[error("the record has revision {revision} by now: read it again and repeat the change")]
+    Superseded {
+        /// The revision it has.
+        revision: u64,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
