@@ -84,7 +84,7 @@ impl Host {
             tracing::info!(invocations = resumed, "unfinished work taken up");
         }
         tokio::spawn(watch(Arc::downgrade(executor), self.pipeline.clone()));
-        tokio::spawn(prune(self.store.clone(), self.configuration.retention.invocations_days));
+        tokio::spawn(prune(self.store.clone(), self.configuration.retention.keep_invocations_days));
         Ok(())
     }
 

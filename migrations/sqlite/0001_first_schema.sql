@@ -163,3 +163,21 @@ CREATE TABLE configuration_generations (
     co TEXT NOT NULL PRIMARY KEY,
     generation INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+-- What the query planner is to believe of the sizes: a table's rows, then the rows that share the first column of the
+-- index, the first two, and so on. Without it the planner takes a collaboration for a handful of rows and reads all of
+-- its memberships to find those of one person.
+ANALYZE collaborations;
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+    ('records', 'sqlite_autoindex_records_1', '200000 200000 100000 1'),
+    ('memberships', 'memberships', '1000000 1000000 1000 1'),
+    ('memberships', 'memberships_by_person', '1000000 1000000 5 1'),
+    ('changes', 'changes', '1000000 1000000 1'),
+    ('invocations', 'sqlite_autoindex_invocations_1', '1000000 1000000 1'),
+    ('invocations', 'invocations_unfinished', '10000 1'),
+    ('invocations', 'invocations_by_subject', '1000000 1000000 500000 5 1'),
+    ('invocations', 'invocations_by_target', '1000000 1000000 200000 1'),
+    ('invocations', 'invocations_failed', '10000 10000 1'),
+    ('invocations', 'invocations_finished', '1000000 500000 1'),
+    ('transcripts', 'sqlite_autoindex_transcripts_1', '1000000 1000000 1'),
+    ('provisioned_services', 'provisioned_services', '500000 500000 250000 5 1'),
+    ('plugin_state', 'sqlite_autoindex_plugin_state_1', '500000 500000 100000 50000 100 1');

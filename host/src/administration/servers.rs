@@ -178,7 +178,7 @@ async fn check_http(server: &HttpServer) -> Result<Vec<String>, String> {
 }
 
 async fn check_files(root: &FilesRoot) -> Result<Vec<String>, String> {
-    let name = format!(".provender-check-{}", uuid::Uuid::now_v7());
+    let name = format!("provender-check-{}", uuid::Uuid::now_v7());
     root.write(&name, Vec::new()).await.map_err(|error| format!("cannot write in the root: {error}"))?;
     root.remove(&name).await.map_err(|error| format!("cannot remove in the root: {error}"))?;
     Ok(vec!["the root is there and can be written".to_owned()])

@@ -36,7 +36,13 @@ pub(super) struct Caller {
     full_access: bool,
 }
 
-/// A caller who may use the collaboration of the path with the method of the request. The collaboration exists.
+/// A caller who may use the collaboration of the path with the method of the request, if there is one.
+pub(super) struct AtCo {
+    pub(super) co: String,
+    pub(super) caller: Caller,
+}
+
+/// As [`AtCo`], and the collaboration is there.
 pub(super) struct InCo {
     pub(super) co: String,
     pub(super) caller: Caller,
@@ -144,18 +150,29 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
+impl<S: Send + Sync> FromRequestParts<S> for AtCo {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = RawPathParams::from_request_parts(parts, state).await;
+        let path = path.map_err(|error| Problem::new(Kind::InvalidRequest, error.to_string()))?;
+        let co = path.iter().find(|(name, _)| *name == "co").map(|(_, co)| co.to_owned()).unwrap_or_default();
+        if parts.extensions.get::<Caller>().is_some_and(|caller| !caller.sees(&co)) {
+            return Err(Problem::not_found("collaboration", &co));
+        }
+        Ok(Self { co, caller: Caller::from_request_parts(parts, state).await? })
+    }
+}
+
 impl FromRequestParts<Arc<Host>> for InCo {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, host: &Arc<Host>) -> Result<Self, Problem> {
-        let path = RawPathParams::from_request_parts(parts, host).await;
-        let path = path.map_err(|error| Problem::new(Kind::InvalidRequest, error.to_string()))?;
-        let co = path.iter().find(|(name, _)| *name == "co").map(|(_, co)| co.to_owned()).unwrap_or_default();
-        let caller = parts.extensions.get::<Caller>().filter(|caller| caller.sees(&co));
-        if caller.is_none() || host.store.collaboration(&co).await?.is_none() {
-            return Err(Problem::not_found("collaboration", &co));
+        let AtCo { co, caller } = AtCo::from_request_parts(parts, host).await?;
+        match host.store.collaboration(&co).await? {
+            Some(_) => Ok(Self { co, caller }),
+            None => Err(Problem::not_found("collaboration", &co)),
         }
-        Ok(Self { co, caller: Caller::from_request_parts(parts, host).await? })
     }
 }
 

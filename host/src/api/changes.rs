@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -32,12 +32,12 @@ struct ChangesQuery {
 /// nothing.
 #[utoipa::path(
     get, path = "/cos/{co}/changes", tag = "changes", operation_id = "list_changes",
+    params(CoPath, ChangesQuery),
     responses((status = 200, body = Page<Change>)),
 )]
 async fn list(
     State(host): State<Arc<Host>>,
     caller: InCo,
-    Path(_): Path<CoPath>,
     Query(query): Query<ChangesQuery>,
 ) -> Result<Json<Page<Change>>, Problem> {
     let limit = page_limit(query.limit)?;

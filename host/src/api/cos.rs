@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Caller, InCo, OnPlatform};
+use super::auth::{AtCo, Caller, InCo, OnPlatform};
 use super::page::Page;
 use super::problem::{Kind, Problem};
 use super::records::CoPath;
@@ -56,12 +56,12 @@ async fn create(
 /// One collaboration.
 #[utoipa::path(
     get, path = "/cos/{co}", tag = "collaborations", operation_id = "get_co",
+    params(CoPath),
     responses((status = 200, body = Collaboration)),
 )]
 async fn get(
     State(host): State<Arc<Host>>,
     caller: InCo,
-    Path(_): Path<CoPath>,
     _: NoQuery,
 ) -> Result<Json<Collaboration>, Problem> {
     let collaboration = host.store.collaboration(&caller.co).await?;
@@ -71,6 +71,7 @@ async fn get(
 /// Replaces a collaboration; with a platform key, creates it too. `id` of the body may be left out.
 #[utoipa::path(
     put, path = "/cos/{co}", tag = "collaborations", operation_id = "put_co", request_body = Collaboration,
+    params(CoPath),
     responses(
         (status = 200, description = "replaced", body = Collaboration),
         (status = 201, description = "created", body = Collaboration),
@@ -78,14 +79,10 @@ async fn get(
 )]
 async fn put(
     State(host): State<Arc<Host>>,
-    caller: Caller,
-    Path(CoPath { co }): Path<CoPath>,
+    AtCo { co, .. }: AtCo,
     _: NoQuery,
     JsonBytes(body): JsonBytes,
 ) -> Result<Response, Problem> {
-    if !caller.sees(&co) {
-        return Err(Problem::not_found("collaboration", &co));
-    }
     let mut document: Value = json(&body)?;
     if let Some(members) = document.as_object_mut() {
         members.entry("id").or_insert_with(|| co.clone().into());

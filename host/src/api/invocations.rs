@@ -68,12 +68,12 @@ struct InvocationWithTranscript {
 /// The invocations, newest first.
 #[utoipa::path(
     get, path = "/cos/{co}/invocations", tag = "invocations", operation_id = "list_invocations",
+    params(CoPath, InvocationsQuery),
     responses((status = 200, body = Page<Invocation>)),
 )]
 async fn list(
     State(host): State<Arc<Host>>,
     caller: InCo,
-    Path(_): Path<CoPath>,
     Query(query): Query<InvocationsQuery>,
 ) -> Result<Json<Page<Invocation>>, Problem> {
     let limit = page_limit(query.limit)?;
@@ -95,6 +95,7 @@ async fn list(
 /// One invocation with its transcript.
 #[utoipa::path(
     get, path = "/cos/{co}/invocations/{id}", tag = "invocations", operation_id = "get_invocation",
+    params(InvocationPath),
     responses((status = 200, body = InvocationWithTranscript)),
 )]
 async fn get(

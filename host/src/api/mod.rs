@@ -48,6 +48,9 @@ use problem::Problem;
 
 pub use auth::Exposure;
 
+#[cfg(test)]
+mod tests;
+
 /// Why the API does not start, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {

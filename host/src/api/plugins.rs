@@ -59,6 +59,7 @@ async fn list(State(host): State<Arc<Host>>, _: Caller, _: NoQuery) -> Result<Js
 #[utoipa::path(
     post, path = "/plugins", tag = "plugins", operation_id = "install_plugin",
     request_body(content = Vec<u8>, content_type = "application/wasm"),
+    params(InstallQuery),
     responses(
         (status = 200, description = "was installed already", body = Manifest),
         (status = 201, description = "installed", body = Manifest),
@@ -85,6 +86,7 @@ async fn install(
 /// One plugin: what it is, what it imports, what it needs, and how it is configured.
 #[utoipa::path(
     get, path = "/plugins/{digest}", tag = "plugins", operation_id = "get_plugin",
+    params(PluginPath),
     responses((status = 200, body = Manifest)),
 )]
 async fn get(
@@ -99,6 +101,7 @@ async fn get(
 /// Removes a plugin that no target and no filter uses. Needs a platform key.
 #[utoipa::path(
     delete, path = "/plugins/{digest}", tag = "plugins", operation_id = "delete_plugin",
+    params(PluginPath),
     responses((status = 204, description = "removed")),
 )]
 async fn delete(

@@ -18,7 +18,7 @@ pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
 /// What went wrong (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct Problem {
+pub(super) struct Problem {
     /// Names the kind of problem.
     #[serde(rename = "type")]
     #[schema(value_type = String, format = "uri-reference", example = "/problems/invalid-record")]

@@ -23,12 +23,12 @@ use crate::registry::record::SubjectKey;
 /// The targets in the order they are called.
 #[utoipa::path(
     get, path = "/cos/{co}/targets", tag = "targets", operation_id = "list_targets",
+    params(CoPath),
     responses((status = 200, body = Page<Target>)),
 )]
 async fn list(
     State(host): State<Arc<Host>>,
     caller: InCo,
-    Path(_): Path<CoPath>,
     _: NoQuery,
 ) -> Result<Json<Page<Target>>, Problem> {
     Ok(Json(Page::whole(host.administration.targets(&caller.co).await?)))
@@ -37,6 +37,7 @@ async fn list(
 /// One target.
 #[utoipa::path(
     get, path = "/cos/{co}/targets/{id}", tag = "targets", operation_id = "get_target",
+    params(ItemPath),
     responses((status = 200, body = Target)),
 )]
 async fn get(
@@ -52,6 +53,7 @@ async fn get(
 /// the slots.
 #[utoipa::path(
     put, path = "/cos/{co}/targets/{id}", tag = "targets", operation_id = "put_target", request_body = TargetInput,
+    params(ItemPath),
     responses(
         (status = 200, description = "replaced", body = Target),
         (status = 201, description = "created", body = Target),
@@ -72,6 +74,7 @@ async fn put(
 /// at the counterpart.
 #[utoipa::path(
     delete, path = "/cos/{co}/targets/{id}", tag = "targets", operation_id = "delete_target",
+    params(ItemPath),
     responses((status = 204, description = "removed")),
 )]
 async fn delete(
@@ -87,7 +90,7 @@ async fn delete(
 /// Provisions one record to the target, whatever its mode but disabled, and answers with the outcome.
 #[utoipa::path(
     post, path = "/cos/{co}/targets/{id}/provision", tag = "targets", operation_id = "provision",
-    request_body = SubjectKey, responses((status = 200, body = Invocation)),
+    request_body = SubjectKey, params(ItemPath), responses((status = 200, body = Invocation)),
 )]
 async fn provision(
     State(host): State<Arc<Host>>,

@@ -152,11 +152,11 @@ pub(super) fn outcome_line(outcome: Option<&InvocationOutcome>) -> String {
         Some(InvocationOutcome::Skipped { reason }) => format!("skipped: {}", printable(reason)),
         Some(InvocationOutcome::Failed { class, message, location, retry_after_seconds, filter }) => {
             let by = filter.as_ref().map(|filter| format!(" in filter `{filter}`")).unwrap_or_default();
-            let at =
-                location.as_ref().map(|location| format!(" at {}", printable(location))).unwrap_or_default();
-            let retry = retry_after_seconds.map(|seconds| format!(" (try again after {seconds} s)"));
-            let message = printable(message);
-            format!("failed{by}: {}: {message}{at}{}", word(class), retry.unwrap_or_default())
+            let at = location.as_ref().map(|location| format!("at {}", printable(location)));
+            let retry = retry_after_seconds.map(|seconds| format!("try again after {seconds} s"));
+            let more: Vec<String> = at.into_iter().chain(retry).collect();
+            let more = if more.is_empty() { String::new() } else { format!(" ({})", more.join("; ")) };
+            format!("failed{by}: {}: {}{more}", word(class), printable(message))
         }
     }
 }

@@ -10,6 +10,8 @@ use super::{Configuration, DEFAULT_FILE, FILE_VARIABLE, SECRET_KEY_VARIABLE};
 use crate::sandbox::LimitsError;
 
 const PREFIX: &str = "PROVENDER";
+/// Of the build, and still there under `cargo run`.
+const BUILD_VARIABLE: &str = "PROVENDER_PLUGINS_DIR";
 /// Tables with keys of their own.
 const OPEN_TABLES: [&str; 1] = ["limits"];
 
@@ -63,7 +65,7 @@ pub(super) fn load(
             named = named.or_else(|| Some(PathBuf::from(value)));
         } else if name == SECRET_KEY_VARIABLE {
             secret_key = Some(SecretString::from(value.to_string_lossy().into_owned()));
-        } else if name.starts_with(PREFIX) {
+        } else if name.starts_with(PREFIX) && name != BUILD_VARIABLE {
             settings.insert(name, value.to_string_lossy().into_owned());
         }
     }

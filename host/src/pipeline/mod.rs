@@ -11,6 +11,7 @@ mod plugin_state;
 mod run;
 mod subject;
 mod targets;
+mod trial;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,7 @@ use crate::syslog::Syslog;
 use dispatch::Dispatcher;
 
 pub use targets::{RuntimeCache, TargetProblem};
+pub use trial::TrialError;
 
 /// What the pipeline works with.
 pub struct Parts {

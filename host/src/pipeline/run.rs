@@ -5,6 +5,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use ring::digest;
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::commit::{Finished, commit};
 use super::contract::{
@@ -255,15 +256,9 @@ impl Run<'_> {
         (end.result, end.state)
     }
 
-    /// Random numbers depend on the invocation and the step, not on the attempt: a run that is repeated is the same.
     fn call_state(&self, grants: Grants, step: &str) -> CallState {
-        let seed = digest::digest(&digest::SHA256, format!("{}/{step}", self.work.id).as_bytes());
-        let mut bytes = [0; 32];
-        for (to, from) in bytes.iter_mut().zip(seed.as_ref()) {
-            *to = *from;
-        }
         let limits: Limits = self.runtime.limits.clone();
-        CallState::new(Surroundings { limits, seed: bytes, time: self.started }, grants)
+        CallState::new(Surroundings { limits, seed: seed(self.work.id, step), time: self.started }, grants)
     }
 
     fn invocation(&self, subject: Subject, subject_action: Action) -> types::Invocation {
@@ -293,6 +288,16 @@ impl Run<'_> {
             filter: filter.map(str::to_owned),
         })
     }
+}
+
+/// Random numbers depend on the invocation and the step, not on the attempt: a run that is repeated is the same.
+pub(super) fn seed(invocation: Uuid, step: &str) -> [u8; 32] {
+    let hash = digest::digest(&digest::SHA256, format!("{invocation}/{step}").as_bytes());
+    let mut seed = [0; 32];
+    for (to, from) in seed.iter_mut().zip(hash.as_ref()) {
+        *to = *from;
+    }
+    seed
 }
 
 /// The size of a subject as JSON, in bytes.

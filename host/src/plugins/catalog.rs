@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
 use tokio::sync::OnceCell;
 
-use super::error::{FindError, InstallError, InstallProblem, PluginUnavailable, RemoveError};
+use super::error::{FindError, InstallError, PluginUnavailable, RemoveError};
 use super::examination::examine;
 use super::manifest::Manifest;
 use crate::capabilities::plugin::{Plugin, PluginHost};

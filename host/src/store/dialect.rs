@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AnyConnection, AnyPool, ConnectOptions, Connection, Executor};
 use url::Url;
 
@@ -19,8 +19,13 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 const SQLITE_READERS: u32 = 4;
 /// Connections of one process to PostgreSQL.
 const POSTGRES_CONNECTIONS: u32 = 16;
-/// How long a statement waits for another process that writes to the same SQLite file.
-const SQLITE_BUSY_TIMEOUT: &str = "PRAGMA busy_timeout = 30000";
+
+/// Durable at commit: a commit that was answered survives a loss of power.
+const SQLITE_CONNECTION: &str = "PRAGMA busy_timeout = 30000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                                 PRAGMA foreign_keys = ON";
+const SQLITE_READER: &str = "PRAGMA query_only = ON";
+/// Room for the pages of a large import (64 MiB), and checkpoints of 16 MiB: the default writes pages several times.
+const SQLITE_WRITER: &str = "PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 4096";
 
 /// Which database speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +111,7 @@ impl Location {
     pub(super) async fn connect(&self) -> Result<AnyConnection, StoreError> {
         let mut connection = self.options()?.connect().await.map_err(|error| self.cannot_open(&error))?;
         if matches!(self, Self::Sqlite(_)) {
-            prepare_sqlite(&mut connection).await.map_err(|error| self.cannot_open(&error))?;
+            connection.execute(SQLITE_CONNECTION).await.map_err(|error| self.cannot_open(&error))?;
         }
         Ok(connection)
     }
@@ -114,7 +119,7 @@ impl Location {
     /// Connections for reading; on PostgreSQL also for writing.
     pub(super) fn readers(&self) -> Result<AnyPool, StoreError> {
         let pool = match self {
-            Self::Sqlite(_) => sqlite_pool(SQLITE_READERS, "PRAGMA query_only = ON"),
+            Self::Sqlite(_) => sqlite_pool(SQLITE_READERS, SQLITE_READER),
             Self::Postgres(_) => AnyPoolOptions::new().max_connections(POSTGRES_CONNECTIONS),
         };
         Ok(pool.connect_lazy_with(self.options()?))
@@ -122,7 +127,7 @@ impl Location {
 
     /// The one connection that writes to SQLite.
     pub(super) fn sqlite_writer(&self) -> Result<AnyPool, StoreError> {
-        Ok(sqlite_pool(1, "PRAGMA query_only = OFF").connect_lazy_with(self.options()?))
+        Ok(sqlite_pool(1, SQLITE_WRITER).connect_lazy_with(self.options()?))
     }
 
     /// Creates the database file when there is none, for its owner only: it holds hashes and sealed secrets.
@@ -138,14 +143,13 @@ impl Location {
 
     /// Brings the schema up to date.
     pub(super) async fn migrate(&self, connection: &mut AnyConnection) -> Result<(), StoreError> {
-        let (migrations, migrated) = match self {
+        let (migrator, migrated) = match self {
             Self::Sqlite(_) => (&SQLITE_MIGRATIONS, migrate_sqlite(connection).await),
-            // Guarded by an advisory lock of the migrator.
-            Self::Postgres(_) => (&POSTGRES_MIGRATIONS, POSTGRES_MIGRATIONS.run(connection).await),
+            Self::Postgres(_) => (&POSTGRES_MIGRATIONS, run(&POSTGRES_MIGRATIONS, connection).await),
         };
-        let known = migrations.iter().map(|migration| migration.version).max().unwrap_or_default();
+        let known = migrator.iter().map(|migration| migration.version).max().unwrap_or_default();
         migrated.map_err(|error| match error {
-            sqlx::migrate::MigrateError::VersionMissing(found) if found > known => {
+            MigrateError::VersionMissing(found) if found > known => {
                 StoreError::NewerSchema { database: self.name(), found, known }
             }
             error => StoreError::Migration { database: self.name(), reason: error.into() },
@@ -183,24 +187,21 @@ fn sqlite_pool(connections: u32, pragma: &'static str) -> AnyPoolOptions {
         .max_lifetime(None::<Duration>)
         .after_connect(move |connection, _| {
             Box::pin(async move {
-                prepare_sqlite(connection).await?;
+                connection.execute(SQLITE_CONNECTION).await?;
                 connection.execute(pragma).await?;
                 Ok(())
             })
         })
 }
 
-async fn prepare_sqlite(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
-    connection.execute(SQLITE_BUSY_TIMEOUT).await?;
-    connection
-        .execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
-        .await?;
-    Ok(())
+/// SQLite's migrator takes no lock, unlike PostgreSQL's: two processes could both find a migration missing.
+async fn migrate_sqlite(connection: &mut AnyConnection) -> Result<(), MigrateError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    run(&SQLITE_MIGRATIONS, &mut transaction).await?;
+    Ok(transaction.commit().await?)
 }
 
-/// SQLite's migrator takes no lock, so that two processes could both find a migration missing.
-async fn migrate_sqlite(connection: &mut AnyConnection) -> Result<(), sqlx::migrate::MigrateError> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    SQLITE_MIGRATIONS.run(&mut *transaction).await?;
-    Ok(transaction.commit().await?)
+/// `Migrator::run` would do, but the compiler cannot tell that its future may move to another thread.
+async fn run(migrator: &Migrator, connection: &mut AnyConnection) -> Result<(), MigrateError> {
+    migrator.run_direct(None, connection, false).await
 }

@@ -48,17 +48,18 @@ const PLAN: ManyRows = ManyRows {
     columns: 9,
     tail: "",
 };
-const BEGIN_ATTEMPT: ManyKeys = ManyKeys {
+pub(super) const BEGIN_ATTEMPT: ManyKeys = ManyKeys {
     head: &["UPDATE invocations SET attempt = attempt + 1 WHERE finished IS NULL AND id IN"],
     tail: "",
 };
-const FINISH: ManyRows = ManyRows {
-    head: "UPDATE invocations SET finished = ended.column3, failed = ended.column4, outcome = ended.column5, \
+// The truth value hides the condition from SQLite's planner, which would go through all that is unfinished.
+pub(super) const FINISH: ManyRows = ManyRows {
+    head: "UPDATE invocations SET attempt = attempt + 1, finished = ended.column3, failed = ended.column4, outcome = ended.column5, \
            fuel = ended.column6, memory_bytes = ended.column7, effects = ended.column8, \
            duration_us = ended.column9 FROM (",
     columns: 9,
     tail: ") AS ended WHERE invocations.co = ended.column1 AND invocations.id = ended.column2 \
-           AND invocations.finished IS NULL RETURNING invocations.id",
+           AND (invocations.finished IS NULL) = TRUE RETURNING invocations.id",
 };
 const TRANSCRIBE: ManyRows =
     ManyRows { head: "INSERT INTO transcripts (co, id, transcript)", columns: 3, tail: "" };
@@ -71,6 +72,14 @@ macro_rules! invocation_columns {
     };
 }
 
+pub(super) const UNFINISHED: &str = concat!(
+    "SELECT ",
+    invocation_columns!(),
+    " FROM invocations WHERE finished IS NULL AND id > $1 ORDER BY id LIMIT $2"
+);
+pub(super) const PRUNE: &str = "DELETE FROM invocations WHERE (co, id) IN (SELECT co, id FROM invocations \
+                                WHERE failed IN (0, $1) AND finished < $2 LIMIT $3)";
+
 impl Store {
     /// A page of what is planned and not finished in all collaborations, by ascending id, from behind `after`.
     pub async fn unfinished_invocations(
@@ -78,15 +87,11 @@ impl Store {
         limit: u32,
         after: Option<Uuid>,
     ) -> Result<Vec<PendingInvocation>, StoreError> {
-        let rows = sqlx::query(concat!(
-            "SELECT ",
-            invocation_columns!(),
-            " FROM invocations WHERE finished IS NULL AND id > $1 ORDER BY id LIMIT $2"
-        ))
-        .bind(after.unwrap_or(Uuid::nil()).as_bytes().as_slice())
-        .bind(i64::from(limit))
-        .fetch_all(&mut *self.reader().await?)
-        .await?;
+        let rows = sqlx::query(UNFINISHED)
+            .bind(after.unwrap_or(Uuid::nil()).as_bytes().as_slice())
+            .bind(i64::from(limit))
+            .fetch_all(&mut *self.reader().await?)
+            .await?;
         rows.iter()
             .map(|row| Ok(PendingInvocation { co: row.try_get(0)?, invocation: invocation_of(row)? }))
             .collect()
@@ -228,15 +233,12 @@ impl Transaction<'_> {
         keep_failed: bool,
         limit: u32,
     ) -> Result<u64, StoreError> {
-        let pruned = sqlx::query(
-            "DELETE FROM invocations WHERE (co, id) IN (SELECT co, id FROM invocations \
-             WHERE failed IN (0, $1) AND finished < $2 LIMIT $3)",
-        )
-        .bind(i64::from(!keep_failed))
-        .bind(finished_before.as_microsecond())
-        .bind(i64::from(limit))
-        .execute(&mut *self.connection)
-        .await?;
+        let pruned = sqlx::query(PRUNE)
+            .bind(i64::from(!keep_failed))
+            .bind(finished_before.as_microsecond())
+            .bind(i64::from(limit))
+            .execute(&mut *self.connection)
+            .await?;
         Ok(pruned.rows_affected())
     }
 }

@@ -19,12 +19,18 @@ const PUT: ManyRows = ManyRows {
     columns: 4,
     tail: "ON CONFLICT (co, group_id, person_id) DO UPDATE SET document = excluded.document",
 };
-const OF_PEOPLE: ManyKeys = ManyKeys {
+pub(super) const OF_PEOPLE: ManyKeys = ManyKeys {
     head: &["SELECT group_id, person_id, document FROM memberships WHERE co = ", " AND person_id IN"],
     tail: "",
 };
-const DELETE: ManyRows =
+pub(super) const DELETE: ManyRows =
     ManyRows { head: "DELETE FROM memberships WHERE (co, group_id, person_id) IN (", columns: 3, tail: ")" };
+pub(super) const OF_PERSON: &str = "SELECT memberships.group_id, memberships.person_id, memberships.document, records.document \
+     FROM memberships JOIN records ON records.co = memberships.co AND records.kind = 'group' \
+     AND records.id = memberships.group_id AND records.deleted IS NULL \
+     WHERE memberships.co = $1 AND memberships.person_id = $2 ORDER BY memberships.group_id";
+pub(super) const DELETE_OF_PERSON: &str = "DELETE FROM memberships WHERE co = $1 AND person_id = $2";
+pub(super) const DELETE_OF_GROUP: &str = "DELETE FROM memberships WHERE co = $1 AND group_id = $2";
 
 impl Store {
     /// What a person is part of, by ascending id of the group; groups that were deleted do not count.
@@ -140,16 +146,7 @@ async fn memberships_of_person(
     co: &str,
     person: &str,
 ) -> Result<Vec<MembershipInGroup>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT memberships.group_id, memberships.person_id, memberships.document, records.document \
-         FROM memberships JOIN records ON records.co = memberships.co AND records.kind = 'group' \
-         AND records.id = memberships.group_id AND records.deleted IS NULL \
-         WHERE memberships.co = $1 AND memberships.person_id = $2 ORDER BY memberships.group_id",
-    )
-    .bind(co)
-    .bind(person)
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query(OF_PERSON).bind(co).bind(person).fetch_all(connection).await?;
     rows.iter()
         .map(|row| {
             let group = document("records", row.try_get(0)?, row.try_get(3)?)?;

@@ -14,6 +14,8 @@ mod memberships;
 mod plugin_state;
 mod plugins;
 mod provisioned_services;
+#[cfg(test)]
+mod query_plans;
 mod records;
 mod rows;
 mod servers;

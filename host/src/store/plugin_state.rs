@@ -20,7 +20,7 @@ const SET: ManyRows = ManyRows {
     columns: 6,
     tail: "ON CONFLICT (co, target, subject_kind, subject_id, key) DO UPDATE SET value = excluded.value",
 };
-const REMOVE: ManyRows = ManyRows {
+pub(super) const REMOVE: ManyRows = ManyRows {
     head: "DELETE FROM plugin_state WHERE (co, target, subject_kind, subject_id, key) IN (",
     columns: 5,
     tail: ")",
@@ -28,7 +28,7 @@ const REMOVE: ManyRows = ManyRows {
 
 const KEYS_FROM: &str = "SELECT key FROM plugin_state WHERE co = $1 AND target = $2 AND subject_kind = $3 \
                          AND subject_id = $4 AND key >= $5 ORDER BY key LIMIT $6";
-const KEYS_BEHIND: &str = "SELECT key FROM plugin_state WHERE co = $1 AND target = $2 AND subject_kind = $3 \
+pub(super) const KEYS_BEHIND: &str = "SELECT key FROM plugin_state WHERE co = $1 AND target = $2 AND subject_kind = $3 \
                            AND subject_id = $4 AND key > $5 ORDER BY key LIMIT $6";
 
 impl Store {

@@ -5,6 +5,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 use super::dialect::Dialect;
+use super::memberships::{DELETE_OF_GROUP, DELETE_OF_PERSON};
 use super::rows::{ManyKeys, ManyRows, document, json, kind_word, last_of_each, subject, timestamp};
 use super::{Store, StoreError, Transaction};
 use crate::registry::record::{Membership, Record, RecordKind, SubjectKey};
@@ -26,7 +27,7 @@ const PUT: ManyRows = ManyRows {
     tail: "ON CONFLICT (co, kind, id) DO UPDATE SET document = excluded.document, stored = excluded.stored, \
            deleted = NULL, last_memberships = NULL",
 };
-const BY_ID: ManyKeys = ManyKeys {
+pub(super) const BY_ID: ManyKeys = ManyKeys {
     head: &[
         "SELECT kind, id, document, deleted, last_memberships FROM records WHERE co = ",
         " AND kind = ",
@@ -139,8 +140,8 @@ impl Transaction<'_> {
         .execute(&mut *connection)
         .await?;
         let memberships = match key.kind {
-            RecordKind::Person => "DELETE FROM memberships WHERE co = $1 AND person_id = $2",
-            RecordKind::Group => "DELETE FROM memberships WHERE co = $1 AND group_id = $2",
+            RecordKind::Person => DELETE_OF_PERSON,
+            RecordKind::Group => DELETE_OF_GROUP,
             RecordKind::EmailList | RecordKind::Service => return Ok(marked.rows_affected() > 0),
         };
         sqlx::query(memberships).bind(co).bind(key.id.as_str()).execute(connection).await?;

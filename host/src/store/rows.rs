@@ -13,8 +13,10 @@ use super::StoreError;
 use super::dialect::Dialect;
 use crate::registry::record::{RecordKind, SubjectKey};
 
-/// Rows or keys of one statement; far below what both databases can bind.
+/// Rows or keys of one statement at most; far below what both databases can bind.
 const CHUNK: usize = 128;
+/// Up to here any number of rows has a statement of its own: what a single write brings.
+const SMALL_CHUNK: usize = 8;
 
 pub(super) type AnyQuery = Query<'static, Any, AnyArguments>;
 
@@ -29,7 +31,7 @@ pub(super) struct ManyRows {
 impl ManyRows {
     /// Writes all rows in as few statements as it takes; returns the rows that `RETURNING` gives.
     ///
-    /// A statement has 128 rows or a smaller power of two, so that few different statements stay prepared.
+    /// The lengths of statements are few, so that they stay prepared.
     pub(super) async fn execute<T: Sync>(
         &self,
         connection: &mut AnyConnection,
@@ -40,7 +42,7 @@ impl ManyRows {
         let mut returned = Vec::new();
         let mut rest = rows;
         while !rest.is_empty() {
-            let (chunk, later) = rest.split_at(largest_power_of_two(rest.len().min(CHUNK)));
+            let (chunk, later) = rest.split_at(chunk_length(rest.len()));
             rest = later;
             let mut query = sqlx::query(AssertSqlSafe(self.sql(dialect, chunk.len())));
             for row in chunk {
@@ -51,7 +53,7 @@ impl ManyRows {
         Ok(returned)
     }
 
-    fn sql(&self, dialect: Dialect, rows: usize) -> String {
+    pub(super) fn sql(&self, dialect: Dialect, rows: usize) -> String {
         let mut sql = format!("{} VALUES ", self.head);
         for row in 0..rows {
             sql.push_str(if row == 0 { "(" } else { ", (" });
@@ -96,7 +98,7 @@ impl ManyKeys {
         Ok(found)
     }
 
-    fn sql(&self, dialect: Dialect, keys: usize) -> String {
+    pub(super) fn sql(&self, dialect: Dialect, keys: usize) -> String {
         let mut sql = String::new();
         for (number, piece) in self.head.iter().enumerate() {
             if number > 0 {
@@ -112,8 +114,9 @@ impl ManyKeys {
     }
 }
 
-fn largest_power_of_two(limit: usize) -> usize {
-    1 << limit.ilog2()
+/// How many of the rows go into the next statement: all of a few, otherwise the largest power of two.
+fn chunk_length(rows: usize) -> usize {
+    if rows <= SMALL_CHUNK { rows } else { 1 << rows.min(CHUNK).ilog2() }
 }
 
 fn push_placeholders(sql: &mut String, dialect: Dialect, before: usize, count: usize) {

@@ -39,7 +39,8 @@ pub(super) struct Account {
 pub(super) struct ChangelogAccount {
     pub(super) file: PathBuf,
     pub(super) lines: usize,
-    pub(super) example: Option<Value>,
+    /// A line as it stands in the file.
+    pub(super) example: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -57,7 +58,9 @@ pub(super) struct ReceiverAccount {
 pub(super) struct ExampleMessage {
     /// As it was encoded.
     pub(super) path: String,
-    pub(super) body: Value,
+    pub(super) body: String,
+    /// Its groups, by the names that the filter gave them.
+    pub(super) members: Value,
 }
 
 impl Account {
@@ -131,6 +134,7 @@ impl Account {
         )?;
         if let Some(example) = &receiver.example {
             writeln!(text, "    one of them: PUT {} {}", example.path, shortened(&example.body))?;
+            writeln!(text, "    and in it:   \"members\": {}", example.members)?;
         }
         Ok(())
     }
@@ -187,9 +191,9 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect()
 }
 
-/// The beginning of a document in one line.
-fn shortened(value: &Value) -> String {
-    let text = printable(&value.to_string());
+/// The beginning of a document.
+fn shortened(text: &str) -> String {
+    let text = printable(text);
     let beginning: String = text.chars().take(SHOWN_LETTERS).collect();
     if beginning.len() == text.len() { text } else { format!("{beginning}... ({} bytes)", text.len()) }
 }

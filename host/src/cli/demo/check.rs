@@ -22,8 +22,8 @@ pub(super) struct Check<'a> {
     pub(super) groups: &'a [Group],
     pub(super) identifier_type: &'a str,
     pub(super) received: &'a Received,
-    /// Lines of the changelog.
-    pub(super) changelog: &'a [Value],
+    /// Lines of the changelog, with what they say.
+    pub(super) changelog: &'a [(String, Value)],
     pub(super) outcomes: &'a Outcomes,
     pub(super) story: &'a Story,
     /// Whether the records are those of the sample, of which more is known.
@@ -121,7 +121,7 @@ impl Check<'_> {
     fn last_lines(&self) -> Vec<String> {
         let (person, group_kind) = (word(&RecordKind::Person), word(&RecordKind::Group));
         let mut last: BTreeMap<(&str, &str), &Value> = BTreeMap::new();
-        for line in self.changelog {
+        for (_, line) in self.changelog {
             if let (Some(kind), Some(id)) = (text(line, "/subject/kind"), text(line, "/subject/id")) {
                 last.insert((kind, id), line);
             }

@@ -70,7 +70,6 @@ pub(super) async fn run(arguments: Arguments, as_json: bool) -> anyhow::Result<A
     let place = Place::prepare(arguments.directory.as_deref())?;
     let log = File::create(place.log_file()).context("log file")?;
     logging::start(&LogConfiguration::default(), Destination::File(log))?;
-    // The changelog's own test of its secret: whoever has not got the token is refused.
     let receiver = Receiver::start(format!("demo-{}", Uuid::now_v7().simple())).await?;
     let host = Host::start(place.configuration()).await?;
     let demo = Demo { arguments: &arguments, place, receiver, host: Arc::clone(&host), as_json };
@@ -203,11 +202,12 @@ impl Demo<'_> {
         Ok(file)
     }
 
-    async fn changelog(&self) -> anyhow::Result<Vec<Value>> {
+    /// Lines of the changelog with what they say.
+    async fn changelog(&self) -> anyhow::Result<Vec<(String, Value)>> {
         let file = self.place.changelog_file();
         let text = tokio::fs::read_to_string(&file).await.with_context(|| file.display().to_string())?;
-        let lines = text.lines().map(serde_json::from_str);
-        lines.collect::<Result<_, _>>().context("a line of the changelog is no JSON")
+        let lines = text.lines().map(|line| Ok((line.to_owned(), serde_json::from_str(line)?)));
+        lines.collect::<Result<_, serde_json::Error>>().context("a line of the changelog is no JSON")
     }
 
     fn receiver_account(
@@ -228,12 +228,18 @@ impl Demo<'_> {
             puts: received.puts,
             deletes: received.deletes,
             refused: received.refused,
-            example: example.map(|it| ExampleMessage { path: it.path.clone(), body: it.body.clone() }),
+            example: example.map(|it| ExampleMessage {
+                path: it.path.clone(),
+                body: it.text.clone(),
+                members: it.body.pointer("/person/members").cloned().unwrap_or_default(),
+            }),
         }
     }
 
     fn files(&self) -> Vec<(&'static str, PathBuf)> {
-        let records = self.arguments.records.clone().unwrap_or_else(|| self.place.records_file());
+        let own =
+            self.arguments.records.as_ref().map(|file| file.canonicalize().unwrap_or_else(|_| file.clone()));
+        let records = own.unwrap_or_else(|| self.place.records_file());
         vec![
             ("records", records),
             ("changelog", self.place.changelog_file()),
@@ -280,9 +286,9 @@ impl Demo<'_> {
 }
 
 /// The line of the first event, else the first line.
-fn example_line(changelog: &[Value], story: &Story) -> Option<Value> {
+fn example_line(changelog: &[(String, Value)], story: &Story) -> Option<String> {
     let invocation = story.events.first().and_then(|event| event.invocations.first())?.to_string();
-    let of_event =
-        |line: &&Value| line.get("invocation").and_then(Value::as_str) == Some(invocation.as_str());
-    changelog.iter().find(of_event).or_else(|| changelog.first()).cloned()
+    let of_event = |line: &Value| line.get("invocation").and_then(Value::as_str) == Some(invocation.as_str());
+    let found = changelog.iter().find(|(_, line)| of_event(line)).or_else(|| changelog.first());
+    found.map(|(text, _)| text.clone())
 }

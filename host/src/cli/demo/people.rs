@@ -55,7 +55,8 @@ pub(super) fn usual_identifier_type(lines: &str) -> Option<String> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for line in lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
         // Native records, and documents of the Core API.
-        let native = line.pointer("/record/identifiers").filter(|_| line["kind"] == "person");
+        let native =
+            line.pointer("/record/identifiers").filter(|_| line.get("kind").is_some_and(|it| it == "person"));
         let identifiers = native.or_else(|| line.get("Identifier")).and_then(Value::as_array);
         let types: BTreeSet<&str> =
             identifiers.into_iter().flatten().filter_map(|it| it.get("type")?.as_str()).collect();

@@ -5,7 +5,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
-use axum::Json;
 use axum::Router;
 use axum::extract::{OriginalUri, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -34,6 +33,8 @@ pub(super) struct Message {
     /// As it was encoded.
     pub(super) path: String,
     pub(super) body: Value,
+    /// Its text.
+    pub(super) text: String,
 }
 
 #[derive(Debug)]
@@ -92,14 +93,17 @@ async fn put_person(
     Path(identifier): Path<String>,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
-    Json(body): Json<Value>,
+    text: String,
 ) -> Response {
     if let Some(refusal) = shared.refusal(&identifier, &headers) {
         return refusal;
     }
+    let Ok(body) = serde_json::from_str(&text) else {
+        return (StatusCode::BAD_REQUEST, "the body is no JSON").into_response();
+    };
     let mut received = locked(&shared.received);
     received.puts += 1;
-    match received.people.insert(identifier, Message { path: uri.path().to_owned(), body }) {
+    match received.people.insert(identifier, Message { path: uri.path().to_owned(), body, text }) {
         None => StatusCode::CREATED.into_response(),
         Some(_) => StatusCode::NO_CONTENT.into_response(),
     }

@@ -200,8 +200,8 @@ fn role(number: usize, index: usize) -> Role {
         affiliation: pick(&AFFILIATIONS),
         title: pick(&TITLES),
         organization: Some("Example University".to_owned()),
-        valid_from: every(seed, 11, 5).then(|| year(2090)),
-        valid_through: every(seed, 9, 4).then(|| year(2022)),
+        valid_from: every(seed, 22, 5).then(|| year(2090)),
+        valid_through: every(seed, 10, 4).then(|| year(2022)),
         rank: Some(index as i64 + 1),
         status: if every(seed, 17, 3) { Status::Suspended } else { Status::Active },
         addresses: every(seed, 4, 2).then(address).into_iter().collect(),
@@ -325,6 +325,8 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::registry::record::Record;
+    use crate::registry::validate::{validate, validate_membership};
 
     fn people() -> Vec<Person> {
         (1..=PEOPLE).map(person).collect()
@@ -372,6 +374,17 @@ mod tests {
         assert_eq!(all.iter().filter(|it| it.owner && !it.member).count(), GROUPS.len());
         for (group, ..) in GROUPS {
             assert!(all.iter().any(|it| it.group == group && it.member), "{group} has members");
+        }
+    }
+
+    #[test]
+    fn every_record_of_the_sample_is_valid() {
+        let groups = GROUPS.map(|group| Record::Group(Box::new(sample_group(group))));
+        for record in people().into_iter().map(|it| Record::Person(Box::new(it))).chain(groups) {
+            validate(record).unwrap();
+        }
+        for membership in (1..=PEOPLE).flat_map(memberships) {
+            validate_membership(&Membership { person: "p".to_owned(), ..membership }).unwrap();
         }
     }
 
