@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::answer::{Answer, Table, utc, word};
+use super::input::known_collaboration;
 use crate::host::Host;
 
 #[derive(Debug, Args)]
@@ -24,6 +25,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments, host: &Host) -> anyhow::Result<Answer> {
+    known_collaboration(host, &arguments.co).await?;
     let changes = host.store.changes(&arguments.co, arguments.after, arguments.limit).await?;
     let mut table = Table::new(&["sequence", "at", "what", "kind", "id", "parts", "by"]);
     for change in &changes {

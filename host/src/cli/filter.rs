@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::answer::{Answer, Table};
-use super::input::{ConfigurationArguments, read_json};
+use super::input::{ConfigurationArguments, known_collaboration, read_json};
 use crate::administration::{FilterInput, PluginChoice};
 use crate::host::Host;
 use crate::provisioning::Filter;
@@ -81,6 +81,7 @@ pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer>
             Answer::new(&filter, format!("filter `{id}` {done}"))
         }
         Command::List { co } => {
+            known_collaboration(host, &co).await?;
             let filters = administration.filters(&co).await?;
             let mut table = Table::new(&["id", "plugin", "description", "configuration"]);
             for Filter { id, description, plugin, configuration } in &filters {

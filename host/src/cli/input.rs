@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::host::Host;
 use crate::registry::record::{RecordKind, SubjectKey};
 
 /// A person or a group.
@@ -123,6 +124,14 @@ pub(super) fn number_assignment(text: &str) -> Result<(String, u64), String> {
 
 fn json(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))
+}
+
+/// Tells a collaboration that is empty from one that does not exist.
+pub(super) async fn known_collaboration(host: &Host, co: &str) -> anyhow::Result<()> {
+    match host.store.collaboration(co).await? {
+        Some(_) => Ok(()),
+        None => bail!("there is no collaboration `{co}`; `provender co list` shows those that there are"),
+    }
 }
 
 /// Who writes, in the change history: this command line, and the user where that is known.

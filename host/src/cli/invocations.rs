@@ -6,6 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::answer::{Answer, Table, utc, utc_or_dash, word};
+use super::input::known_collaboration;
 use super::outcomes::outcome_line;
 use super::transcript;
 use crate::host::Host;
@@ -67,6 +68,7 @@ pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer>
 }
 
 async fn list(arguments: ListArguments, host: &Host) -> anyhow::Result<Answer> {
+    known_collaboration(host, &arguments.co).await?;
     let person = arguments.person.map(|id| SubjectKey { kind: RecordKind::Person, id });
     let group = arguments.group.map(|id| SubjectKey { kind: RecordKind::Group, id });
     let filter = InvocationFilter {
@@ -98,6 +100,7 @@ struct Shown {
 }
 
 async fn show(host: &Host, co: &str, id: Uuid) -> anyhow::Result<Answer> {
+    known_collaboration(host, co).await?;
     let invocation = host.store.invocation(co, id).await?;
     let invocation = invocation.with_context(|| format!("there is no invocation {id} in `{co}`"))?;
     let transcript = host.store.transcript(co, id).await?;

@@ -5,7 +5,7 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use super::answer::{Answer, word};
-use super::input::SubjectArguments;
+use super::input::{SubjectArguments, known_collaboration};
 use crate::host::Host;
 use crate::registry::record::{Membership, Record, RecordKind, SubjectKey};
 
@@ -41,6 +41,7 @@ pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer>
 }
 
 async fn line(host: &Host, co: &str, key: SubjectKey) -> anyhow::Result<Line> {
+    known_collaboration(host, co).await?;
     let stored = host.store.record(co, &key).await?.filter(|stored| stored.deleted.is_none());
     let Some(stored) = stored else {
         bail!("there is no {} `{}` in `{co}`", word(&key.kind), key.id);

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::answer::{Answer, Table};
-use super::input::{SecretArguments, read_json};
+use super::input::{SecretArguments, known_collaboration, read_json};
 use super::target::said;
 use crate::administration::{Server, ServerInput};
 use crate::host::Host;
@@ -135,6 +135,7 @@ pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer>
             Answer::new(&server, format!("server `{id}` {done}"))
         }
         Command::List { co } => {
+            known_collaboration(host, &co).await?;
             let servers = administration.servers(&co).await?;
             let mut table = Table::new(&["id", "kind", "place", "authentication", "description"]);
             for server in &servers {

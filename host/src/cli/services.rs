@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::answer::{Answer, Table, utc_or_dash, word};
-use super::input::SubjectArguments;
+use super::input::{SubjectArguments, known_collaboration};
 use crate::host::Host;
 use crate::provisioning::ProvisionedService;
 
@@ -22,6 +22,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments, host: &Host) -> anyhow::Result<Answer> {
     let (co, subject) = (arguments.co, arguments.subject.key());
+    known_collaboration(host, &co).await?;
     if host.store.record(&co, &subject).await?.is_none() {
         anyhow::bail!("there is no {} `{}` in `{co}` and never was", word(&subject.kind), subject.id);
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::answer::{Answer, Table, word};
-use super::input::{ConfigurationArguments, assignment, number_assignment, read_json};
+use super::input::{ConfigurationArguments, assignment, known_collaboration, number_assignment, read_json};
 use crate::administration::{PluginChoice, TargetInput};
 use crate::host::Host;
 use crate::provisioning::{Mode, Target};
@@ -123,7 +123,10 @@ pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer>
             let done = if created { "created" } else { "replaced" };
             Answer::new(&target, format!("target `{id}` {done}"))
         }
-        Command::List { co } => list(administration.targets(&co).await?),
+        Command::List { co } => {
+            known_collaboration(host, &co).await?;
+            list(administration.targets(&co).await?)
+        }
         Command::Show(Named { id, co }) => {
             let target = administration.target(&co, &id).await?;
             Answer::new(&target, described(&target)?)

@@ -237,7 +237,9 @@ impl Demo<'_> {
     }
 
     fn files(&self) -> Vec<(&'static str, PathBuf)> {
-        let records = self.arguments.records.clone().unwrap_or_else(|| self.place.records_file());
+        let own =
+            self.arguments.records.as_ref().map(|file| file.canonicalize().unwrap_or_else(|_| file.clone()));
+        let records = own.unwrap_or_else(|| self.place.records_file());
         vec![
             ("records", records),
             ("changelog", self.place.changelog_file()),

@@ -290,7 +290,7 @@ async fn progress_is_told_at_every_commit() {
     let write = WriteOptions { actor: "import".to_owned(), provision: false };
     let input = ndjson(&lines);
     let summary = import(&scene.registry, CO, input.as_bytes(), &options, &write, |event| {
-        if let ImportEvent::Committed(progress) = event {
+        if let ImportEvent::Committed { progress, .. } = event {
             told.push((progress.lines, progress.stored));
         }
     })

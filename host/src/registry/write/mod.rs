@@ -5,13 +5,11 @@ mod batch;
 mod memberships;
 mod request;
 
-use jiff::Timestamp;
-
 use super::history::Operation;
 use super::record::{Collaboration, Membership, Record, RecordKind, SubjectKey};
 use super::validate::{InvalidRecord, validate_collaboration};
 use crate::provisioning::PlannedInvocation;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Transaction};
 use batch::Batch;
 use request::{Needs, Step};
 
@@ -172,9 +170,7 @@ impl Registry {
     }
 
     async fn one(&self, co: &str, step: Step, options: &WriteOptions) -> Result<Written, WriteError> {
-        let mut results = self.run(co, vec![Ok(step)], OnError::Continue, true, options).await?;
-        // One step has one result.
-        results.pop().unwrap_or(Err(WriteError::Store(StoreError::Closed)))
+        only(self.run(co, vec![Ok(step)], OnError::Continue, true, options).await?)
     }
 
     async fn run(
@@ -190,10 +186,7 @@ impl Registry {
         self.store
             .write(move |transaction| {
                 Box::pin(async move {
-                    // Not before, so that times ascend with the history. The store keeps microseconds.
-                    let now = Timestamp::now();
-                    let at = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
-                    let mut batch = Batch::load(transaction, &co, needs, options, at, keep_records).await?;
+                    let mut batch = Batch::load(transaction, &co, needs, options, keep_records).await?;
                     for step in steps {
                         let refused = batch.apply(step).await?;
                         if refused && on_error == OnError::Stop {
@@ -205,6 +198,26 @@ impl Registry {
             })
             .await
     }
+}
+
+/// [`Registry::update`] inside a transaction of the caller, for what must be committed together with something else.
+pub async fn update_within(
+    transaction: &mut Transaction<'_>,
+    co: &str,
+    key: SubjectKey,
+    change: impl FnOnce(Record) -> Result<Record, WriteError> + Send + 'static,
+    options: &WriteOptions,
+) -> Result<Written, WriteError> {
+    let step = Step::Change { key, change: Box::new(change) };
+    let needs = Needs::of(std::iter::once(&step));
+    let mut batch = Batch::load(transaction, co, needs, options.clone(), true).await?;
+    batch.apply(Ok(step)).await?;
+    only(batch.finish().await?)
+}
+
+/// The result of the only step.
+fn only(mut results: Vec<Result<Written, WriteError>>) -> Result<Written, WriteError> {
+    results.pop().unwrap_or(Err(WriteError::Store(StoreError::Closed)))
 }
 
 /// A kind in a message.
