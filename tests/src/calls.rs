@@ -1,6 +1,7 @@
 //! Calls of plugins with nothing around them: no store, no target, only the sandbox and what a test grants.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
@@ -214,19 +215,19 @@ pub fn history<T: AsHistory>(end: Said<T>) -> Vec<String> {
 }
 
 /// The failure that a plugin reported.
-pub fn failure<T>(end: Said<T>) -> Failure {
+pub fn failure<T: fmt::Debug>(end: Said<T>) -> Failure {
     match end.result {
         Ok(Err(failure)) => failure,
-        Ok(Ok(_)) => panic!("the call ended well"),
+        Ok(Ok(said)) => panic!("the call ended well: {said:?}"),
         Err(fault) => panic!("the call failed: {fault}"),
     }
 }
 
 /// The fault that ended a call.
-pub fn fault<T>(end: &Said<T>) -> &Fault {
+pub fn fault<T: fmt::Debug>(end: &Said<T>) -> &Fault {
     match &end.result {
         Err(fault) => fault,
-        Ok(Ok(_)) => panic!("the call ended well"),
+        Ok(Ok(said)) => panic!("the call ended well: {said:?}"),
         Ok(Err(failure)) => panic!("the plugin failed: {failure:?}"),
     }
 }
