@@ -169,9 +169,10 @@ impl TestCall {
             extensions: Vec::new(),
         };
         let files = self.files.iter().map(|slot| binding(&slot.name, ServerKind::Files, None));
-        let web = self.web.iter().map(|slot| {
-            binding(&slot.name, ServerKind::Http, Some(slot.server.base_url().to_string()))
-        });
+        let web = self
+            .web
+            .iter()
+            .map(|slot| binding(&slot.name, ServerKind::Http, Some(slot.server.base_url().to_string())));
         Context {
             co: "physics".to_owned(),
             target: "under-test".to_owned(),
@@ -268,9 +269,10 @@ impl StateReader for Stored {
         after: Option<String>,
         limit: u32,
     ) -> BoxFuture<'_, anyhow::Result<Vec<String>>> {
-        let keys = self.0.keys().filter(move |key| {
-            key.starts_with(&prefix) && after.as_ref().is_none_or(|after| *key > after)
-        });
+        let keys = self
+            .0
+            .keys()
+            .filter(move |key| key.starts_with(&prefix) && after.as_ref().is_none_or(|after| *key > after));
         let page = keys.take(limit as usize).cloned().collect();
         async move { Ok(page) }.boxed()
     }
@@ -284,7 +286,13 @@ impl StateReader for Unreadable {
         async { Err(anyhow!("the disk is gone")) }.boxed()
     }
 
-    fn keys(&self, _: Scope, _: String, _: Option<String>, _: u32) -> BoxFuture<'_, anyhow::Result<Vec<String>>> {
+    fn keys(
+        &self,
+        _: Scope,
+        _: String,
+        _: Option<String>,
+        _: u32,
+    ) -> BoxFuture<'_, anyhow::Result<Vec<String>>> {
         async { Err(anyhow!("the disk is gone")) }.boxed()
     }
 }
@@ -322,10 +330,15 @@ pub fn person(id: &str) -> Subject {
 }
 
 /// A server as configured, with its secrets, that looks names up in `names` alone.
-pub fn http_server(configuration: Value, secrets: &[(&str, &str)], names: &[(&str, &str)]) -> Arc<HttpServer> {
+pub fn http_server(
+    configuration: Value,
+    secrets: &[(&str, &str)],
+    names: &[(&str, &str)],
+) -> Arc<HttpServer> {
     let configuration: HttpConfiguration = serde_json::from_value(configuration).expect("a configuration");
     let secrets = secrets.iter().map(|(name, value)| ((*name).to_owned(), SecretString::from(*value)));
-    let names = names.iter().map(|(name, address)| ((*name).to_owned(), address.parse().expect("an address")));
+    let names =
+        names.iter().map(|(name, address)| ((*name).to_owned(), address.parse().expect("an address")));
     let server = HttpServer::new(&configuration, &secrets.collect(), Arc::new(Names(names.collect())));
     Arc::new(server.expect("a server"))
 }

@@ -75,7 +75,7 @@ pub(super) fn base() -> OpenApi {
         .build()
 }
 
-/// Adds what every operation has: the answer to whatever goes wrong.
+/// Adds what every operation has: the answer to whatever goes wrong, and words for what goes well.
 pub(super) fn complete(mut api: OpenApi) -> OpenApi {
     let problem: Response = ResponseBuilder::new()
         .description("a problem (RFC 9457)")
@@ -85,6 +85,13 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
         )
         .build();
     for operation in api.paths.paths.values_mut().flat_map(operations) {
+        for response in operation.responses.responses.values_mut() {
+            if let RefOr::T(response) = response
+                && response.description.is_empty()
+            {
+                response.description = "what was asked for".to_owned();
+            }
+        }
         operation.responses.responses.insert("default".to_owned(), RefOr::T(problem.clone()));
     }
     let mut schemas = Vec::new();

@@ -14,7 +14,7 @@ use super::page::Page;
 use super::problem::Problem;
 use super::records::CoPath;
 use super::request::{JsonBody, NoQuery};
-use super::servers::{ItemPath, stored};
+use super::servers::{Findings, ItemPath, stored};
 use crate::administration::TargetInput;
 use crate::host::Host;
 use crate::provisioning::{Invocation, Target};
@@ -102,6 +102,39 @@ async fn provision(
     Ok(Json(host.pipeline.provision(&caller.co, &path.id, &subject).await?))
 }
 
+/// Lets the plugin test the target's configuration and its counterparts. Changes nothing there.
+#[utoipa::path(
+    post, path = "/cos/{co}/targets/{id}/check", tag = "targets", operation_id = "check_target",
+    params(ItemPath), responses((status = 200, body = Findings)),
+)]
+async fn check(
+    State(host): State<Arc<Host>>,
+    caller: InCo,
+    Path(path): Path<ItemPath>,
+    _: NoQuery,
+) -> Result<Json<Findings>, Problem> {
+    Ok(Json(Findings { findings: host.pipeline.check_target(&caller.co, &path.id).await? }))
+}
+
+/// Lets the plugin set its counterpart up: tables, containers. May be done again at any time.
+#[utoipa::path(
+    post, path = "/cos/{co}/targets/{id}/prepare", tag = "targets", operation_id = "prepare_target",
+    params(ItemPath), responses((status = 200, body = Findings)),
+)]
+async fn prepare(
+    State(host): State<Arc<Host>>,
+    caller: InCo,
+    Path(path): Path<ItemPath>,
+    _: NoQuery,
+) -> Result<Json<Findings>, Problem> {
+    Ok(Json(Findings { findings: host.pipeline.prepare_target(&caller.co, &path.id).await? }))
+}
+
 pub(super) fn router() -> OpenApiRouter<Arc<Host>> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get, put, delete)).routes(routes!(provision))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(get, put, delete))
+        .routes(routes!(provision))
+        .routes(routes!(check))
+        .routes(routes!(prepare))
 }
