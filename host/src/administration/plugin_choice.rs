@@ -11,7 +11,10 @@ use crate::sandbox::World;
 
 /// A plugin of the catalog, as an operator names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a plugin is named by a text (name, name@version or digest) or by {name, digest}"
+)]
 pub enum PluginChoice {
     /// Its name (the newest installed), `name@version`, its digest or at least eight first digits of it.
     Reference(String),

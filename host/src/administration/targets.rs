@@ -11,7 +11,7 @@ use super::plugin_choice::PluginChoice;
 use super::{Administration, check_ids, known_collaboration};
 use crate::plugins::Manifest;
 use crate::provisioning::{Mode, PluginReference, Target};
-use crate::sandbox::{Limits, LimitsError, World};
+use crate::sandbox::{Limits, World};
 use crate::store::{StoreError, Transaction};
 
 /// A provisioning target as an operator writes it.
@@ -130,9 +130,7 @@ impl Administration {
 fn check_limits(host: &Limits, overrides: &BTreeMap<String, u64>, problems: &mut Problems) {
     for (word, value) in overrides {
         let one = BTreeMap::from([(word.clone(), *value)]);
-        if let Err(error @ (LimitsError::Unknown { .. } | LimitsError::OutOfRange { .. })) =
-            host.overridden(&one)
-        {
+        if let Err(error) = host.overridden(&one) {
             problems.add(format!("/limits{}", step(word)), error.to_string());
         }
     }

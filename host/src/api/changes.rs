@@ -31,7 +31,8 @@ struct ChangesQuery {
 /// What was written to records, in the order it was committed. Whoever asks again with the last `sequence` misses
 /// nothing.
 #[utoipa::path(
-    get, path = "/cos/{co}/changes", tag = "changes", operation_id = "list_changes", params(CoPath),
+    get, path = "/cos/{co}/changes", tag = "changes", operation_id = "list_changes",
+    params(CoPath, ChangesQuery),
     responses((status = 200, body = Page<Change>)),
 )]
 async fn list(

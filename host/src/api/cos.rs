@@ -55,7 +55,8 @@ async fn create(
 
 /// One collaboration.
 #[utoipa::path(
-    get, path = "/cos/{co}", tag = "collaborations", operation_id = "get_co", params(CoPath),
+    get, path = "/cos/{co}", tag = "collaborations", operation_id = "get_co",
+    params(CoPath),
     responses((status = 200, body = Collaboration)),
 )]
 async fn get(
@@ -70,6 +71,7 @@ async fn get(
 /// Replaces a collaboration; with a platform key, creates it too. `id` of the body may be left out.
 #[utoipa::path(
     put, path = "/cos/{co}", tag = "collaborations", operation_id = "put_co", request_body = Collaboration,
+    params(CoPath),
     responses(
         (status = 200, description = "replaced", body = Collaboration),
         (status = 201, description = "created", body = Collaboration),

@@ -21,7 +21,8 @@ use crate::provisioning::Filter;
 
 /// The filters in ascending order of `id`.
 #[utoipa::path(
-    get, path = "/cos/{co}/filters", tag = "filters", operation_id = "list_filters", params(CoPath),
+    get, path = "/cos/{co}/filters", tag = "filters", operation_id = "list_filters",
+    params(CoPath),
     responses((status = 200, body = Page<Filter>)),
 )]
 async fn list(
@@ -35,6 +36,7 @@ async fn list(
 /// One filter.
 #[utoipa::path(
     get, path = "/cos/{co}/filters/{id}", tag = "filters", operation_id = "get_filter",
+    params(ItemPath),
     responses((status = 200, body = Filter)),
 )]
 async fn get(
@@ -49,6 +51,7 @@ async fn get(
 /// Creates or replaces a filter. Its configuration is checked against the schema of its plugin.
 #[utoipa::path(
     put, path = "/cos/{co}/filters/{id}", tag = "filters", operation_id = "put_filter", request_body = FilterInput,
+    params(ItemPath),
     responses(
         (status = 200, description = "replaced", body = Filter),
         (status = 201, description = "created", body = Filter),
@@ -68,6 +71,7 @@ async fn put(
 /// Removes a filter that no target uses.
 #[utoipa::path(
     delete, path = "/cos/{co}/filters/{id}", tag = "filters", operation_id = "delete_filter",
+    params(ItemPath),
     responses((status = 204, description = "removed")),
 )]
 async fn delete(

@@ -67,7 +67,8 @@ struct InvocationWithTranscript {
 
 /// The invocations, newest first.
 #[utoipa::path(
-    get, path = "/cos/{co}/invocations", tag = "invocations", operation_id = "list_invocations", params(CoPath),
+    get, path = "/cos/{co}/invocations", tag = "invocations", operation_id = "list_invocations",
+    params(CoPath, InvocationsQuery),
     responses((status = 200, body = Page<Invocation>)),
 )]
 async fn list(
@@ -94,6 +95,7 @@ async fn list(
 /// One invocation with its transcript.
 #[utoipa::path(
     get, path = "/cos/{co}/invocations/{id}", tag = "invocations", operation_id = "get_invocation",
+    params(InvocationPath),
     responses((status = 200, body = InvocationWithTranscript)),
 )]
 async fn get(

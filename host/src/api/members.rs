@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use super::auth::InCo;
 use super::page::{Page, PageQuery, page_limit};
 use super::problem::{Kind, Problem};
-use super::request::{JsonBytes, NoQuery, Preferences, WriteQuery, json};
+use super::request::{JsonBytes, NoQuery, PreferHeader, Preferences, WriteQuery, json};
 use super::write::{Write, WriteAnswer};
 use crate::host::Host;
 use crate::registry::record::{Membership, RecordKind, SubjectKey};
@@ -47,6 +47,7 @@ struct MembershipPath {
 /// The members and owners of a group in ascending order of the person's `id`.
 #[utoipa::path(
     get, path = "/cos/{co}/groups/{group}/members", tag = "members", operation_id = "list_members",
+    params(GroupPath, PageQuery),
     responses((status = 200, body = Page<Membership>)),
 )]
 async fn list(
@@ -67,6 +68,7 @@ async fn list(
 /// One membership.
 #[utoipa::path(
     get, path = "/cos/{co}/groups/{group}/members/{person}", tag = "members", operation_id = "get_member",
+    params(MembershipPath),
     responses((status = 200, body = Membership)),
 )]
 async fn get(
@@ -86,6 +88,7 @@ async fn get(
 #[utoipa::path(
     put, path = "/cos/{co}/groups/{group}/members/{person}", tag = "members", operation_id = "put_member",
     request_body = Membership,
+    params(MembershipPath, WriteQuery, PreferHeader),
     responses(
         (status = 200, description = "changed", body = WriteAnswer<Membership>),
         (status = 201, description = "created", body = WriteAnswer<Membership>),
@@ -134,6 +137,7 @@ fn membership(path: &MembershipPath, body: &Bytes) -> Result<Membership, Problem
 /// Takes a person out of a group; provisions both.
 #[utoipa::path(
     delete, path = "/cos/{co}/groups/{group}/members/{person}", tag = "members", operation_id = "delete_member",
+    params(MembershipPath, WriteQuery, PreferHeader),
     responses(
         (status = 200, description = "removed", body = WriteAnswer<Membership>),
         (status = 202, description = "removed; provisioning goes on", body = WriteAnswer<Membership>),

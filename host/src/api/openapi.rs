@@ -2,11 +2,12 @@
 
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::response::Response;
+use utoipa::openapi::schema::{ArrayBuilder, Components, ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, InfoBuilder, License, OpenApi, OpenApiBuilder, Ref, RefOr,
-    ResponseBuilder, SecurityRequirement,
+    ResponseBuilder, Schema, SecurityRequirement,
 };
 use utoipa::{PartialSchema, ToSchema};
 
@@ -74,7 +75,7 @@ pub(super) fn base() -> OpenApi {
         .build()
 }
 
-/// Adds what every operation has: the answer to whatever goes wrong.
+/// Adds what every operation has: the answer to whatever goes wrong, and words for what goes well.
 pub(super) fn complete(mut api: OpenApi) -> OpenApi {
     let problem: Response = ResponseBuilder::new()
         .description("a problem (RFC 9457)")
@@ -84,14 +85,43 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
         )
         .build();
     for operation in api.paths.paths.values_mut().flat_map(operations) {
+        for response in operation.responses.responses.values_mut() {
+            if let RefOr::T(response) = response
+                && response.description.is_empty()
+            {
+                response.description = "what was asked for".to_owned();
+            }
+        }
         operation.responses.responses.insert("default".to_owned(), RefOr::T(problem.clone()));
     }
     let mut schemas = Vec::new();
     Problem::schemas(&mut schemas);
     if let Some(components) = &mut api.components {
         components.schemas.extend(schemas);
+        refer_to_arguments(components);
     }
     api
+}
+
+/// The schema of a generic type repeats that of its argument; with a reference, generated clients have one type less.
+fn refer_to_arguments(components: &mut Components) {
+    for (name, schema) in &mut components.schemas {
+        let (Some((generic, argument)), RefOr::T(Schema::Object(object))) = (name.split_once('_'), schema)
+        else {
+            continue;
+        };
+        let argument = Ref::from_schema_name(argument);
+        let (property, schema): (_, RefOr<Schema>) = match generic {
+            "Page" => ("items", ArrayBuilder::new().items(argument).into()),
+            "WriteAnswer" => {
+                let null = ObjectBuilder::new().schema_type(Type::Null);
+                let described = Some("As stored; null when it was removed.");
+                ("record", OneOfBuilder::new().item(argument).item(null).description(described).into())
+            }
+            _ => continue,
+        };
+        object.properties.insert(property.to_owned(), schema);
+    }
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
@@ -135,6 +165,23 @@ mod tests {
         names.sort();
         names.dedup();
         assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn every_parameter_of_a_path_is_described() {
+        let api = serde_json::to_value(crate::api::openapi()).unwrap();
+        for (path, item) in api["paths"].as_object().unwrap() {
+            let in_template: Vec<&str> = path.split(['{', '}']).skip(1).step_by(2).collect();
+            for operation in item.as_object().unwrap().values() {
+                let parameters = operation["parameters"].as_array().map_or(&[][..], Vec::as_slice);
+                let described: Vec<&str> = parameters
+                    .iter()
+                    .filter(|parameter| parameter["in"] == "path")
+                    .map(|parameter| parameter["name"].as_str().unwrap())
+                    .collect();
+                assert_eq!(described, in_template, "{path}: {}", operation["operationId"]);
+            }
+        }
     }
 
     fn collect(value: &Value, member: &str, found: &mut Vec<String>) {

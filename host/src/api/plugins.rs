@@ -7,7 +7,7 @@ use axum::extract::{DefaultBodyLimit, FromRequest, Path, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -35,6 +35,8 @@ struct InstallQuery {
 }
 
 /// A component, as its bytes.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
 struct Component(Vec<u8>);
 
 impl FromRequest<Arc<Host>> for Component {
@@ -58,7 +60,8 @@ async fn list(State(host): State<Arc<Host>>, _: Caller, _: NoQuery) -> Result<Js
 /// Installs a plugin: the body is the component. Needs a platform key.
 #[utoipa::path(
     post, path = "/plugins", tag = "plugins", operation_id = "install_plugin",
-    request_body(content = Vec<u8>, content_type = "application/wasm"),
+    request_body(content = Component, content_type = "application/wasm"),
+    params(InstallQuery),
     responses(
         (status = 200, description = "was installed already", body = Manifest),
         (status = 201, description = "installed", body = Manifest),
@@ -70,7 +73,7 @@ async fn install(
     Query(query): Query<InstallQuery>,
     Component(wasm): Component,
 ) -> Result<Response, Problem> {
-    let origin = query.file.unwrap_or_else(|| "of the request".to_owned());
+    let origin = query.file.unwrap_or_else(|| "upload".to_owned());
     let known = host.store.plugin(&Catalog::digest(&wasm)).await?.is_some();
     // Compiled to the end although the caller may go away, so that the next try finds it done.
     let installing = tokio::spawn(async move { host.catalog.install(&origin, wasm).await });
@@ -85,6 +88,7 @@ async fn install(
 /// One plugin: what it is, what it imports, what it needs, and how it is configured.
 #[utoipa::path(
     get, path = "/plugins/{digest}", tag = "plugins", operation_id = "get_plugin",
+    params(PluginPath),
     responses((status = 200, body = Manifest)),
 )]
 async fn get(
@@ -99,6 +103,7 @@ async fn get(
 /// Removes a plugin that no target and no filter uses. Needs a platform key.
 #[utoipa::path(
     delete, path = "/plugins/{digest}", tag = "plugins", operation_id = "delete_plugin",
+    params(PluginPath),
     responses((status = 204, description = "removed")),
 )]
 async fn delete(

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::administration::{AdministrationError, InvalidField};
-use crate::pipeline::ProvisionError;
+use crate::pipeline::{ProvisionError, TargetProblem, TrialError};
 use crate::plugins::{InstallError, InstallProblem, RemoveError};
 use crate::registry::validate::InvalidRecord;
 use crate::registry::write::WriteError;
@@ -21,8 +21,8 @@ pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 pub(super) struct Problem {
     /// Names the kind of problem.
     #[serde(rename = "type")]
-    #[schema(value_type = String, format = "uri-reference", example = "/problems/invalid-record")]
-    kind: &'static str,
+    #[schema(format = "uri-reference", example = "/problems/invalid-record")]
+    kind: String,
     /// The same for all problems of a kind.
     #[schema(value_type = String)]
     title: &'static str,
@@ -52,58 +52,33 @@ pub(super) enum Kind {
     InvalidConfiguration,
     PluginRefused,
     Internal,
-    Unreachable,
+    CheckFailed,
     Unavailable,
 }
 
 impl Kind {
-    fn words(self) -> (&'static str, &'static str, StatusCode) {
+    /// The last step of the type, the title, and the status.
+    fn words(self) -> (&'static str, &'static str, u16) {
         match self {
-            Self::InvalidRequest => {
-                ("/problems/invalid-request", "the request cannot be understood", StatusCode::BAD_REQUEST)
+            Self::InvalidRequest => ("invalid-request", "the request cannot be understood", 400),
+            Self::Unauthenticated => ("unauthenticated", "an API key is needed", 401),
+            Self::Forbidden => ("forbidden", "the API key does not allow this", 403),
+            Self::NotFound => ("not-found", "there is no such thing", 404),
+            Self::MethodNotAllowed => ("method-not-allowed", "the resource has no such method", 405),
+            Self::Conflict => ("conflict", "something is in the way", 409),
+            Self::PreconditionFailed => ("precondition-failed", "the record changed meanwhile", 412),
+            Self::TooLarge => ("too-large", "the body is too large", 413),
+            Self::UnsupportedMediaType => {
+                ("unsupported-media-type", "the body is of another type than expected", 415)
             }
-            Self::Unauthenticated => {
-                ("/problems/unauthenticated", "an API key is needed", StatusCode::UNAUTHORIZED)
+            Self::InvalidRecord => ("invalid-record", "the record cannot be stored", 422),
+            Self::InvalidConfiguration => {
+                ("invalid-configuration", "the configuration cannot be stored", 422)
             }
-            Self::Forbidden => {
-                ("/problems/forbidden", "the API key does not allow this", StatusCode::FORBIDDEN)
-            }
-            Self::NotFound => ("/problems/not-found", "there is no such thing", StatusCode::NOT_FOUND),
-            Self::MethodNotAllowed => (
-                "/problems/method-not-allowed",
-                "the resource has no such method",
-                StatusCode::METHOD_NOT_ALLOWED,
-            ),
-            Self::Conflict => ("/problems/conflict", "something is in the way", StatusCode::CONFLICT),
-            Self::PreconditionFailed => (
-                "/problems/precondition-failed",
-                "the record changed meanwhile",
-                StatusCode::PRECONDITION_FAILED,
-            ),
-            Self::TooLarge => ("/problems/too-large", "the body is too large", StatusCode::PAYLOAD_TOO_LARGE),
-            Self::UnsupportedMediaType => (
-                "/problems/unsupported-media-type",
-                "the body is of another type than expected",
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            ),
-            Self::InvalidRecord => {
-                ("/problems/invalid-record", "the record cannot be stored", StatusCode::UNPROCESSABLE_ENTITY)
-            }
-            Self::InvalidConfiguration => (
-                "/problems/invalid-configuration",
-                "the configuration cannot be stored",
-                StatusCode::UNPROCESSABLE_ENTITY,
-            ),
-            Self::PluginRefused => {
-                ("/problems/plugin-refused", "the plugin is not taken", StatusCode::UNPROCESSABLE_ENTITY)
-            }
-            Self::Internal => ("/problems/internal", "the host failed", StatusCode::INTERNAL_SERVER_ERROR),
-            Self::Unreachable => {
-                ("/problems/unreachable", "the server does not answer as it should", StatusCode::BAD_GATEWAY)
-            }
-            Self::Unavailable => {
-                ("/problems/unavailable", "the host cannot serve now", StatusCode::SERVICE_UNAVAILABLE)
-            }
+            Self::PluginRefused => ("plugin-refused", "the plugin is not taken", 422),
+            Self::Internal => ("internal", "the host failed", 500),
+            Self::CheckFailed => ("check-failed", "configuration or counterpart do not pass the check", 502),
+            Self::Unavailable => ("unavailable", "the host cannot serve now", 503),
         }
     }
 
@@ -126,7 +101,8 @@ impl Kind {
 impl Problem {
     pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
         let (word, title, status) = kind.words();
-        Self { kind: word, title, status: status.as_u16(), detail: detail.into(), errors: Vec::new() }
+        let kind = format!("/problems/{word}");
+        Self { kind, title, status, detail: detail.into(), errors: Vec::new() }
     }
 
     pub(super) fn with_errors(mut self, errors: Vec<InvalidField>) -> Self {
@@ -252,7 +228,7 @@ impl From<AdministrationError> for Problem {
             }
             AdministrationError::InUse { .. } => Self::new(Kind::Conflict, detail),
             AdministrationError::Unusable { .. } | AdministrationError::Unreachable { .. } => {
-                Self::new(Kind::Unreachable, detail)
+                Self::new(Kind::CheckFailed, detail)
             }
         }
     }
@@ -285,6 +261,23 @@ impl From<ProvisionError> for Problem {
                 Self::new(Kind::NotFound, error.to_string())
             }
             ProvisionError::Disabled(_) => Self::new(Kind::Conflict, error.to_string()),
+        }
+    }
+}
+
+impl From<TrialError> for Problem {
+    fn from(error: TrialError) -> Self {
+        let detail = error.to_string();
+        match error {
+            TrialError::Target(TargetProblem::Store(error)) => error.into(),
+            TrialError::Target(TargetProblem::Unknown(_)) => Self::new(Kind::NotFound, detail),
+            TrialError::Target(TargetProblem::Unusable { .. }) => Self::new(Kind::CheckFailed, detail),
+            TrialError::Failed { message, location, .. } => {
+                let field =
+                    |at: String| InvalidField { pointer: format!("/configuration{at}"), detail: message };
+                let errors = location.filter(|at| at.starts_with('/')).map(field);
+                Self::new(Kind::CheckFailed, detail).with_errors(errors.into_iter().collect())
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use super::page::{Page, PageQuery};
 use super::problem::Problem;
 use super::provisioned_services::provisioned_services;
 use super::records::{CoPath, RecordPath, Records};
-use super::request::{JsonBytes, NoQuery, Preferences, WriteQuery};
+use super::request::{IfMatchHeader, JsonBytes, NoQuery, PreferHeader, Preferences, WriteQuery};
 use super::write::WriteAnswer;
 use crate::host::Host;
 use crate::provisioning::ProvisionedService;
@@ -28,7 +28,8 @@ macro_rules! record_routes {
 
             /// The records in ascending order of `id`.
             #[utoipa::path(
-                get, path = $path, tag = $collection, operation_id = concat!("list_", stringify!($module)), params(CoPath),
+                get, path = $path, tag = $collection, operation_id = concat!("list_", stringify!($module)),
+                params(CoPath, PageQuery),
                 responses((status = 200, body = Page<$document>)),
             )]
             pub(super) async fn list(
@@ -42,6 +43,7 @@ macro_rules! record_routes {
             /// One record; its `ETag` is its revision.
             #[utoipa::path(
                 get, path = $one, tag = $collection, operation_id = concat!("get_", stringify!($module)),
+                params(RecordPath),
                 responses((status = 200, body = $document, headers(("ETag" = String, description = "its revision")))),
             )]
             pub(super) async fn get(
@@ -60,6 +62,7 @@ macro_rules! record_routes {
             #[utoipa::path(
                 put, path = $one, tag = $collection, operation_id = concat!("put_", stringify!($module)),
                 request_body = $document,
+                params(RecordPath, WriteQuery, PreferHeader, IfMatchHeader),
                 responses(
                     (status = 200, description = "replaced", body = WriteAnswer<$document>),
                     (status = 201, description = "created", body = WriteAnswer<$document>),
@@ -82,6 +85,7 @@ macro_rules! record_routes {
             #[utoipa::path(
                 patch, path = $one, tag = $collection, operation_id = concat!("patch_", stringify!($module)),
                 request_body(content = Object, content_type = "application/merge-patch+json"),
+                params(RecordPath, WriteQuery, PreferHeader, IfMatchHeader),
                 responses(
                     (status = 200, description = "changed", body = WriteAnswer<$document>),
                     (status = 202, description = "stored; provisioning goes on", body = WriteAnswer<$document>),
@@ -102,6 +106,7 @@ macro_rules! record_routes {
             /// Removes a record with its memberships, and has it removed from the targets.
             #[utoipa::path(
                 delete, path = $one, tag = $collection, operation_id = concat!("delete_", stringify!($module)),
+                params(RecordPath, WriteQuery, PreferHeader, IfMatchHeader),
                 responses(
                     (status = 200, description = "removed", body = WriteAnswer<$document>),
                     (status = 202, description = "removed; provisioning goes on", body = WriteAnswer<$document>),
@@ -122,6 +127,7 @@ macro_rules! record_routes {
             #[utoipa::path(
                 get, path = $services, tag = $collection,
                 operation_id = concat!("list_provisioned_services_of_", stringify!($module)),
+                params(RecordPath),
                 responses((status = 200, body = Page<ProvisionedService>)),
             )]
             pub(super) async fn services(

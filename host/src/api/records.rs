@@ -30,12 +30,13 @@ pub(super) struct RecordPath {
     pub(super) id: String,
 }
 
-/// A collaboration in the path.
-#[derive(Deserialize, IntoParams)]
+/// A collaboration in the path, for the description of the API; the extractors of `auth` read it.
+#[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "only its documentation is used")]
 pub(super) struct CoPath {
     /// `id` of the collaboration.
-    pub(super) co: String,
+    co: String,
 }
 
 /// The document of one kind of record.

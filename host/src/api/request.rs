@@ -45,6 +45,26 @@ pub(super) struct WriteQuery {
     pub(super) provision: bool,
 }
 
+/// Headers of a write, for the description of the API; [`Preferences`] reads them.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only its documentation is used")]
+pub(super) struct PreferHeader {
+    /// `respond-async` (RFC 7240): answer at once, or with `wait=<seconds>` after that time.
+    #[param(rename = "Prefer")]
+    prefer: Option<String>,
+}
+
+/// As [`PreferHeader`]; read by `records`.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only its documentation is used")]
+pub(super) struct IfMatchHeader {
+    /// The `ETag` that the write is based on (RFC 9110).
+    #[param(rename = "If-Match")]
+    if_match: Option<String>,
+}
+
 fn yes() -> bool {
     true
 }

@@ -54,7 +54,8 @@ pub(super) fn stored<T: Serialize>(
 
 /// The servers in ascending order of `id`, without their secrets.
 #[utoipa::path(
-    get, path = "/cos/{co}/servers", tag = "servers", operation_id = "list_servers", params(CoPath),
+    get, path = "/cos/{co}/servers", tag = "servers", operation_id = "list_servers",
+    params(CoPath),
     responses((status = 200, body = Page<Server>)),
 )]
 async fn list(
@@ -68,6 +69,7 @@ async fn list(
 /// One server, without its secrets.
 #[utoipa::path(
     get, path = "/cos/{co}/servers/{id}", tag = "servers", operation_id = "get_server",
+    params(ItemPath),
     responses((status = 200, body = Server)),
 )]
 async fn get(
@@ -84,6 +86,7 @@ async fn get(
 /// A server that reaches into the host's own surroundings, so a directory or a private address, needs a platform key.
 #[utoipa::path(
     put, path = "/cos/{co}/servers/{id}", tag = "servers", operation_id = "put_server", request_body = ServerInput,
+    params(ItemPath),
     responses(
         (status = 200, description = "replaced", body = Server),
         (status = 201, description = "created", body = Server),
@@ -110,6 +113,7 @@ async fn put(
 /// Removes a server that no target uses.
 #[utoipa::path(
     delete, path = "/cos/{co}/servers/{id}", tag = "servers", operation_id = "delete_server",
+    params(ItemPath),
     responses((status = 204, description = "removed")),
 )]
 async fn delete(
@@ -125,6 +129,7 @@ async fn delete(
 /// Connects to the server and tells what it found there.
 #[utoipa::path(
     post, path = "/cos/{co}/servers/{id}/check", tag = "servers", operation_id = "check_server",
+    params(ItemPath),
     responses((status = 200, body = Findings)),
 )]
 async fn check(

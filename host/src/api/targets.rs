@@ -14,7 +14,7 @@ use super::page::Page;
 use super::problem::Problem;
 use super::records::CoPath;
 use super::request::{JsonBody, NoQuery};
-use super::servers::{ItemPath, stored};
+use super::servers::{Findings, ItemPath, stored};
 use crate::administration::TargetInput;
 use crate::host::Host;
 use crate::provisioning::{Invocation, Target};
@@ -22,7 +22,8 @@ use crate::registry::record::SubjectKey;
 
 /// The targets in the order they are called.
 #[utoipa::path(
-    get, path = "/cos/{co}/targets", tag = "targets", operation_id = "list_targets", params(CoPath),
+    get, path = "/cos/{co}/targets", tag = "targets", operation_id = "list_targets",
+    params(CoPath),
     responses((status = 200, body = Page<Target>)),
 )]
 async fn list(
@@ -36,6 +37,7 @@ async fn list(
 /// One target.
 #[utoipa::path(
     get, path = "/cos/{co}/targets/{id}", tag = "targets", operation_id = "get_target",
+    params(ItemPath),
     responses((status = 200, body = Target)),
 )]
 async fn get(
@@ -51,6 +53,7 @@ async fn get(
 /// the slots.
 #[utoipa::path(
     put, path = "/cos/{co}/targets/{id}", tag = "targets", operation_id = "put_target", request_body = TargetInput,
+    params(ItemPath),
     responses(
         (status = 200, description = "replaced", body = Target),
         (status = 201, description = "created", body = Target),
@@ -71,6 +74,7 @@ async fn put(
 /// at the counterpart.
 #[utoipa::path(
     delete, path = "/cos/{co}/targets/{id}", tag = "targets", operation_id = "delete_target",
+    params(ItemPath),
     responses((status = 204, description = "removed")),
 )]
 async fn delete(
@@ -86,7 +90,7 @@ async fn delete(
 /// Provisions one record to the target, whatever its mode but disabled, and answers with the outcome.
 #[utoipa::path(
     post, path = "/cos/{co}/targets/{id}/provision", tag = "targets", operation_id = "provision",
-    request_body = SubjectKey, responses((status = 200, body = Invocation)),
+    request_body = SubjectKey, params(ItemPath), responses((status = 200, body = Invocation)),
 )]
 async fn provision(
     State(host): State<Arc<Host>>,
@@ -98,6 +102,39 @@ async fn provision(
     Ok(Json(host.pipeline.provision(&caller.co, &path.id, &subject).await?))
 }
 
+/// Lets the plugin test the target's configuration and its counterparts. Changes nothing there.
+#[utoipa::path(
+    post, path = "/cos/{co}/targets/{id}/check", tag = "targets", operation_id = "check_target",
+    params(ItemPath), responses((status = 200, body = Findings)),
+)]
+async fn check(
+    State(host): State<Arc<Host>>,
+    caller: InCo,
+    Path(path): Path<ItemPath>,
+    _: NoQuery,
+) -> Result<Json<Findings>, Problem> {
+    Ok(Json(Findings { findings: host.pipeline.check_target(&caller.co, &path.id).await? }))
+}
+
+/// Lets the plugin set its counterpart up: tables, containers. May be done again at any time.
+#[utoipa::path(
+    post, path = "/cos/{co}/targets/{id}/prepare", tag = "targets", operation_id = "prepare_target",
+    params(ItemPath), responses((status = 200, body = Findings)),
+)]
+async fn prepare(
+    State(host): State<Arc<Host>>,
+    caller: InCo,
+    Path(path): Path<ItemPath>,
+    _: NoQuery,
+) -> Result<Json<Findings>, Problem> {
+    Ok(Json(Findings { findings: host.pipeline.prepare_target(&caller.co, &path.id).await? }))
+}
+
 pub(super) fn router() -> OpenApiRouter<Arc<Host>> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get, put, delete)).routes(routes!(provision))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(get, put, delete))
+        .routes(routes!(provision))
+        .routes(routes!(check))
+        .routes(routes!(prepare))
 }

@@ -79,9 +79,10 @@ impl Write {
         let mut written =
             self.commit(write(Arc::clone(&self.host), self.co.clone(), self.options.clone())).await?;
         let provisioning = self.provisioning(&written.planned).await?;
-        let finished = provisioning.iter().all(|one| one.outcome.is_some());
+        let at_once = self.preferences.respond_async && self.preferences.wait.is_none();
+        let waited = !at_once && provisioning.iter().all(|one| one.outcome.is_some());
         let created = written.operation == Some(Operation::Created);
-        let status = match (finished && !self.preferences.respond_async, created) {
+        let status = match (waited, created) {
             (false, _) => StatusCode::ACCEPTED,
             (true, true) => StatusCode::CREATED,
             (true, false) => StatusCode::OK,
@@ -91,7 +92,7 @@ impl Write {
             headers.extend(HeaderValue::from_str(&location).map(|location| (header::LOCATION, location)));
         }
         headers.extend(written.record.as_ref().map(|record| (header::ETAG, etag(record))));
-        if self.preferences.respond_async {
+        if self.preferences.respond_async && !waited {
             let applied = HeaderValue::from_static("respond-async");
             headers.insert(HeaderName::from_static("preference-applied"), applied);
         }

@@ -187,3 +187,6 @@ fn manifest_of(row: PluginRow) -> Result<Manifest, StoreError> {
         reason: error.to_string(),
     })
 }
+
+#[cfg(test)]
+mod tests;

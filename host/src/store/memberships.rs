@@ -19,7 +19,7 @@ const PUT: ManyRows = ManyRows {
     columns: 4,
     tail: "ON CONFLICT (co, group_id, person_id) DO UPDATE SET document = excluded.document",
 };
-const OF_PEOPLE: ManyKeys = ManyKeys {
+pub(super) const OF_PEOPLE: ManyKeys = ManyKeys {
     head: &["SELECT group_id, person_id, document FROM memberships WHERE co = ", " AND person_id IN"],
     tail: "",
 };

@@ -133,7 +133,7 @@ async fn a_server_is_checked_by_connecting_to_it() {
     assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0);
     std::fs::remove_dir(&root).unwrap();
     let (kind, _) = check().await.problem(502);
-    assert_eq!(kind, "unreachable");
+    assert_eq!(kind, "check-failed");
 
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let web =
@@ -175,6 +175,23 @@ async fn a_target_fits_its_plugin_or_is_refused_with_the_place_of_each_problem()
     }
     api.put(path, json!({"plugin": "changelog", "colour": "red"})).await.with(422);
     api.get(path).await.with(404);
+}
+
+#[tokio::test]
+async fn a_target_is_checked_and_prepared_by_its_plugin() {
+    let api = Api::start().await;
+    api.install("changelog").await.with(201);
+    let root = api.files_server().await;
+    api.put("/cos/demo/targets/log", changelog()).await.with(201);
+    let call = |step: &str| api.call("POST", &format!("/cos/demo/targets/log/{step}")).send();
+    for step in ["check", "prepare"] {
+        assert!(call(step).await.with(200)["findings"].is_array(), "{step}");
+    }
+    api.call("POST", "/cos/demo/targets/missing/check").send().await.with(404);
+    std::fs::create_dir(root.join("changelog.ndjson")).unwrap();
+    let (kind, problem) = call("check").await.problem(502);
+    assert_eq!(kind, "check-failed");
+    assert!(problem["detail"].as_str().unwrap().contains("target `log`"), "{problem}");
 }
 
 #[tokio::test]

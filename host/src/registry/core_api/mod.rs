@@ -1,7 +1,7 @@
 //! Reads people as the COmanage Core API writes them.
 //!
 //! Columns become the fields of the native record. What has no field is kept in the person's extensions as
-//! "core_api/<JSON Pointer>"; only the bookkeeping of COmanage's own tables (`meta`) is not, apart from what is read of
+//! `core_api/<JSON Pointer>`; only the bookkeeping of COmanage's own tables (`meta`) is not, apart from what is read of
 //! it. Status codes are the two-letter ones; times without a zone are UTC.
 
 mod codes;

@@ -90,7 +90,7 @@ impl Row {
 
     /// What is wrong at a pointer below this object.
     pub(super) fn problem(&mut self, below: &str, message: impl Into<String>) {
-        self.problems.push(Problem { pointer: format!("{}{below}", self.at), message: message.into() });
+        self.problems.push(Problem::new(format!("{}{below}", self.at), message));
     }
 
     /// A column that is there and not null, from the object or its `meta`.

@@ -267,7 +267,7 @@ impl Origin {
                 }
                 problems
             }
-            other => vec![Problem { pointer: String::new(), message: other.to_string() }],
+            other => vec![Problem::new("", other.to_string())],
         };
         RefusedLine { line: self.line, problems }
     }

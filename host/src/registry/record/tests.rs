@@ -2,7 +2,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::{EmailList, Group, Identifier, Membership, Name, Person, Record, Service, Status};
+use super::{Credential, EmailList, Group, Identifier, Membership, Name, Person, Record, Service, Status};
 use crate::registry::samples;
 
 #[track_caller]
@@ -44,4 +44,19 @@ fn an_empty_list_is_written_as_a_list() {
             assert_eq!(value, &json!([]), "{field}");
         }
     }
+}
+
+#[test]
+fn no_credential_shows_its_secret_in_debug_output() {
+    let mut authenticators = samples::authenticators();
+    for authenticator in &mut authenticators {
+        match &mut authenticator.credential {
+            Credential::Password { hash, .. } => *hash = "horse".to_owned(),
+            Credential::Other { value, .. } => *value = json!("horse"),
+            Credential::SshKey { .. } | Credential::Certificate { .. } => {}
+        }
+    }
+    let shown = format!("{authenticators:?}");
+    assert!(!shown.contains("horse"), "{shown}");
+    assert!(shown.contains(r#"Password { scheme: "crypt", .. }"#), "{shown}");
 }

@@ -9,9 +9,6 @@ use super::report::escape;
 use super::{InvalidRecord, MAX_RECORD_BYTES, validate};
 use crate::registry::record::{Record, RecordKind};
 
-/// Longest message taken over from the JSON reader, which may quote the input.
-const MAX_MESSAGE_CHARS: usize = 400;
-
 /// Reads and checks a record.
 pub fn parse_record(kind: RecordKind, json: &[u8]) -> Result<Record, InvalidRecord> {
     validate(read_record(kind, json)?)
@@ -76,7 +73,7 @@ fn message(error: &serde_json::Error, path: &serde_path_to_error::Path) -> Strin
     let secret =
         path.iter().any(|segment| matches!(segment, Segment::Map { key } if key == "authenticators"));
     let told = if secret { without_what_was_found(message) } else { message };
-    told.chars().take(MAX_MESSAGE_CHARS).collect()
+    told.to_owned()
 }
 
 /// A message about a credential: what was found may be a password, what was expected is not.

@@ -10,6 +10,8 @@ use super::check_id;
 
 /// Most problems told at once.
 pub const MAX_PROBLEMS: usize = 20;
+/// Longest message of a problem, in characters.
+const MAX_MESSAGE_CHARS: usize = 400;
 /// Longest text of a record.
 pub const MAX_TEXT_BYTES: usize = 64 * 1024;
 /// Largest record, as JSON.
@@ -24,6 +26,17 @@ pub struct Problem {
     pub message: String,
 }
 
+impl Problem {
+    /// A problem; a message that quotes too much of the input is cut.
+    pub fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        let mut message: String = message.into();
+        if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE_CHARS) {
+            message.truncate(end);
+        }
+        Self { pointer: pointer.into(), message }
+    }
+}
+
 /// A document cannot be stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct InvalidRecord {
@@ -34,7 +47,7 @@ pub struct InvalidRecord {
 impl InvalidRecord {
     /// A single problem.
     pub fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { problems: vec![Problem { pointer: pointer.into(), message: message.into() }] }
+        Self { problems: vec![Problem::new(pointer, message)] }
     }
 
     /// The same problems in a document that holds this one at `prefix`.
@@ -110,8 +123,8 @@ impl Report {
     /// Something is wrong here.
     pub(crate) fn problem(&mut self, message: impl Into<String>) {
         if self.problems.len() < MAX_PROBLEMS {
-            let pointer = self.at.iter().map(|step| format!("/{step}")).collect();
-            self.problems.push(Problem { pointer, message: message.into() });
+            let pointer: String = self.at.iter().map(|step| format!("/{step}")).collect();
+            self.problems.push(Problem::new(pointer, message));
         }
     }
 

@@ -63,7 +63,6 @@ impl<'t, 'c> Batch<'t, 'c> {
         co: &str,
         needs: Needs,
         options: WriteOptions,
-        at: Timestamp,
         keep_records: bool,
     ) -> Result<Self, WriteError> {
         if transaction.collaboration(co).await?.is_none() {
@@ -82,7 +81,7 @@ impl<'t, 'c> Batch<'t, 'c> {
             transaction,
             co: co.to_owned(),
             options,
-            at,
+            at: now(),
             keep_records,
             targets,
             records,
@@ -429,6 +428,12 @@ impl Batch<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// Taken inside the transaction, so that times ascend with the history. The store keeps microseconds.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }
 
 async fn load_records(

@@ -5,8 +5,6 @@ mod batch;
 mod memberships;
 mod request;
 
-use jiff::Timestamp;
-
 use super::history::Operation;
 use super::record::{Collaboration, Membership, Record, RecordKind, SubjectKey};
 use super::validate::{InvalidRecord, validate_collaboration};
@@ -172,9 +170,7 @@ impl Registry {
     }
 
     async fn one(&self, co: &str, step: Step, options: &WriteOptions) -> Result<Written, WriteError> {
-        let mut results = self.run(co, vec![Ok(step)], OnError::Continue, true, options).await?;
-        // One step has one result.
-        results.pop().unwrap_or(Err(WriteError::Store(StoreError::Closed)))
+        only(self.run(co, vec![Ok(step)], OnError::Continue, true, options).await?)
     }
 
     async fn run(
@@ -190,10 +186,7 @@ impl Registry {
         self.store
             .write(move |transaction| {
                 Box::pin(async move {
-                    // Not before, so that times ascend with the history. The store keeps microseconds.
-                    let now = Timestamp::now();
-                    let at = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
-                    let mut batch = Batch::load(transaction, &co, needs, options, at, keep_records).await?;
+                    let mut batch = Batch::load(transaction, &co, needs, options, keep_records).await?;
                     for step in steps {
                         let refused = batch.apply(step).await?;
                         if refused && on_error == OnError::Stop {
@@ -205,6 +198,11 @@ impl Registry {
             })
             .await
     }
+}
+
+/// The result of the only step.
+fn only(mut results: Vec<Result<Written, WriteError>>) -> Result<Written, WriteError> {
+    results.pop().unwrap_or(Err(WriteError::Store(StoreError::Closed)))
 }
 
 /// A kind in a message.

@@ -166,10 +166,7 @@ pub(super) fn accept(key: &SubjectKey, record: Record) -> Result<Record, Invalid
         return Err(InvalidRecord::new("", "the record is of another kind than its place says"));
     }
     if !id.is_empty() && id != key.id {
-        let message = format!(
-            "is \"{id}\", but the record is \"{}\" here: leave the id out or make them equal",
-            key.id
-        );
+        let message = format!("the record is \"{}\" here: leave the id out or make them equal", key.id);
         return Err(InvalidRecord::new("/meta/id", message));
     }
     validate(record)

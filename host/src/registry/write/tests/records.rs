@@ -106,9 +106,7 @@ async fn an_invalid_record_leaves_nothing_behind() {
 async fn a_record_belongs_where_it_is_put() {
     let scene = Scene::new().await;
     let refused = scene.registry.put(CO, person_key("p2"), person("p1").into(), &options()).await;
-    assert!(
-        refused.unwrap_err().to_string().starts_with("/meta/id: is \"p1\", but the record is \"p2\" here")
-    );
+    assert!(refused.unwrap_err().to_string().starts_with("/meta/id: the record is \"p2\" here"));
     let refused = scene.registry.put(CO, group_key("p1"), person("p1").into(), &options()).await;
     assert!(matches!(refused, Err(WriteError::InvalidRecord(_))));
     let refused = scene.registry.put(CO, person_key("a/b"), person("").into(), &options()).await;
