@@ -1,6 +1,19 @@
 //! Provender: an identity-provisioning host.
+
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod administration;
+pub mod api;
+pub mod capabilities;
+pub mod cli;
+pub mod configuration;
+pub mod host;
+pub mod logging;
+pub mod pipeline;
+pub mod plugins;
 pub mod provisioning;
 pub mod registry;
+pub mod sandbox;
+pub mod servers;
 pub mod store;
+pub mod syslog;

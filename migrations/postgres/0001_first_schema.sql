@@ -158,3 +158,9 @@ CREATE TABLE api_keys (
     hash TEXT NOT NULL,                     -- SHA-256 of the secret, hexadecimal
     created BIGINT NOT NULL
 );
+
+-- How often the targets, filters, servers and email lists of a collaboration, or itself, changed.
+CREATE TABLE configuration_generations (
+    co TEXT NOT NULL PRIMARY KEY,
+    generation BIGINT NOT NULL
+);

@@ -158,6 +158,11 @@ CREATE TABLE api_keys (
     created INTEGER NOT NULL
 ) STRICT;
 
+-- How often the targets, filters, servers and email lists of a collaboration, or itself, changed.
+CREATE TABLE configuration_generations (
+    co TEXT NOT NULL PRIMARY KEY,
+    generation INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 -- What the query planner is to believe of the sizes: a table's rows, then the rows that share the first column of the
 -- index, the first two, and so on. Without it the planner takes a collaboration for a handful of rows and reads all of
 -- its memberships to find those of one person.

@@ -1,3 +1,10 @@
-//! What the whole-system tests stand on: servers of their own, started for a test and gone after it.
+//! What the whole-system tests and benches stand on: guests, counterparts and servers of their own, started for a test
+//! and gone after it.
 
+pub mod calls;
+pub mod guests;
+pub mod host;
+pub mod people;
 pub mod postgres;
+pub mod receiver;
+pub mod waiting;

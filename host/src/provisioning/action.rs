@@ -101,3 +101,6 @@ pub fn action_for_change(kind: RecordKind, before: Option<Status>, after: Option
         _ => Action::Updated,
     })
 }
+
+#[cfg(test)]
+mod tests;

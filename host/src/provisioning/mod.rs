@@ -3,12 +3,14 @@
 //! Plain values in, plain values out: nothing here reads a store, a clock or a file.
 
 mod action;
+mod affected;
 mod invocation;
 mod outcome;
 mod plan;
 mod target;
 
 pub use action::{Action, action_for_change};
+pub use affected::{WriteEffect, affected, reaches_memberships};
 pub use invocation::{Invocation, InvocationState, PlannedInvocation, Usage};
 pub use outcome::{FailureClass, InvocationOutcome, ProvisionedService, ServiceStatus};
 pub use plan::{SubjectChange, plan};

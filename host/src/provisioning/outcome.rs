@@ -151,3 +151,6 @@ impl ProvisionedService {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;

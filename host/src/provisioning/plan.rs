@@ -42,3 +42,6 @@ pub fn plan(
     }
     planned
 }
+
+#[cfg(test)]
+mod tests;

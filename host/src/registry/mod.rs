@@ -1,4 +1,15 @@
 //! People, groups and their history: what a record is, how a write changes it, and who is visible to provisioning.
 
+pub mod core_api;
 pub mod history;
+pub mod import;
+pub mod reconcile;
 pub mod record;
+mod shape;
+pub mod validate;
+pub mod visible;
+pub mod write;
+pub(crate) mod write_back;
+
+#[cfg(test)]
+mod samples;

@@ -4,6 +4,8 @@
 //! A membership is not part of a document: it is a row of its own, see [`Membership`]. What a plugin sees of all this
 //! is decided in [`super::visible`].
 
+use std::fmt;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -235,7 +237,7 @@ pub struct Agreement {
 
 /// What proves who somebody is.
 #[skip_serializing_none]
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Credential {
     SshKey {
@@ -260,6 +262,19 @@ pub enum Credential {
         name: String,
         value: serde_json::Value,
     },
+}
+
+/// Tells what kind of credential it is, and nothing that must stay secret.
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, field, shown) = match self {
+            Self::SshKey { key, .. } => ("SshKey", "key", key),
+            Self::Password { scheme, .. } => ("Password", "scheme", scheme),
+            Self::Certificate { subject_dn, .. } => ("Certificate", "subject_dn", subject_dn),
+            Self::Other { name, .. } => ("Other", "name", name),
+        };
+        f.debug_struct(kind).field(field, shown).finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -528,3 +543,6 @@ impl Status {
         matches!(self, Self::Active | Self::GracePeriod)
     }
 }
+
+#[cfg(test)]
+mod tests;

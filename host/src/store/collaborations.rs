@@ -37,7 +37,7 @@ impl Transaction<'_> {
         )
         .bind(collaboration.id.as_str())
         .bind(document)
-        .execute(self.in_collaboration(&collaboration.id).await?)
+        .execute(self.in_configuration(&collaboration.id).await?)
         .await?;
         Ok(())
     }

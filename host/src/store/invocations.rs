@@ -54,7 +54,7 @@ pub(super) const BEGIN_ATTEMPT: ManyKeys = ManyKeys {
 };
 // The truth value hides the condition from SQLite's planner, which would go through all that is unfinished.
 pub(super) const FINISH: ManyRows = ManyRows {
-    head: "UPDATE invocations SET finished = ended.column3, failed = ended.column4, outcome = ended.column5, \
+    head: "UPDATE invocations SET attempt = attempt + 1, finished = ended.column3, failed = ended.column4, outcome = ended.column5, \
            fuel = ended.column6, memory_bytes = ended.column7, effects = ended.column8, \
            duration_us = ended.column9 FROM (",
     columns: 9,

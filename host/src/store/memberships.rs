@@ -3,7 +3,7 @@
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
-use super::rows::{ManyRows, document, json, last_of_each};
+use super::rows::{ManyKeys, ManyRows, document, json, last_of_each};
 use super::{Store, StoreError, Transaction};
 use crate::registry::record::{Group, Membership};
 
@@ -18,6 +18,10 @@ const PUT: ManyRows = ManyRows {
     head: "INSERT INTO memberships (co, group_id, person_id, document)",
     columns: 4,
     tail: "ON CONFLICT (co, group_id, person_id) DO UPDATE SET document = excluded.document",
+};
+pub(super) const OF_PEOPLE: ManyKeys = ManyKeys {
+    head: &["SELECT group_id, person_id, document FROM memberships WHERE co = ", " AND person_id IN"],
+    tail: "",
 };
 pub(super) const DELETE: ManyRows =
     ManyRows { head: "DELETE FROM memberships WHERE (co, group_id, person_id) IN (", columns: 3, tail: ")" };
@@ -68,6 +72,19 @@ impl Transaction<'_> {
         person: &str,
     ) -> Result<Vec<MembershipInGroup>, StoreError> {
         memberships_of_person(self.in_collaboration(co).await?, co, person).await
+    }
+
+    /// What several people are part of, in no order.
+    pub async fn memberships_of_people(
+        &mut self,
+        co: &str,
+        people: &[String],
+    ) -> Result<Vec<Membership>, StoreError> {
+        let dialect = self.dialect;
+        let connection = self.in_collaboration(co).await?;
+        let rows =
+            OF_PEOPLE.fetch(connection, dialect, &[co], people, |query, id| query.bind(id.as_str())).await?;
+        rows.iter().map(membership_of).collect()
     }
 
     /// A page of a group's memberships, by ascending id of the person, from behind `after`.

@@ -26,6 +26,10 @@ async fn statements_on_large_tables_find_their_rows_by_an_index() {
             "memberships USING INDEX memberships_by_person (co=? AND person_id=?)",
         ),
         (
+            memberships::OF_PEOPLE.sql(Sqlite, 4),
+            "memberships USING INDEX memberships_by_person (co=? AND person_id=?)",
+        ),
+        (
             memberships::DELETE_OF_PERSON.to_owned(),
             "memberships USING INDEX memberships_by_person (co=? AND person_id=?)",
         ),

@@ -102,6 +102,9 @@ impl Transaction<'_> {
         for (key, record) in last_of_each(records.iter(), |(key, _)| key) {
             rows.push((key, document_of(key, record)?));
         }
+        if records.iter().any(|(key, _)| key.kind == RecordKind::EmailList) {
+            self.in_configuration(co).await?;
+        }
         let dialect = self.dialect;
         PUT.execute(self.in_collaboration(co).await?, dialect, &rows, |query, (key, document)| {
             let query = query.bind(co).bind(kind_word(key.kind)).bind(key.id.as_str());
@@ -121,6 +124,9 @@ impl Transaction<'_> {
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         let last_memberships = json(&last_memberships)?;
+        if key.kind == RecordKind::EmailList {
+            self.in_configuration(co).await?;
+        }
         let connection = self.in_collaboration(co).await?;
         let marked = sqlx::query(
             "UPDATE records SET deleted = $1, last_memberships = $2 \

@@ -66,7 +66,7 @@ impl Transaction<'_> {
         .bind(json(&server.configuration)?)
         .bind(json(&server.secrets)?)
         .bind(signed(server.revision))
-        .fetch_one(self.in_collaboration(co).await?)
+        .fetch_one(self.in_configuration(co).await?)
         .await?;
         Ok(unsigned(revision))
     }
@@ -76,7 +76,7 @@ impl Transaction<'_> {
         let deleted = sqlx::query("DELETE FROM servers WHERE co = $1 AND id = $2")
             .bind(co)
             .bind(id)
-            .execute(self.in_collaboration(co).await?)
+            .execute(self.in_configuration(co).await?)
             .await?;
         Ok(deleted.rows_affected() > 0)
     }

@@ -55,7 +55,7 @@ impl Transaction<'_> {
         .bind(target.id.as_str())
         .bind(target.plugin.digest.as_str())
         .bind(json(target)?)
-        .execute(self.in_collaboration(co).await?)
+        .execute(self.in_configuration(co).await?)
         .await?;
         Ok(())
     }
@@ -63,7 +63,7 @@ impl Transaction<'_> {
     /// Removes a target, its plugin's state, its provisioned services and its unfinished invocations, and returns
     /// whether there was one. Finished invocations stay.
     pub async fn delete_target(&mut self, co: &str, id: &str) -> Result<bool, StoreError> {
-        let connection = self.in_collaboration(co).await?;
+        let connection = self.in_configuration(co).await?;
         for statement in [
             "DELETE FROM plugin_state WHERE co = $1 AND target = $2",
             "DELETE FROM provisioned_services WHERE co = $1 AND target = $2",
@@ -99,7 +99,7 @@ impl Transaction<'_> {
         .bind(filter.id.as_str())
         .bind(filter.plugin.digest.as_str())
         .bind(json(filter)?)
-        .execute(self.in_collaboration(co).await?)
+        .execute(self.in_configuration(co).await?)
         .await?;
         Ok(())
     }
@@ -109,7 +109,7 @@ impl Transaction<'_> {
         let deleted = sqlx::query("DELETE FROM filters WHERE co = $1 AND id = $2")
             .bind(co)
             .bind(id)
-            .execute(self.in_collaboration(co).await?)
+            .execute(self.in_configuration(co).await?)
             .await?;
         Ok(deleted.rows_affected() > 0)
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use sqlx::AnyConnection;
 
-use super::StoreError;
 use super::dialect::Dialect;
+use super::{Store, StoreError};
 
 /// Everything a write needs. What it reads of a collaboration stays as it is until the transaction ends: from the
 /// first use of a collaboration on, nobody else writes to it.
@@ -29,5 +29,31 @@ impl<'c> Transaction<'c> {
             self.locked.insert(co.to_owned());
         }
         Ok(self.connection)
+    }
+
+    /// As [`in_collaboration`](Self::in_collaboration), for a write to what targets are prepared from.
+    pub(super) async fn in_configuration(&mut self, co: &str) -> Result<&mut AnyConnection, StoreError> {
+        let connection = self.in_collaboration(co).await?;
+        sqlx::query(
+            "INSERT INTO configuration_generations (co, generation) VALUES ($1, 1) \
+             ON CONFLICT (co) DO UPDATE SET generation = configuration_generations.generation + 1",
+        )
+        .bind(co)
+        .execute(&mut *connection)
+        .await?;
+        Ok(connection)
+    }
+}
+
+impl Store {
+    /// A number that rises with every change of what targets of a collaboration are prepared from: its targets,
+    /// filters, servers and email lists, and itself. Prepared targets are kept as long as it stays.
+    pub async fn configuration_generation(&self, co: &str) -> Result<i64, StoreError> {
+        let generation: Option<i64> =
+            sqlx::query_scalar("SELECT generation FROM configuration_generations WHERE co = $1")
+                .bind(co)
+                .fetch_optional(&mut *self.reader().await?)
+                .await?;
+        Ok(generation.unwrap_or(0))
     }
 }

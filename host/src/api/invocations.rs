@@ -1,0 +1,115 @@
+//! Runs of plugins: how they ended, and what they did.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::auth::InCo;
+use super::page::{Page, page_limit};
+use super::problem::{Kind, Problem};
+use super::records::CoPath;
+use super::request::NoQuery;
+use crate::host::Host;
+use crate::provisioning::Invocation;
+use crate::registry::record::{RecordKind, SubjectKey};
+use crate::store::InvocationFilter;
+
+/// Which invocations.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct InvocationsQuery {
+    /// Only those of this target.
+    target: Option<String>,
+    /// Only those of this record: its kind. Needs `id`.
+    #[param(inline)]
+    kind: Option<RecordKind>,
+    /// Only those of this record: its id. Needs `kind`.
+    id: Option<String>,
+    /// `true`: only those that failed.
+    #[serde(default)]
+    failed: bool,
+    /// `next` of the page before.
+    before: Option<Uuid>,
+    /// Most invocations of the answer.
+    #[param(default = 100, minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+}
+
+/// An invocation in the path.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct InvocationPath {
+    /// `id` of the collaboration.
+    #[serde(rename = "co")]
+    _co: String,
+    /// `id` of the invocation.
+    id: Uuid,
+}
+
+/// An invocation with what its plugins did.
+#[derive(Serialize, ToSchema)]
+struct InvocationWithTranscript {
+    #[serde(flatten)]
+    invocation: Invocation,
+    /// One element per plugin that ran, filters first: its effects, its log lines, what it used. Null as long as it is
+    /// under way.
+    #[schema(required = true, value_type = Option<Vec<Object>>)]
+    transcript: Option<Value>,
+}
+
+/// The invocations, newest first.
+#[utoipa::path(
+    get, path = "/cos/{co}/invocations", tag = "invocations", operation_id = "list_invocations",
+    params(CoPath, InvocationsQuery),
+    responses((status = 200, body = Page<Invocation>)),
+)]
+async fn list(
+    State(host): State<Arc<Host>>,
+    caller: InCo,
+    Query(query): Query<InvocationsQuery>,
+) -> Result<Json<Page<Invocation>>, Problem> {
+    let limit = page_limit(query.limit)?;
+    let subject = match (query.kind, query.id) {
+        (Some(kind), Some(id)) => Some(SubjectKey { kind, id }),
+        (None, None) => None,
+        _ => {
+            return Err(Problem::new(
+                Kind::InvalidRequest,
+                "`kind` and `id` name a record together; give both",
+            ));
+        }
+    };
+    let filter = InvocationFilter { target: query.target, subject, failed_only: query.failed };
+    let invocations = host.store.invocations(&caller.co, &filter, query.before, limit + 1).await?;
+    Ok(Json(Page::of(invocations, limit, |invocation| invocation.id.to_string())))
+}
+
+/// One invocation with its transcript.
+#[utoipa::path(
+    get, path = "/cos/{co}/invocations/{id}", tag = "invocations", operation_id = "get_invocation",
+    params(InvocationPath),
+    responses((status = 200, body = InvocationWithTranscript)),
+)]
+async fn get(
+    State(host): State<Arc<Host>>,
+    caller: InCo,
+    Path(path): Path<InvocationPath>,
+    _: NoQuery,
+) -> Result<Json<InvocationWithTranscript>, Problem> {
+    let invocation = host.store.invocation(&caller.co, path.id).await?;
+    let invocation = invocation.ok_or_else(|| Problem::not_found("invocation", &path.id.to_string()))?;
+    let transcript = host.store.transcript(&caller.co, path.id).await?;
+    Ok(Json(InvocationWithTranscript { invocation, transcript }))
+}
+
+pub(super) fn router() -> OpenApiRouter<Arc<Host>> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
+}

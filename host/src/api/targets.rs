@@ -1,0 +1,140 @@
+//! Provisioning targets, and requests to provision.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::InCo;
+use super::page::Page;
+use super::problem::Problem;
+use super::records::CoPath;
+use super::request::{JsonBody, NoQuery};
+use super::servers::{Findings, ItemPath, stored};
+use crate::administration::TargetInput;
+use crate::host::Host;
+use crate::provisioning::{Invocation, Target};
+use crate::registry::record::SubjectKey;
+
+/// The targets in the order they are called.
+#[utoipa::path(
+    get, path = "/cos/{co}/targets", tag = "targets", operation_id = "list_targets",
+    params(CoPath),
+    responses((status = 200, body = Page<Target>)),
+)]
+async fn list(
+    State(host): State<Arc<Host>>,
+    caller: InCo,
+    _: NoQuery,
+) -> Result<Json<Page<Target>>, Problem> {
+    Ok(Json(Page::whole(host.administration.targets(&caller.co).await?)))
+}
+
+/// One target.
+#[utoipa::path(
+    get, path = "/cos/{co}/targets/{id}", tag = "targets", operation_id = "get_target",
+    params(ItemPath),
+    responses((status = 200, body = Target)),
+)]
+async fn get(
+    State(host): State<Arc<Host>>,
+    caller: InCo,
+    Path(path): Path<ItemPath>,
+    _: NoQuery,
+) -> Result<Json<Target>, Problem> {
+    Ok(Json(host.administration.target(&caller.co, &path.id).await?))
+}
+
+/// Creates or replaces a target. Its configuration is checked against the schema of its plugin, its servers against
+/// the slots.
+#[utoipa::path(
+    put, path = "/cos/{co}/targets/{id}", tag = "targets", operation_id = "put_target", request_body = TargetInput,
+    params(ItemPath),
+    responses(
+        (status = 200, description = "replaced", body = Target),
+        (status = 201, description = "created", body = Target),
+    ),
+)]
+async fn put(
+    State(host): State<Arc<Host>>,
+    caller: InCo,
+    Path(path): Path<ItemPath>,
+    _: NoQuery,
+    JsonBody(input): JsonBody<TargetInput>,
+) -> Result<Response, Problem> {
+    let target = host.administration.put_target(&caller.co, &path.id, input).await?;
+    Ok(stored(target, &caller.co, "targets", &path.id))
+}
+
+/// Removes a target with its plugin's state, where the records stood there, and what is planned for it. Changes nothing
+/// at the counterpart.
+#[utoipa::path(
+    delete, path = "/cos/{co}/targets/{id}", tag = "targets", operation_id = "delete_target",
+    params(ItemPath),
+    responses((status = 204, description = "removed")),
+)]
+async fn delete(
+    State(host): State<Arc<Host>>,
+    caller: InCo,
+    Path(path): Path<ItemPath>,
+    _: NoQuery,
+) -> Result<StatusCode, Problem> {
+    host.administration.delete_target(&caller.co, &path.id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Provisions one record to the target, whatever its mode but disabled, and answers with the outcome.
+#[utoipa::path(
+    post, path = "/cos/{co}/targets/{id}/provision", tag = "targets", operation_id = "provision",
+    request_body = SubjectKey, params(ItemPath), responses((status = 200, body = Invocation)),
+)]
+async fn provision(
+    State(host): State<Arc<Host>>,
+    caller: InCo,
+    Path(path): Path<ItemPath>,
+    _: NoQuery,
+    JsonBody(subject): JsonBody<SubjectKey>,
+) -> Result<Json<Invocation>, Problem> {
+    Ok(Json(host.pipeline.provision(&caller.co, &path.id, &subject).await?))
+}
+
+/// Lets the plugin test the target's configuration and its counterparts. Changes nothing there.
+#[utoipa::path(
+    post, path = "/cos/{co}/targets/{id}/check", tag = "targets", operation_id = "check_target",
+    params(ItemPath), responses((status = 200, body = Findings)),
+)]
+async fn check(
+    State(host): State<Arc<Host>>,
+    caller: InCo,
+    Path(path): Path<ItemPath>,
+    _: NoQuery,
+) -> Result<Json<Findings>, Problem> {
+    Ok(Json(Findings { findings: host.pipeline.check_target(&caller.co, &path.id).await? }))
+}
+
+/// Lets the plugin set its counterpart up: tables, containers. May be done again at any time.
+#[utoipa::path(
+    post, path = "/cos/{co}/targets/{id}/prepare", tag = "targets", operation_id = "prepare_target",
+    params(ItemPath), responses((status = 200, body = Findings)),
+)]
+async fn prepare(
+    State(host): State<Arc<Host>>,
+    caller: InCo,
+    Path(path): Path<ItemPath>,
+    _: NoQuery,
+) -> Result<Json<Findings>, Problem> {
+    Ok(Json(Findings { findings: host.pipeline.prepare_target(&caller.co, &path.id).await? }))
+}
+
+pub(super) fn router() -> OpenApiRouter<Arc<Host>> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(get, put, delete))
+        .routes(routes!(provision))
+        .routes(routes!(check))
+        .routes(routes!(prepare))
+}

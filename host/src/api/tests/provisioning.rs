@@ -1,0 +1,165 @@
+//! Writes that reach targets.
+
+use serde_json::{Value, json};
+
+use super::configuration::changelog;
+use super::{Api, person};
+
+impl Api {
+    /// A host with a target `log` that appends to a file, whose path is given.
+    async fn with_target() -> (Self, std::path::PathBuf) {
+        let api = Self::start().await;
+        api.install("changelog").await.with(201);
+        let root = api.files_server().await;
+        api.put("/cos/demo/targets/log", changelog()).await.with(201);
+        (api, root.join("changelog.ndjson"))
+    }
+}
+
+fn lines(file: &std::path::Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn the_answer_to_a_write_carries_the_outcome_at_each_target() {
+    let (api, file) = Api::with_target().await;
+    let written = api.put("/cos/demo/people/ada", person("Ada")).await.with(201);
+    let provisioning = &written["provisioning"][0];
+    assert_eq!(provisioning["target"], "log");
+    assert_eq!(provisioning["subject"], json!({"kind": "person", "id": "ada"}));
+    assert_eq!(provisioning["action"], "added");
+    assert_eq!(provisioning["outcome"]["result"], "applied", "{provisioning}");
+    assert_eq!(lines(&file).len(), 1);
+
+    let id = provisioning["invocation"].as_str().unwrap();
+    let invocation = api.get(&format!("/cos/demo/invocations/{id}")).await.with(200);
+    assert_eq!((&invocation["state"], &invocation["change"]), (&json!("finished"), &written["change"]));
+    let effect = &invocation["transcript"][0]["effects"][0];
+    assert_eq!((&effect["capability"], &effect["access"]), (&json!("files"), &json!("write")));
+
+    let removed = api.delete("/cos/demo/people/ada").await.with(200);
+    assert_eq!(removed["provisioning"][0]["action"], "deleted");
+    assert_eq!(removed["provisioning"][0]["outcome"]["result"], "applied");
+    let services = api.get("/cos/demo/people/ada/provisioned-services").await.with(200);
+    assert_eq!(services["items"][0]["status"], "removed");
+}
+
+#[tokio::test]
+async fn nothing_is_provisioned_when_the_caller_says_so() {
+    let (api, file) = Api::with_target().await;
+    let written = api.put("/cos/demo/people/ada?provision=false", person("Ada")).await.with(201);
+    assert_eq!(written["provisioning"], json!([]));
+    assert!(written["change"].is_i64());
+    let services = api.get("/cos/demo/people/ada/provisioned-services").await.with(200);
+    assert_eq!(
+        (&services["items"][0]["target"], &services["items"][0]["status"]),
+        (&json!("log"), &json!("never"))
+    );
+    api.host.pipeline.idle().await;
+    assert!(lines(&file).is_empty());
+    api.put("/cos/demo/people/ada?provision=perhaps", person("Ada")).await.with(400);
+}
+
+#[tokio::test]
+async fn a_caller_who_does_not_wait_gets_the_invocations_at_once() {
+    let (api, file) = Api::with_target().await;
+    let put = |given: &'static str, preference: &'static str| {
+        api.call("PUT", "/cos/demo/people/ada").header("prefer", preference).json(&person(given)).send()
+    };
+    let answer = put("Ada", "respond-async").await;
+    assert_eq!(answer.header("preference-applied"), Some("respond-async"));
+    assert_eq!(answer.header("location"), Some("/api/v1/cos/demo/people/ada"));
+    let body = answer.with(202);
+    assert_eq!(body["provisioning"][0]["outcome"], Value::Null);
+    let id = body["provisioning"][0]["invocation"].as_str().unwrap();
+    api.host.pipeline.idle().await;
+    let invocation = api.get(&format!("/cos/demo/invocations/{id}")).await.with(200);
+    assert_eq!(invocation["outcome"]["result"], "applied");
+    assert_eq!(lines(&file).len(), 1);
+
+    let waited = put("Augusta", "respond-async, wait=60").await;
+    assert_eq!(waited.header("preference-applied"), None);
+    assert_eq!(waited.with(200)["provisioning"][0]["outcome"]["result"], "applied");
+}
+
+#[tokio::test]
+async fn a_failure_at_a_target_is_told_and_stays_to_be_seen() {
+    let (api, file) = Api::with_target().await;
+    std::fs::create_dir(&file).unwrap();
+    let written = api.put("/cos/demo/people/ada", person("Ada")).await.with(201);
+    let outcome = &written["provisioning"][0]["outcome"];
+    assert_eq!(outcome["result"], "failed");
+    assert!(outcome["class"].is_string() && outcome["message"].is_string(), "{outcome}");
+    let services = api.get("/cos/demo/people/ada/provisioned-services").await.with(200);
+    assert_eq!(services["items"][0]["status"], "failed");
+    assert_eq!(services["items"][0]["failure_class"], outcome["class"]);
+    let failed = api.get("/cos/demo/invocations?failed=true").await.with(200);
+    assert_eq!(failed["items"][0]["id"], written["provisioning"][0]["invocation"]);
+
+    std::fs::remove_dir(&file).unwrap();
+    let subject = json!({"kind": "person", "id": "ada"});
+    let again = api.call("POST", "/cos/demo/targets/log/provision").json(&subject).send().await.with(200);
+    assert_eq!(
+        (&again["action"], &again["outcome"]["result"]),
+        (&json!("reprovision_requested"), &json!("applied"))
+    );
+    let services = api.get("/cos/demo/people/ada/provisioned-services").await.with(200);
+    assert_eq!(
+        (&services["items"][0]["status"], services["items"][0].get("failed")),
+        (&json!("provisioned"), None)
+    );
+}
+
+#[tokio::test]
+async fn a_record_is_provisioned_on_request_unless_the_target_is_disabled() {
+    let (api, file) = Api::with_target().await;
+    let mut target = changelog();
+    target["mode"] = "manual".into();
+    api.put("/cos/demo/targets/log", target.clone()).await.with(200);
+    let written = api.put("/cos/demo/people/ada", person("Ada")).await.with(201);
+    assert_eq!(written["provisioning"], json!([]));
+    let provision =
+        |subject: Value| api.call("POST", "/cos/demo/targets/log/provision").json(&subject).send();
+    provision(json!({"kind": "person", "id": "ada"})).await.with(200);
+    assert_eq!(lines(&file).len(), 1);
+    provision(json!({"kind": "person", "id": "bob"})).await.with(404);
+    provision(json!({"kind": "robot", "id": "ada"})).await.with(422);
+    provision(json!({"kind": "person", "id": "ada", "now": true})).await.with(422);
+
+    target["mode"] = "disabled".into();
+    api.put("/cos/demo/targets/log", target).await.with(200);
+    let (kind, _) = provision(json!({"kind": "person", "id": "ada"})).await.problem(409);
+    assert_eq!(kind, "conflict");
+    let services = api.get("/cos/demo/people/ada/provisioned-services").await.with(200);
+    assert_eq!(services["items"], json!([]));
+}
+
+#[tokio::test]
+async fn invocations_are_listed_newest_first_and_narrowed_down() {
+    let (api, _) = Api::with_target().await;
+    for id in ["a", "b"] {
+        api.put(&format!("/cos/demo/people/{id}"), person(id)).await.with(201);
+    }
+    api.put("/cos/demo/groups/a", json!({"name": "A"})).await.with(201);
+    let all = api.get("/cos/demo/invocations").await.with(200);
+    let subject =
+        |one: &Value| format!("{}/{}", one["subject"]["kind"], one["subject"]["id"]).replace('"', "");
+    let subjects: Vec<_> = all["items"].as_array().unwrap().iter().map(subject).collect();
+    assert_eq!(
+        (subjects, &all["next"]),
+        (vec!["group/a".into(), "person/b".into(), "person/a".into()], &Value::Null)
+    );
+    let first = api.get("/cos/demo/invocations?limit=1").await.with(200);
+    let next = first["next"].as_str().unwrap();
+    let rest = api.get(&format!("/cos/demo/invocations?before={next}")).await.with(200);
+    assert_eq!(rest["items"].as_array().unwrap().len(), 2);
+    for (query, count) in
+        [("?kind=person&id=a", 1), ("?target=log", 3), ("?target=other", 0), ("?failed=true", 0)]
+    {
+        let page = api.get(&format!("/cos/demo/invocations{query}")).await.with(200);
+        assert_eq!(page["items"].as_array().unwrap().len(), count, "{query}");
+    }
+    api.get("/cos/demo/invocations?kind=person").await.with(400);
+    api.get("/cos/demo/invocations?before=yesterday").await.with(400);
+}

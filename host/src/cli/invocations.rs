@@ -1,0 +1,153 @@
+//! `provender invocations`: what was run, and what it did.
+
+use anyhow::Context;
+use clap::Subcommand;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::answer::{Answer, Table, utc, utc_or_dash, word};
+use super::input::known_collaboration;
+use super::outcomes::outcome_line;
+use super::transcript;
+use crate::host::Host;
+use crate::provisioning::Invocation;
+use crate::registry::record::{RecordKind, SubjectKey};
+use crate::store::InvocationFilter;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List invocations, the newest first
+    #[command(after_help = "\
+Examples:
+  provender invocations list --co physics --failed
+  provender invocations list --co physics --target directory --person 42 --limit 5")]
+    List(ListArguments),
+    /// Show an invocation with its transcript
+    #[command(after_help = "\
+Example:
+  provender invocations show --co physics 0198c5a2-7f3e-7c2b-9a4f-2f6d1c0b9e77")]
+    Show {
+        /// id of the invocation
+        id: Uuid,
+        /// The collaboration
+        #[arg(long)]
+        co: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ListArguments {
+    /// The collaboration
+    #[arg(long)]
+    co: String,
+    /// Only those of this target
+    #[arg(long, value_name = "ID")]
+    target: Option<String>,
+    /// Only those of this person
+    #[arg(long, value_name = "ID", conflicts_with = "group")]
+    person: Option<String>,
+    /// Only those of this group
+    #[arg(long, value_name = "ID")]
+    group: Option<String>,
+    /// Only those that failed
+    #[arg(long)]
+    failed: bool,
+    /// Only those before this one
+    #[arg(long, value_name = "ID")]
+    before: Option<Uuid>,
+    /// How many at most
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    limit: u32,
+}
+
+pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer> {
+    match command {
+        Command::List(arguments) => list(arguments, host).await,
+        Command::Show { id, co } => show(host, &co, id).await,
+    }
+}
+
+async fn list(arguments: ListArguments, host: &Host) -> anyhow::Result<Answer> {
+    known_collaboration(host, &arguments.co).await?;
+    let person = arguments.person.map(|id| SubjectKey { kind: RecordKind::Person, id });
+    let group = arguments.group.map(|id| SubjectKey { kind: RecordKind::Group, id });
+    let filter = InvocationFilter {
+        target: arguments.target,
+        subject: person.or(group),
+        failed_only: arguments.failed,
+    };
+    let found = host.store.invocations(&arguments.co, &filter, arguments.before, arguments.limit).await?;
+    let mut table = Table::new(&["id", "planned", "target", "kind", "subject", "action", "outcome"]);
+    for invocation in &found {
+        table.row([
+            invocation.id.to_string(),
+            utc(invocation.planned),
+            invocation.target.clone(),
+            word(&invocation.subject.kind),
+            invocation.subject.id.clone(),
+            word(&invocation.action),
+            outcome_line(invocation.outcome.as_ref()),
+        ]);
+    }
+    Answer::new(&found, table.or("no invocations"))
+}
+
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    invocation: Invocation,
+    transcript: Option<serde_json::Value>,
+}
+
+async fn show(host: &Host, co: &str, id: Uuid) -> anyhow::Result<Answer> {
+    known_collaboration(host, co).await?;
+    let invocation = host.store.invocation(co, id).await?;
+    let invocation = invocation.with_context(|| format!("there is no invocation {id} in `{co}`"))?;
+    let transcript = host.store.transcript(co, id).await?;
+    let mut text = fields(&invocation).to_string();
+    match &transcript {
+        Some(steps) => text.push_str(&transcript::text(steps)?),
+        None => text.push_str("\nno transcript\n"),
+    }
+    Answer::new(&Shown { invocation, transcript }, text)
+}
+
+fn fields(invocation: &Invocation) -> Table {
+    let Invocation {
+        id,
+        target,
+        subject,
+        action,
+        change,
+        cause,
+        attempt,
+        planned,
+        finished,
+        outcome,
+        usage,
+        ..
+    } = invocation;
+    let change = change.map_or_else(|| "none: requested".to_owned(), |sequence| sequence.to_string());
+    Table::of_fields([
+        ("invocation", id.to_string()),
+        ("target", target.clone()),
+        ("subject", format!("{} {}", word(&subject.kind), subject.id)),
+        ("action", word(action)),
+        ("change", change),
+        ("because of", cause.as_ref().map_or_else(|| "-".to_owned(), |person| format!("person {person}"))),
+        ("planned", utc(*planned)),
+        ("finished", utc_or_dash(*finished)),
+        ("attempt", attempt.to_string()),
+        ("outcome", outcome_line(outcome.as_ref())),
+        (
+            "used",
+            format!(
+                "{} units of fuel, {} KiB of memory, {} effects, {:.1} ms",
+                usage.fuel,
+                usage.memory_bytes / 1024,
+                usage.effects,
+                usage.duration_us as f64 / 1000.0
+            ),
+        ),
+    ])
+}

@@ -1,0 +1,199 @@
+//! The command line: one file per command. Reads arguments, calls the host, prints the answer, and turns errors into
+//! messages and exit codes. Decides nothing itself.
+
+mod answer;
+mod changes;
+mod co;
+mod demo;
+mod filter;
+mod import;
+mod input;
+mod invocations;
+mod key;
+mod limits;
+mod outcomes;
+mod plugin;
+mod provision;
+mod records;
+mod serve;
+mod server;
+mod services;
+mod signals;
+mod target;
+mod transcript;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+
+use crate::configuration::{Configuration, LogConfiguration};
+use crate::host::Host;
+use crate::logging::{self, Destination};
+use answer::Answer;
+
+/// Provender keeps people and groups of collaborations, and brings other systems up to date through sandboxed plugins.
+#[derive(Debug, Parser)]
+#[command(name = "provender", version, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Arguments {
+    /// Configuration file [default: provender.toml, if it is there]
+    #[arg(long, global = true, value_name = "FILE", env = crate::configuration::FILE_VARIABLE)]
+    config: Option<PathBuf>,
+    /// Answer in JSON; messages still go to standard error
+    #[arg(long, global = true)]
+    json: bool,
+    /// Log as configured; without it, commands but `serve` log warnings only
+    #[arg(long, short, global = true)]
+    verbose: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  provender demo                                        see it work, in a folder of its own
+  provender co create physics --name 'Physics'          a first collaboration
+  provender plugin install --bundled                    the plugins that come with the host
+  provender import people.ndjson --co physics           records, provisioned as they come
+  provender services --co physics --person 42           what each target holds of a person
+  provender serve                                       the REST API
+
+Exit codes: 0 done, 1 failed, 2 wrong usage.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the host with its REST API until it is told to stop
+    Serve,
+    /// Show the host at work with made-up records, or with your own
+    Demo(demo::Arguments),
+    /// Store records from a file, one JSON object per line, and provision them
+    Import(import::Arguments),
+    /// Create and list collaborations
+    #[command(subcommand)]
+    Co(co::Command),
+    /// Install, list, inspect and remove plugins
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+    /// Configure the servers that plugins may reach
+    #[command(subcommand)]
+    Server(server::Command),
+    /// Configure data filters
+    #[command(subcommand)]
+    Filter(filter::Command),
+    /// Configure provisioning targets
+    #[command(subcommand)]
+    Target(target::Command),
+    /// Provision one person or group to one target now, and wait for the outcome
+    Provision(provision::Arguments),
+    /// Show what each target holds of a person or group
+    Services(services::Arguments),
+    /// Read the change history
+    Changes(changes::Arguments),
+    /// List invocations, and show what one of them did
+    #[command(subcommand)]
+    Invocations(invocations::Command),
+    /// Read stored records
+    #[command(subcommand)]
+    Records(records::Command),
+    /// Create, list and remove keys of the API
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Show the limits of a plugin call on this host
+    Limits,
+}
+
+/// Runs the command of this process.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let as_json = arguments.json;
+    let answered = tokio::runtime::Runtime::new()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(run(arguments)))
+        .and_then(|answer| Ok(answer.print(as_json).map(|()| answer.succeeded())?));
+    match answered {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => match error.downcast_ref::<clap::Error>() {
+            Some(usage) => usage.exit(),
+            None => {
+                eprintln!("error: {}", with_causes(&error));
+                ExitCode::FAILURE
+            }
+        },
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
+    if let Command::Demo(demo) = arguments.command {
+        return demo::run(demo, arguments.json).await;
+    }
+    let configuration = Configuration::load(arguments.config.as_deref())?;
+    if let Command::Limits = arguments.command {
+        return limits::run(&configuration);
+    }
+    let serves = matches!(arguments.command, Command::Serve);
+    let log = if serves || arguments.verbose { configuration.log.clone() } else { quiet(&configuration.log) };
+    logging::start(&log, Destination::StandardError)?;
+    let host = Host::start(configuration).await?;
+    let answer = answer(arguments.command, &host, arguments.json).await;
+    host.stop().await;
+    answer
+}
+
+/// A command's answer says what failed, so the log need not say it too.
+fn quiet(log: &LogConfiguration) -> LogConfiguration {
+    LogConfiguration { filter: "warn,provender::pipeline=off".to_owned(), ..log.clone() }
+}
+
+async fn answer(command: Command, host: &Arc<Host>, as_json: bool) -> anyhow::Result<Answer> {
+    match command {
+        Command::Serve => serve::run(host).await,
+        Command::Import(arguments) => import::run(arguments, host, as_json).await,
+        Command::Co(command) => co::run(command, host).await,
+        Command::Plugin(command) => plugin::run(command, host).await,
+        Command::Server(command) => server::run(command, host).await,
+        Command::Filter(command) => filter::run(command, host).await,
+        Command::Target(command) => target::run(command, host).await,
+        Command::Provision(arguments) => provision::run(arguments, host).await,
+        Command::Services(arguments) => services::run(arguments, host).await,
+        Command::Changes(arguments) => changes::run(arguments, host).await,
+        Command::Invocations(command) => invocations::run(command, host).await,
+        Command::Records(command) => records::run(command, host).await,
+        Command::Key(command) => key::run(command, host).await,
+        // Need no host, and were answered without one.
+        Command::Demo(_) | Command::Limits => Ok(Answer::nothing()),
+    }
+}
+
+/// An error with its causes, each once: some texts hold that of their cause already.
+fn with_causes(error: &anyhow::Error) -> String {
+    let mut message = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if message.is_empty() {
+            message = cause;
+        } else if !message.contains(&cause) {
+            message = format!("{message}: {cause}");
+        }
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_of_all_commands_fit_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes_each_once() {
+        let error = anyhow!("disk is full").context("record not stored").context("import: record not stored");
+        assert_eq!(with_causes(&error), "import: record not stored: disk is full");
+    }
+}

@@ -1,0 +1,188 @@
+//! `provender target`: provisioning targets of a collaboration.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::answer::{Answer, Table, word};
+use super::input::{ConfigurationArguments, assignment, known_collaboration, number_assignment, read_json};
+use crate::administration::{PluginChoice, TargetInput};
+use crate::host::Host;
+use crate::provisioning::{Mode, Target};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Create or replace a target
+    #[command(after_help = "\
+Examples:
+  provender target put log --co physics --plugin changelog --slot log=files
+  provender target put people --co physics --plugin api --slot endpoint=people-server \\
+      --config-json '{\"identifier_type\": \"uid\"}' --filter short-names --limit deadline_ms=5000
+  provender target put people --co physics --file target.json
+
+What a plugin's configuration and slots are: provender plugin inspect NAME")]
+    Put(Box<PutArguments>),
+    /// List targets, in the order they are called
+    List {
+        /// The collaboration
+        #[arg(long)]
+        co: String,
+    },
+    /// Show a target
+    Show(Named),
+    /// Let the plugin test its configuration and its servers; changes nothing there
+    Check(Named),
+    /// Let the plugin set its servers up; may be done again at any time
+    Prepare(Named),
+    /// Remove a target with its plugin's state and what is planned for it
+    Remove(Named),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct Named {
+    /// id of the target
+    id: String,
+    /// The collaboration
+    #[arg(long)]
+    co: String,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ModeWord {
+    /// At every change, right after its commit
+    Automatic,
+    /// Only when somebody asks for it
+    Manual,
+    /// Never
+    Disabled,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PutArguments {
+    #[command(flatten)]
+    named: Named,
+    /// The provisioner: name, name@version or digest
+    #[arg(long, required_unless_present = "file")]
+    plugin: Option<String>,
+    /// The operator's words for it
+    #[arg(long, default_value = "")]
+    description: String,
+    #[command(flatten)]
+    configuration: ConfigurationArguments,
+    /// When it is called
+    #[arg(long, value_enum, default_value_t = ModeWord::Automatic)]
+    mode: ModeWord,
+    /// Targets are called in ascending order [default: behind all others]
+    #[arg(long)]
+    order: Option<i64>,
+    /// Data filter to run first; several run in the order given
+    #[arg(long = "filter", value_name = "ID")]
+    filters: Vec<String>,
+    /// Server for a slot of the plugin
+    #[arg(long = "slot", value_name = "SLOT=SERVER", value_parser = assignment)]
+    slots: Vec<(String, String)>,
+    /// Limit of a call that differs from the host's, see `provender limits`
+    #[arg(long = "limit", value_name = "LIMIT=NUMBER", value_parser = number_assignment)]
+    limits: Vec<(String, u64)>,
+    /// Read all of it from a JSON file, `-` for standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "plugin", "description", "ConfigurationArguments", "mode", "order", "filters", "slots", "limits",
+    ])]
+    file: Option<PathBuf>,
+}
+
+impl PutArguments {
+    fn input(self) -> anyhow::Result<TargetInput> {
+        if let Some(file) = &self.file {
+            return read_json(file);
+        }
+        Ok(TargetInput {
+            id: None,
+            description: self.description,
+            plugin: PluginChoice::Reference(self.plugin.unwrap_or_default()),
+            configuration: self.configuration.read()?,
+            mode: match self.mode {
+                ModeWord::Automatic => Mode::Automatic,
+                ModeWord::Manual => Mode::Manual,
+                ModeWord::Disabled => Mode::Disabled,
+            },
+            order: self.order,
+            filters: self.filters,
+            slots: self.slots.into_iter().collect(),
+            limits: self.limits.into_iter().collect(),
+        })
+    }
+}
+
+pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer> {
+    let administration = &host.administration;
+    match command {
+        Command::Put(arguments) => {
+            let Named { id, co } = arguments.named.clone();
+            let (target, created) = administration.put_target(&co, &id, arguments.input()?).await?;
+            let done = if created { "created" } else { "replaced" };
+            Answer::new(&target, format!("target `{id}` {done}"))
+        }
+        Command::List { co } => {
+            known_collaboration(host, &co).await?;
+            list(administration.targets(&co).await?)
+        }
+        Command::Show(Named { id, co }) => {
+            let target = administration.target(&co, &id).await?;
+            Answer::new(&target, described(&target)?)
+        }
+        Command::Check(Named { id, co }) => {
+            let lines = host.pipeline.check_target(&co, &id).await?;
+            Answer::new(&lines, said(&lines, &format!("target `{id}` is as it should be")))
+        }
+        Command::Prepare(Named { id, co }) => {
+            let lines = host.pipeline.prepare_target(&co, &id).await?;
+            Answer::new(&lines, said(&lines, &format!("target `{id}` is prepared")))
+        }
+        Command::Remove(Named { id, co }) => {
+            administration.delete_target(&co, &id).await?;
+            Answer::new(&serde_json::json!({ "removed": id }), format!("target `{id}` removed"))
+        }
+    }
+}
+
+/// What a plugin or a server had to say, and the end of it.
+pub(super) fn said(lines: &[String], end: &str) -> String {
+    let lines: String = lines.iter().map(|line| format!("{}\n", super::answer::printable(line))).collect();
+    format!("{lines}{end}")
+}
+
+fn list(targets: Vec<Target>) -> anyhow::Result<Answer> {
+    let mut table = Table::new(&["order", "id", "mode", "plugin", "filters", "servers", "description"]);
+    for target in &targets {
+        table.row([
+            target.order.to_string(),
+            target.id.clone(),
+            word(&target.mode),
+            target.plugin.name.clone(),
+            target.filters.join(", "),
+            bindings(target),
+            target.description.clone(),
+        ]);
+    }
+    Answer::new(&targets, table.or("no targets"))
+}
+
+fn bindings(target: &Target) -> String {
+    target.slots.iter().map(|(slot, server)| format!("{slot}={server}")).collect::<Vec<_>>().join(", ")
+}
+
+fn described(target: &Target) -> anyhow::Result<String> {
+    let limits: Vec<String> = target.limits.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let fields = Table::of_fields([
+        ("id", target.id.clone()),
+        ("description", target.description.clone()),
+        ("plugin", format!("{} {}", target.plugin.name, target.plugin.digest)),
+        ("mode", word(&target.mode)),
+        ("order", target.order.to_string()),
+        ("filters", target.filters.join(", ")),
+        ("servers", bindings(target)),
+        ("limits", limits.join(", ")),
+    ]);
+    Ok(format!("{fields}configuration:\n{}", serde_json::to_string_pretty(&target.configuration)?))
+}

@@ -1,0 +1,319 @@
+//! One run of one planned provisioning.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+use ring::digest;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::commit::{Finished, commit};
+use super::contract::{
+    action, failed_by_fault, failed_by_plugin, finished_by_plugin, kind_of, record_id, subject_kind,
+    timestamp,
+};
+use super::dispatch::Work;
+use super::subject::{Assembled, assemble};
+use super::targets::{Step, TargetRuntime};
+use super::{Parts, targets};
+use crate::capabilities::contract::Filtered;
+use crate::capabilities::contract::records::{Extension, Subject};
+use crate::capabilities::contract::types::{self, WrittenIdentifier};
+use crate::capabilities::state::StateChange;
+use crate::capabilities::{CallState, Grants, Surroundings};
+use crate::provisioning::{Action, FailureClass, InvocationOutcome, ServiceStatus, Usage};
+use crate::sandbox::{CallEnd, LimitName, Limits, Transcript};
+
+/// What one plugin did in a run, as it is stored with the invocation.
+#[derive(Serialize)]
+struct StepTranscript<'a> {
+    /// "filter" or "provisioner".
+    step: &'static str,
+    plugin: &'a str,
+    version: &'a str,
+    digest: &'a str,
+    fuel: u64,
+    memory_bytes: u64,
+    duration_us: u64,
+    #[serde(flatten)]
+    transcript: Transcript,
+}
+
+/// A run so far.
+struct Run<'a> {
+    parts: &'a Parts,
+    work: &'a Work,
+    runtime: &'a TargetRuntime,
+    started: Timestamp,
+    usage: Usage,
+    steps: Vec<serde_json::Value>,
+}
+
+/// How a run ended, before it is committed.
+struct End {
+    outcome: InvocationOutcome,
+    identifiers: Option<Vec<WrittenIdentifier>>,
+    state: Vec<StateChange>,
+}
+
+impl From<InvocationOutcome> for End {
+    fn from(outcome: InvocationOutcome) -> Self {
+        Self { outcome, identifiers: None, state: Vec::new() }
+    }
+}
+
+/// Runs one planned provisioning and commits its outcome. A run whose outcome cannot be committed stays planned, and is
+/// taken up again.
+pub(super) async fn run(parts: &Parts, work: &Work) {
+    let clock = Instant::now();
+    let started = Timestamp::now();
+    let (end, action, mut usage, steps) = match attempt(parts, work, started).await {
+        Ok(attempted) => attempted,
+        // The target is gone, and its work with it.
+        Err(targets::TargetProblem::Unknown(_)) => return,
+        Err(problem) => {
+            let outcome = host_fault(problem.class(), problem.to_string());
+            (End::from(outcome), work.action, Usage::default(), Vec::new())
+        }
+    };
+    usage.duration_us = u64::try_from(clock.elapsed().as_micros()).unwrap_or(u64::MAX);
+    report(parts, work, &end.outcome);
+    let finished = Finished {
+        action,
+        outcome: end.outcome,
+        identifiers: end.identifiers,
+        state: end.state,
+        usage,
+        transcript: serde_json::Value::Array(steps).to_string(),
+        at: Timestamp::now(),
+    };
+    if let Err(error) = commit(&parts.store, work, finished).await {
+        tracing::error!(invocation = %work.id, target = work.target, %error, "outcome not committed");
+    }
+}
+
+fn host_fault(class: FailureClass, message: String) -> InvocationOutcome {
+    InvocationOutcome::Failed { class, message, location: None, retry_after_seconds: None, filter: None }
+}
+
+/// A failure that nobody waits for is told to the operator: once, here.
+fn report(parts: &Parts, work: &Work, outcome: &InvocationOutcome) {
+    let InvocationOutcome::Failed { class, message, .. } = outcome else { return };
+    let kind = subject_kind(work.subject.kind);
+    tracing::error!(
+        co = work.co, target = work.target, kind, subject = work.subject.id, invocation = %work.id, ?class,
+        plugin_message = message, "provisioning failed"
+    );
+    if work.change.is_some() {
+        let class = serde_json::to_value(class).unwrap_or_default();
+        parts.syslog.error(&format!(
+            "provisioning of {kind} {} to target {} of {} failed ({}): {message}",
+            work.subject.id,
+            work.target,
+            work.co,
+            class.as_str().unwrap_or_default(),
+        ));
+    }
+}
+
+type Attempted = (End, Action, Usage, Vec<serde_json::Value>);
+
+async fn attempt(
+    parts: &Parts,
+    work: &Work,
+    started: Timestamp,
+) -> Result<Attempted, targets::TargetProblem> {
+    let runtime = targets::runtime(parts, &work.co, &work.target).await?;
+    let nothing = |reason: &str| {
+        let outcome = InvocationOutcome::Skipped { reason: reason.to_owned() };
+        Ok((End::from(outcome), work.action, Usage::default(), Vec::new()))
+    };
+    if !runtime.handles(subject_kind(work.subject.kind)) {
+        return nothing(&format!("the plugin does not handle a {}", subject_kind(work.subject.kind)));
+    }
+    let assembled = assemble(&parts.store, &runtime.co, work, started).await?;
+    let Some(Assembled { subject, action }) = assembled else {
+        return nothing("the record is gone without a trace");
+    };
+    if action == Action::Deleted {
+        let service = parts.store.provisioned_service(&work.co, &work.target, &work.subject).await?;
+        if service.is_none_or(|service| service.status == ServiceStatus::Never) {
+            return nothing("the target was never called for this subject");
+        }
+    }
+    let mut run = Run { parts, work, runtime: &runtime, started, usage: Usage::default(), steps: Vec::new() };
+    let end = run.through(subject, action).await;
+    Ok((end, action, run.usage, run.steps))
+}
+
+impl Run<'_> {
+    /// Through the filters and the provisioner.
+    async fn through(&mut self, subject: Subject, action: Action) -> End {
+        if let Some(outcome) = self.too_large(&subject, None) {
+            return outcome.into();
+        }
+        let mut invocation = self.invocation(subject, action);
+        for filter in &self.runtime.filters {
+            match self.filter(filter, invocation).await {
+                Ok(passed) => invocation = passed,
+                Err(outcome) => return outcome.into(),
+            }
+        }
+        self.provision(invocation).await
+    }
+
+    async fn filter(
+        &mut self,
+        step: &Step,
+        mut invocation: types::Invocation,
+    ) -> Result<types::Invocation, InvocationOutcome> {
+        let name = step.id.as_str();
+        let slots = std::mem::take(&mut invocation.context.slots);
+        let own = std::mem::replace(&mut invocation.context.configuration, step.configuration.clone());
+        let grants = Grants { registry: self.runtime.registry_grant(self.parts), ..Grants::default() };
+        let state = self.call_state(grants, name);
+        let end = self.parts.plugins.filter(&step.loaded.plugin, state, &invocation).await;
+        let (result, _) = self.account("filter", step, end);
+        let filtered = match result {
+            Ok(Ok(filtered)) => filtered,
+            Ok(Err(failure)) => return Err(failed_by_plugin(failure, Some(name))),
+            Err(fault) => return Err(failed_by_fault(&fault, Some(name))),
+        };
+        match filtered {
+            Filtered::Pass(subject) => {
+                let was = &invocation.subject;
+                if kind_of(&subject) != kind_of(was) || record_id(&subject) != record_id(was) {
+                    let message = format!(
+                        "filter gave back {} `{}` for {} `{}`; a subject keeps its kind and id",
+                        kind_of(&subject),
+                        record_id(&subject),
+                        kind_of(was),
+                        record_id(was)
+                    );
+                    return Err(InvocationOutcome::Failed {
+                        class: FailureClass::Permanent,
+                        message,
+                        location: None,
+                        retry_after_seconds: None,
+                        filter: Some(name.to_owned()),
+                    });
+                }
+                if let Some(outcome) = self.too_large(&subject, Some(name)) {
+                    return Err(outcome);
+                }
+                invocation.subject = subject;
+                invocation.context.configuration = own;
+                invocation.context.slots = slots;
+                Ok(invocation)
+            }
+            Filtered::Drop(reason) => {
+                Err(InvocationOutcome::Skipped { reason: format!("filter `{name}`: {reason}") })
+            }
+            Filtered::Other(extension) => Err(InvocationOutcome::Skipped {
+                reason: format!("filter `{name}`: {}: {}", extension.name, extension.json),
+            }),
+        }
+    }
+
+    async fn provision(&mut self, invocation: types::Invocation) -> End {
+        let step = &self.runtime.provisioner;
+        let grants = self.runtime.grants(self.parts, Some(&self.work.subject));
+        let state = self.call_state(grants, &step.id);
+        let end = self.parts.plugins.provision(&step.loaded.plugin, state, &invocation).await;
+        let (result, state) = self.account("provisioner", step, end);
+        match result {
+            Ok(Ok(outcome)) => {
+                let (outcome, identifiers) = finished_by_plugin(outcome);
+                End { outcome, identifiers, state: state.into_state_changes() }
+            }
+            Ok(Err(failure)) => failed_by_plugin(failure, None).into(),
+            Err(fault) => failed_by_fault(&fault, None).into(),
+        }
+    }
+
+    /// Adds what a call used and did to the run.
+    fn account<R>(
+        &mut self,
+        kind: &'static str,
+        step: &Step,
+        end: CallEnd<CallState, R>,
+    ) -> (Result<R, crate::sandbox::Fault>, CallState) {
+        self.usage.fuel += end.fuel;
+        self.usage.effects += end.effects;
+        self.usage.memory_bytes = self.usage.memory_bytes.max(end.memory_bytes);
+        let manifest = &step.loaded.manifest;
+        let transcript = StepTranscript {
+            step: kind,
+            plugin: &manifest.name,
+            version: &manifest.version,
+            digest: &manifest.digest,
+            fuel: end.fuel,
+            memory_bytes: end.memory_bytes,
+            duration_us: end.duration_us,
+            transcript: end.transcript,
+        };
+        self.steps.push(serde_json::to_value(&transcript).unwrap_or_default());
+        (end.result, end.state)
+    }
+
+    fn call_state(&self, grants: Grants, step: &str) -> CallState {
+        let limits: Limits = self.runtime.limits.clone();
+        CallState::new(Surroundings { limits, seed: seed(self.work.id, step), time: self.started }, grants)
+    }
+
+    fn invocation(&self, subject: Subject, subject_action: Action) -> types::Invocation {
+        let mut extensions = Vec::new();
+        if let Some(change) = self.work.change {
+            extensions
+                .push(Extension { name: "provender/change-sequence".to_owned(), json: change.to_string() });
+        }
+        types::Invocation {
+            id: self.work.id.to_string(),
+            attempt: self.work.attempt,
+            context: self.runtime.context(timestamp(self.started)),
+            action: action(subject_action),
+            subject,
+            extensions,
+        }
+    }
+
+    fn too_large(&self, subject: &Subject, filter: Option<&str>) -> Option<InvocationOutcome> {
+        let limit = self.runtime.limits.get(LimitName::RecordBytes);
+        let used = size(subject);
+        (used > limit).then(|| InvocationOutcome::Failed {
+            class: FailureClass::BudgetExceeded,
+            message: format!("limit `record_bytes` is {limit}, the subject has {used}"),
+            location: None,
+            retry_after_seconds: None,
+            filter: filter.map(str::to_owned),
+        })
+    }
+}
+
+/// Random numbers depend on the invocation and the step, not on the attempt: a run that is repeated is the same.
+pub(super) fn seed(invocation: Uuid, step: &str) -> [u8; 32] {
+    let hash = digest::digest(&digest::SHA256, format!("{invocation}/{step}").as_bytes());
+    let mut seed = [0; 32];
+    for (to, from) in seed.iter_mut().zip(hash.as_ref()) {
+        *to = *from;
+    }
+    seed
+}
+
+/// The size of a subject as JSON, in bytes.
+fn size(subject: &Subject) -> u64 {
+    struct Count(u64);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len() as u64;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Writing to a counter cannot fail, and the contract's types have text keys only.
+    let _ = serde_json::to_writer(&mut count, subject);
+    count.0
+}

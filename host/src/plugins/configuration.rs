@@ -1,0 +1,164 @@
+//! The configuration of a target or filter, checked against the JSON Schema that its plugin describes.
+
+use jsonschema::{Validator, draft202012};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::manifest::Manifest;
+
+/// Most problems told at once.
+const MAX_PROBLEMS: usize = 20;
+
+/// Longest schema.
+const MAX_SCHEMA_BYTES: usize = 256 * 1024;
+
+/// Longest message taken over from the validator, which quotes the configuration.
+const MAX_MESSAGE_CHARS: usize = 400;
+
+const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+/// One reason why a configuration is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ConfigurationProblem {
+    /// JSON Pointer (RFC 6901) into the configuration.
+    pub pointer: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// Checks a configuration against the plugin's schema.
+///
+/// The schema is compiled anew: configurations are checked when they are written, not when plugins are called.
+pub fn validate_configuration(
+    manifest: &Manifest,
+    configuration: &Value,
+) -> Result<(), Vec<ConfigurationProblem>> {
+    let whole = |message: String| vec![ConfigurationProblem { pointer: String::new(), message }];
+    if !configuration.is_object() {
+        return Err(whole("a configuration is a JSON object".to_owned()));
+    }
+    let validator = compile(&manifest.configuration_schema)
+        .map_err(|problem| whole(format!("the plugin's configuration schema {problem}")))?;
+    let problems: Vec<_> = validator
+        .iter_errors(configuration)
+        .take(MAX_PROBLEMS)
+        .map(|error| ConfigurationProblem {
+            pointer: error.instance_path().to_string(),
+            message: error.to_string().chars().take(MAX_MESSAGE_CHARS).collect(),
+        })
+        .collect();
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// Reads the schema of a description. The error says what is wrong with it.
+pub(super) fn read_schema(text: &str) -> Result<Value, String> {
+    if text.len() > MAX_SCHEMA_BYTES {
+        return Err(format!("has {} bytes, of at most {MAX_SCHEMA_BYTES}", text.len()));
+    }
+    let schema: Value = serde_json::from_str(text).map_err(|error| format!("is not JSON: {error}"))?;
+    if let Some(dialect) = schema.get("$schema")
+        && dialect.as_str().map(|dialect| dialect.trim_end_matches('#')) != Some(DIALECT)
+    {
+        return Err(format!("names the dialect {dialect}, not \"{DIALECT}\""));
+    }
+    if schema.get("type").and_then(Value::as_str) != Some("object") {
+        return Err("is not of type object".to_owned());
+    }
+    compile(&schema).map(|_| schema)
+}
+
+fn compile(schema: &Value) -> Result<Validator, String> {
+    draft202012::options().should_validate_formats(true).offline().build(schema).map_err(|error| {
+        let at = error.instance_path().to_string();
+        let message: String = error.to_string().chars().take(MAX_MESSAGE_CHARS).collect();
+        format!("is not valid{}: {message}", if at.is_empty() { at } else { format!(" at {at}") })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::description::tests::manifest_of_schema;
+    use super::*;
+
+    #[test]
+    fn a_configuration_is_refused_with_the_pointer_of_each_problem() {
+        let manifest = manifest_of_schema(json!({
+            "type": "object",
+            "properties": {
+                "path": {"type": "string"},
+                "retries": {"type": "array", "items": {"type": "integer", "minimum": 1}},
+            },
+            "required": ["path"],
+            "additionalProperties": false,
+        }));
+        assert_eq!(validate_configuration(&manifest, &json!({"path": "a"})), Ok(()));
+        let problems =
+            validate_configuration(&manifest, &json!({"path": 1, "retries": [1, 0], "more": true}))
+                .unwrap_err();
+        let mut pointers: Vec<_> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
+        pointers.sort_unstable();
+        assert_eq!(pointers, ["", "/path", "/retries/1"]);
+        let missing = validate_configuration(&manifest, &json!({})).unwrap_err();
+        assert!(missing[0].message.contains("\"path\" is a required property"), "{missing:?}");
+    }
+
+    #[test]
+    fn a_configuration_that_is_no_object_is_refused() {
+        let manifest = manifest_of_schema(json!({"type": "object"}));
+        let problems = validate_configuration(&manifest, &json!([])).unwrap_err();
+        assert_eq!(problems[0].message, "a configuration is a JSON object");
+    }
+
+    #[test]
+    fn a_schema_is_refused_for_what_is_wrong_with_it() {
+        for (schema, complaint) in [
+            ("{", "is not JSON"),
+            ("true", "is not of type object"),
+            (r#"{"type": "string"}"#, "is not of type object"),
+            (r#"{"type": "object", "required": "path"}"#, "is not valid at /required"),
+            (
+                r#"{"type": "object", "properties": {"a": {"type": "text"}}}"#,
+                "is not valid at /properties/a/type",
+            ),
+            (
+                r#"{"type": "object", "$schema": "http://json-schema.org/draft-07/schema#"}"#,
+                "names the dialect",
+            ),
+            (r#"{"type": "object", "$ref": "https://example.org/schema.json"}"#, "is not valid"),
+            (r##"{"type": "object", "$ref": "#/$defs/missing"}"##, "is not valid"),
+            (r#"{"type": "object", "properties": {"a": {"pattern": "("}}}"#, "is not valid"),
+        ] {
+            let problem = read_schema(schema).unwrap_err();
+            assert!(problem.contains(complaint), "{schema}: {problem}");
+        }
+    }
+
+    #[test]
+    fn a_schema_of_the_2020_12_dialect_is_taken() {
+        let schema = json!({
+            "$schema": DIALECT,
+            "type": "object",
+            "properties": {"mode": {"$ref": "#/$defs/mode"}, "count": {"type": "integer", "format": "uint32"}},
+            "$defs": {"mode": {"enum": ["a", "b"]}},
+        });
+        assert_eq!(read_schema(&schema.to_string()), Ok(schema));
+    }
+
+    #[test]
+    fn a_schema_that_refers_to_itself_ends_a_check_and_not_the_host() {
+        for schema in [
+            json!({"type": "object", "$ref": "#"}),
+            json!({"type": "object", "allOf": [{"$ref": "#"}]}),
+            json!({"type": "object", "anyOf": [{"$ref": "#/$defs/a"}], "$defs": {
+                "a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"},
+            }}),
+        ] {
+            if let Ok(schema) = read_schema(&schema.to_string()) {
+                let _ended = validate_configuration(&manifest_of_schema(schema), &json!({"a": 1}));
+            }
+        }
+    }
+}

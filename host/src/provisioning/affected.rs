@@ -1,0 +1,159 @@
+//! Which subjects follow from what was written, and with which action.
+
+use std::collections::HashMap;
+
+use super::{Action, SubjectChange, action_for_change};
+use crate::registry::record::{RecordKind, Status, SubjectKey};
+
+/// One write as far as provisioning is concerned.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WriteEffect {
+    /// A record was created, changed or deleted.
+    Record {
+        /// The record.
+        subject: SubjectKey,
+        /// Its status before; none when there was no such record.
+        before: Option<Status>,
+        /// Its status now; none when it was deleted.
+        after: Option<Status>,
+        /// Groups of a person whose memberships changed too, and, if [`reaches_memberships`], the other side of all its
+        /// memberships: groups of a person, people of a group.
+        related: Vec<String>,
+    },
+    /// A membership was created, changed or removed.
+    Membership {
+        /// `id` of the person.
+        person: String,
+        /// Status of the person.
+        person_status: Status,
+        /// `id` of the group.
+        group: String,
+    },
+}
+
+/// Whether a write to a record is to be told to the other side of its memberships too: a group when the person's
+/// identifiers change, or the person becomes active or ceases to be so; people when their group is renamed, or becomes
+/// active or ceases to be so.
+pub fn reaches_memberships(
+    kind: RecordKind,
+    before: Option<Status>,
+    after: Option<Status>,
+    parts: &[String],
+) -> bool {
+    let changed = |name: &str| parts.iter().any(|part| part == name);
+    match (kind, before, after) {
+        (RecordKind::EmailList | RecordKind::Service, ..) => false,
+        // What did not exist has no memberships yet; what is deleted leaves them all.
+        (_, None, _) => false,
+        (_, Some(_), None) => true,
+        (RecordKind::Person, Some(before), Some(after)) => {
+            changed("identifiers") || before != after && (before.is_in_force() || after.is_in_force())
+        }
+        (RecordKind::Group, Some(before), Some(after)) => {
+            changed("name") || before != after && (before == Status::Active || after == Status::Active)
+        }
+    }
+}
+
+/// The subjects that follow from the writes of one request, each once: a person where it is first mentioned, anything
+/// else where it is last, so that people are there when groups name them. Each write comes with its number in the change
+/// history.
+///
+/// What happened to one record in several writes counts as one step from the first state to the last; a person who was
+/// and is not provisionable is left out. A group has a cause if one person alone is it.
+pub fn affected(effects: &[(Option<i64>, WriteEffect)]) -> Vec<SubjectChange> {
+    let mut mentions = Mentions::default();
+    for (change, effect) in effects {
+        match effect {
+            WriteEffect::Record { subject, before, after, related } => {
+                mentions.add(subject.clone(), Some((*before, *after)), None, *change);
+                for id in related {
+                    match subject.kind {
+                        RecordKind::Person => mentions.add(group(id), None, Some(&subject.id), *change),
+                        _ => mentions.add(person(id), None, None, *change),
+                    }
+                }
+            }
+            WriteEffect::Membership { person: member, person_status, group: of } => {
+                let same = Some(*person_status);
+                mentions.add(person(member), Some((same, same)), None, *change);
+                mentions.add(group(of), None, Some(member), *change);
+            }
+        }
+    }
+    mentions.into_changes()
+}
+
+/// What one request says of a subject.
+struct Mention {
+    /// Its place in the order.
+    place: usize,
+    /// Its status before and after, if it was written itself.
+    step: Option<(Option<Status>, Option<Status>)>,
+    /// The person whose membership is the cause, as long as all mentions agree.
+    cause: Option<String>,
+    change: Option<i64>,
+}
+
+#[derive(Default)]
+struct Mentions {
+    by_subject: HashMap<SubjectKey, Mention>,
+    count: usize,
+}
+
+impl Mentions {
+    fn add(
+        &mut self,
+        subject: SubjectKey,
+        step: Option<(Option<Status>, Option<Status>)>,
+        cause: Option<&str>,
+        change: Option<i64>,
+    ) {
+        self.count += 1;
+        let place = self.count;
+        let is_person = subject.kind == RecordKind::Person;
+        self.by_subject
+            .entry(subject)
+            .and_modify(|mention| {
+                if !is_person {
+                    mention.place = place;
+                }
+                mention.change = change;
+                if mention.cause.as_deref() != cause {
+                    mention.cause = None;
+                }
+                mention.step = match (mention.step, step) {
+                    (Some((first, _)), Some((_, last))) => Some((first, last)),
+                    (earlier, later) => later.or(earlier),
+                };
+            })
+            .or_insert_with(|| Mention { place, step, cause: cause.map(str::to_owned), change });
+    }
+
+    fn into_changes(self) -> Vec<SubjectChange> {
+        let mut mentions: Vec<(SubjectKey, Mention)> = self.by_subject.into_iter().collect();
+        mentions.sort_by_key(|(_, mention)| mention.place);
+        mentions.into_iter().filter_map(|(subject, mention)| mention.into_change(subject)).collect()
+    }
+}
+
+impl Mention {
+    fn into_change(self, subject: SubjectKey) -> Option<SubjectChange> {
+        let action = match self.step {
+            Some((before, after)) => action_for_change(subject.kind, before, after)?,
+            None => Action::Updated,
+        };
+        Some(SubjectChange { subject, action, change: self.change, cause: self.cause })
+    }
+}
+
+fn person(id: &str) -> SubjectKey {
+    SubjectKey { kind: RecordKind::Person, id: id.to_owned() }
+}
+
+fn group(id: &str) -> SubjectKey {
+    SubjectKey { kind: RecordKind::Group, id: id.to_owned() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+use super::{WriteEffect, affected, reaches_memberships};
+use crate::provisioning::Action::{self, Added, Deleted, Updated};
+use crate::registry::record::RecordKind::{EmailList, Group, Person, Service};
+use crate::registry::record::{RecordKind, Status, SubjectKey};
+
+const ACTIVE: Option<Status> = Some(Status::Active);
+const PENDING: Option<Status> = Some(Status::Pending);
+
+fn record(
+    kind: RecordKind,
+    id: &str,
+    (before, after): (Option<Status>, Option<Status>),
+    related: &[&str],
+) -> WriteEffect {
+    let related = related.iter().map(|id| (*id).to_owned()).collect();
+    WriteEffect::Record { subject: SubjectKey { kind, id: id.to_owned() }, before, after, related }
+}
+
+fn membership(person: &str, group: &str) -> WriteEffect {
+    let (person, group) = (person.to_owned(), group.to_owned());
+    WriteEffect::Membership { person, person_status: Status::Active, group }
+}
+
+/// Numbers the writes from 1, and tells subject, action, change and cause of what follows.
+fn follow(effects: Vec<WriteEffect>) -> Vec<(String, Action, i64, Option<String>)> {
+    let effects: Vec<_> = (1..).map(Some).zip(effects).collect();
+    affected(&effects)
+        .into_iter()
+        .map(|change| (change.subject.id, change.action, change.change.unwrap(), change.cause))
+        .collect()
+}
+
+fn expected<const N: usize>(
+    rows: [(&str, Action, i64, Option<&str>); N],
+) -> Vec<(String, Action, i64, Option<String>)> {
+    rows.map(|(id, action, change, cause)| (id.to_owned(), action, change, cause.map(str::to_owned))).to_vec()
+}
+
+#[test]
+fn a_person_is_followed_by_the_groups_that_are_to_know() {
+    let effects = vec![record(Person, "p", (ACTIVE, ACTIVE), &["g", "h"])];
+    assert_eq!(
+        follow(effects),
+        expected([("p", Updated, 1, None), ("g", Updated, 1, Some("p")), ("h", Updated, 1, Some("p"))])
+    );
+}
+
+#[test]
+fn a_deleted_person_is_followed_by_the_groups_it_left() {
+    let effects = vec![record(Person, "p", (ACTIVE, None), &["g"])];
+    assert_eq!(follow(effects), expected([("p", Deleted, 1, None), ("g", Updated, 1, Some("p"))]));
+}
+
+#[test]
+fn a_group_comes_before_its_people() {
+    let effects = vec![record(Group, "g", (ACTIVE, ACTIVE), &["p", "q"])];
+    assert_eq!(
+        follow(effects),
+        expected([("g", Updated, 1, None), ("p", Updated, 1, None), ("q", Updated, 1, None)])
+    );
+    let effects = vec![record(Group, "g", (ACTIVE, None), &["p"])];
+    assert_eq!(follow(effects), expected([("g", Deleted, 1, None), ("p", Updated, 1, None)]));
+}
+
+#[test]
+fn a_membership_is_told_to_the_person_and_then_to_the_group() {
+    assert_eq!(
+        follow(vec![membership("p", "g")]),
+        expected([("p", Updated, 1, None), ("g", Updated, 1, Some("p"))])
+    );
+}
+
+#[test]
+fn a_membership_of_somebody_who_is_not_provisionable_is_told_to_the_group_alone() {
+    let effect = WriteEffect::Membership {
+        person: "p".to_owned(),
+        person_status: Status::Pending,
+        group: "g".to_owned(),
+    };
+    assert_eq!(follow(vec![effect]), expected([("g", Updated, 1, Some("p"))]));
+}
+
+#[test]
+fn lists_and_services_stand_for_themselves() {
+    let effects =
+        vec![record(EmailList, "l", (None, ACTIVE), &[]), record(Service, "s", (ACTIVE, None), &[])];
+    assert_eq!(follow(effects), expected([("l", Added, 1, None), ("s", Deleted, 2, None)]));
+}
+
+#[test]
+fn each_subject_follows_once_and_people_before_the_groups_they_are_in() {
+    let effects = vec![
+        record(Group, "g", (None, ACTIVE), &[]),
+        record(Person, "p", (None, ACTIVE), &[]),
+        membership("p", "g"),
+        membership("p", "h"),
+    ];
+    assert_eq!(
+        follow(effects),
+        expected([("p", Added, 4, None), ("g", Added, 3, None), ("h", Updated, 4, Some("p"))])
+    );
+}
+
+#[test]
+fn a_group_has_no_cause_when_several_people_are_it() {
+    let effects = vec![membership("p", "g"), membership("q", "g")];
+    assert_eq!(
+        follow(effects),
+        expected([("p", Updated, 1, None), ("q", Updated, 2, None), ("g", Updated, 2, None)])
+    );
+    let effects = vec![membership("p", "g"), membership("q", "g"), membership("p", "g")];
+    assert_eq!(
+        follow(effects),
+        expected([("p", Updated, 3, None), ("q", Updated, 2, None), ("g", Updated, 3, None)])
+    );
+}
+
+#[test]
+fn a_group_keeps_its_cause_when_one_person_is_named_twice() {
+    let effects = vec![record(Person, "p", (ACTIVE, ACTIVE), &["g"]), membership("p", "g")];
+    assert_eq!(follow(effects), expected([("p", Updated, 2, None), ("g", Updated, 2, Some("p"))]));
+}
+
+#[test]
+fn several_writes_to_one_record_count_as_one_step() {
+    for (steps, action) in [
+        (vec![(None, ACTIVE), (ACTIVE, ACTIVE)], Some(Added)),
+        (vec![(None, ACTIVE), (ACTIVE, None)], None),
+        (vec![(ACTIVE, PENDING), (PENDING, ACTIVE)], Some(Updated)),
+        (vec![(ACTIVE, None), (None, ACTIVE)], Some(Updated)),
+        (vec![(PENDING, ACTIVE), (ACTIVE, PENDING)], None),
+        (vec![(ACTIVE, Some(Status::Suspended)), (Some(Status::Suspended), None)], Some(Deleted)),
+    ] {
+        let effects = steps.iter().map(|step| record(Person, "p", *step, &[])).collect();
+        let actions: Vec<Action> = follow(effects).into_iter().map(|(_, action, ..)| action).collect();
+        assert_eq!(actions, Vec::from_iter(action), "{steps:?}");
+    }
+}
+
+#[test]
+fn memberships_are_told_of_what_their_other_side_shows() {
+    use Status::{Active, Expired, GracePeriod, Locked, Pending, Suspended};
+    type Row = (RecordKind, Option<Status>, Option<Status>, &'static str, bool);
+    #[rustfmt::skip]
+    let table: [Row; 19] = [
+        (Person, None, Some(Active), "identifiers", false),
+        (Person, Some(Active), Some(Active), "names", false),
+        (Person, Some(Active), Some(Active), "identifiers", true),
+        (Person, Some(Active), Some(Suspended), "status", true),
+        (Person, Some(Suspended), Some(GracePeriod), "status", true),
+        (Person, Some(Active), Some(GracePeriod), "status", true),
+        (Person, Some(Suspended), Some(Expired), "status", false),
+        (Person, Some(Locked), Some(Pending), "status", false),
+        (Person, Some(Active), None, "", true),
+        (Person, Some(Pending), None, "", true),
+        (Group, None, Some(Active), "name", false),
+        (Group, Some(Active), Some(Active), "description", false),
+        (Group, Some(Active), Some(Active), "identifiers", false),
+        (Group, Some(Active), Some(Active), "name", true),
+        (Group, Some(Active), Some(Suspended), "status", true),
+        (Group, Some(Suspended), Some(Expired), "status", false),
+        (Group, Some(Active), None, "", true),
+        (EmailList, Some(Active), None, "", false),
+        (Service, Some(Active), Some(Active), "name", false),
+    ];
+    for (kind, before, after, part, reaches) in table {
+        let told = reaches_memberships(kind, before, after, &[part.to_owned()]);
+        assert_eq!(told, reaches, "{kind:?}: {before:?} to {after:?}, {part}");
+    }
+}

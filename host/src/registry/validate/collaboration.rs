@@ -1,0 +1,54 @@
+//! The rules of a collaboration.
+
+use std::collections::HashMap;
+
+use super::{Report, Rules};
+use crate::registry::record::{Collaboration, Cou};
+use crate::registry::shape::Field;
+
+impl Rules for Collaboration {
+    fn rules(&self, report: &mut Report) {
+        report.within("id", |report| report.id(&self.id));
+        report.within("name", |report| report.required(&self.name));
+        report.within("description", |report| self.description.check(report));
+        report.within("cous", |report| units(&self.cous, report));
+        report.within("affiliations", |report| {
+            report.unique(self.affiliations.iter().map(|word| word.affiliation.as_str()), "affiliation");
+            for (index, word) in self.affiliations.iter().enumerate() {
+                report.at(index, |report| {
+                    report.within("affiliation", |report| report.required(&word.affiliation));
+                    report
+                        .within("edu_person_affiliation", |report| word.edu_person_affiliation.check(report));
+                });
+            }
+        });
+    }
+}
+
+/// The units form trees: every parent exists, and no unit is above itself.
+fn units(units: &[Cou], report: &mut Report) {
+    report.unique(units.iter().map(|unit| unit.id.as_str()), "id");
+    let parents: HashMap<&str, Option<&str>> =
+        units.iter().map(|unit| (unit.id.as_str(), unit.parent.as_deref())).collect();
+    for (index, unit) in units.iter().enumerate() {
+        report.at(index, |report| {
+            report.within("id", |report| report.id(&unit.id));
+            report.within("name", |report| report.required(&unit.name));
+            report.within("parent", |report| match unit.parent.as_deref() {
+                Some(parent) if !parents.contains_key(parent) => {
+                    report.problem(format!("there is no unit \"{parent}\" in this collaboration"));
+                }
+                Some(_) if is_above_itself(&unit.id, &parents) => {
+                    report.problem(format!("the units above \"{}\" lead back to it", unit.id));
+                }
+                _ => {}
+            });
+        });
+    }
+}
+
+fn is_above_itself(id: &str, parents: &HashMap<&str, Option<&str>>) -> bool {
+    let parent_of = |id: &&str| parents.get(*id).copied().flatten();
+    // A chain longer than there are units runs in a circle, though perhaps one that `id` only leads into.
+    std::iter::successors(parent_of(&id), parent_of).take(parents.len()).any(|above| above == id)
+}

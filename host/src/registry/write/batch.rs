@@ -1,0 +1,481 @@
+//! Carries out the writes of one request inside a transaction: everything they need is read at once, they are applied in
+//! memory one after the other, and what came of them is stored at once.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::memberships::Memberships;
+use super::request::{Needs, Step, UnknownGroups, accept};
+use super::{WriteError, WriteOptions, Written, kind_name};
+use crate::provisioning::{Mode, Target, WriteEffect, affected, plan, reaches_memberships};
+use crate::registry::history::{NewChange, Operation};
+use crate::registry::reconcile::{Reconciled, Stamp, reconcile};
+use crate::registry::record::{Group, Membership, Meta, Record, RecordKind, Status, SubjectKey};
+use crate::registry::validate::InvalidRecord;
+use crate::store::{StoreError, Transaction};
+
+/// Members of a group read at once.
+const MEMBERS_PAGE: u32 = 1_000;
+
+/// A request under way.
+pub(super) struct Batch<'t, 'c> {
+    transaction: &'t mut Transaction<'c>,
+    co: String,
+    options: WriteOptions,
+    at: Timestamp,
+    /// Whether results carry the record.
+    keep_records: bool,
+    /// Empty when nothing is to be provisioned.
+    targets: Vec<Target>,
+    records: HashMap<SubjectKey, Entry>,
+    /// Records that the store is still to be told of.
+    pending: Vec<SubjectKey>,
+    memberships: Memberships,
+    changes: Vec<NewChange>,
+    /// What happened, with the index of its change in `changes`.
+    effects: Vec<(usize, WriteEffect)>,
+    /// With the index of the change in `changes`.
+    results: Vec<Result<(Option<usize>, Written), WriteError>>,
+}
+
+/// What is known of a record.
+#[derive(Default)]
+struct Entry {
+    /// None when there is none now.
+    live: Option<Record>,
+    /// Whether there ever was one.
+    known: bool,
+}
+
+/// What a write to a record did, before it is noted.
+struct Stored {
+    operation: Option<Operation>,
+    parts: Vec<String>,
+    before: Option<Status>,
+    after: Option<Status>,
+}
+
+impl<'t, 'c> Batch<'t, 'c> {
+    pub(super) async fn load(
+        transaction: &'t mut Transaction<'c>,
+        co: &str,
+        needs: Needs,
+        options: WriteOptions,
+        keep_records: bool,
+    ) -> Result<Self, WriteError> {
+        if transaction.collaboration(co).await?.is_none() {
+            return Err(WriteError::UnknownCollaboration(co.to_owned()));
+        }
+        let mut targets = if options.provision { transaction.targets(co).await? } else { Vec::new() };
+        targets.retain(|target| target.mode == Mode::Automatic);
+        let records = load_records(transaction, co, needs.keys).await?;
+        let lives = |id: &String| records.get(&person(id)).is_some_and(|entry| entry.live.is_some());
+        let people: Vec<String> = needs.people.into_iter().filter(lives).collect();
+        let memberships = match people.is_empty() {
+            true => Memberships::default(),
+            false => Memberships::load(transaction.memberships_of_people(co, &people).await?),
+        };
+        Ok(Self {
+            transaction,
+            co: co.to_owned(),
+            options,
+            at: now(),
+            keep_records,
+            targets,
+            records,
+            pending: Vec::new(),
+            memberships,
+            changes: Vec::new(),
+            effects: Vec::new(),
+            results: Vec::new(),
+        })
+    }
+
+    /// Carries out one write and tells whether it was refused. An error ends the whole request.
+    pub(super) async fn apply(&mut self, step: Result<Step, WriteError>) -> Result<bool, WriteError> {
+        let result = match step {
+            Ok(step) => self.carry_out(step).await,
+            Err(refused) => Err(refused),
+        };
+        if let Err(WriteError::Store(error)) = result {
+            return Err(error.into());
+        }
+        let refused = result.is_err();
+        self.results.push(result);
+        Ok(refused)
+    }
+
+    async fn carry_out(&mut self, step: Step) -> Result<(Option<usize>, Written), WriteError> {
+        match step {
+            Step::Put { key, record, memberships, unknown_groups } => {
+                let unknown = match &memberships {
+                    Some(memberships) => self.unknown_groups(memberships, unknown_groups)?,
+                    None => HashSet::new(),
+                };
+                self.put(key, record, memberships, unknown, unknown_groups).await
+            }
+            Step::Change { key, change } => {
+                let stored = self.live(&key).cloned().ok_or_else(|| not_found(&key))?;
+                let record = accept(&key, change(stored)?)?;
+                self.put(key, record, None, HashSet::new(), UnknownGroups::Refuse).await
+            }
+            Step::Delete { key, again } => self.delete(key, again).await,
+            Step::PutMembership(membership) => self.put_membership(membership),
+            Step::DeleteMembership { group, person, again } => self.delete_membership(&group, &person, again),
+        }
+    }
+}
+
+/// Writes to records.
+impl Batch<'_, '_> {
+    async fn put(
+        &mut self,
+        key: SubjectKey,
+        record: Record,
+        memberships: Option<Vec<Membership>>,
+        unknown: HashSet<String>,
+        unknown_groups: UnknownGroups,
+    ) -> Result<(Option<usize>, Written), WriteError> {
+        if unknown_groups == UnknownGroups::Create {
+            unknown.iter().for_each(|id| self.create_group(id));
+        }
+        let Stored { operation, mut parts, before, after } = self.store(&key, record);
+        let mut related = match operation {
+            Some(_) if reaches_memberships(key.kind, before, after, &parts) => self.related(&key).await?,
+            _ => Vec::new(),
+        };
+        let mut operation = operation;
+        if let Some(mut memberships) = memberships {
+            memberships.retain(|membership| {
+                unknown_groups == UnknownGroups::Create || !unknown.contains(&membership.group)
+            });
+            let moved = self.replace_memberships(&key.id, memberships);
+            if !moved.is_empty() {
+                operation = operation.or(Some(Operation::Updated));
+                parts.push("memberships".to_owned());
+                related.extend(moved);
+            }
+        }
+        let change = operation.map(|operation| self.note(&key, operation, parts));
+        if let Some(change) = change {
+            let subject = key.clone();
+            self.effects.push((change, WriteEffect::Record { subject, before, after, related }));
+        }
+        let record = if self.keep_records { self.live(&key).cloned() } else { None };
+        Ok((change, Written { record, ..written(key, operation) }))
+    }
+
+    /// Puts a record in its place in memory.
+    fn store(&mut self, key: &SubjectKey, record: Record) -> Stored {
+        let entry = self.records.entry(key.clone()).or_default();
+        let before = entry.live.as_ref().map(status_of);
+        let mut new_id = || Uuid::now_v7().to_string();
+        let mut stamp = Stamp { at: self.at, new_id: &mut new_id };
+        let Reconciled { record, parts } = reconcile(&key.id, entry.live.as_ref(), record, &mut stamp);
+        let after = Some(status_of(&record));
+        let operation = match before {
+            None => Some(Operation::Created),
+            Some(_) if parts.is_empty() => None,
+            Some(_) => Some(Operation::Updated),
+        };
+        if operation.is_some() {
+            *entry = Entry { live: Some(record), known: true };
+            self.pending.push(key.clone());
+        }
+        Stored { operation, parts, before, after }
+    }
+
+    fn create_group(&mut self, id: &str) {
+        let key = group(id);
+        let record = Group { meta: Meta::default(), name: id.to_owned(), ..Group::default() };
+        let Stored { parts, before, after, .. } = self.store(&key, Record::Group(Box::new(record)));
+        let change = self.note(&key, Operation::Created, parts);
+        let effect = WriteEffect::Record { subject: key, before, after, related: Vec::new() };
+        self.effects.push((change, effect));
+    }
+
+    async fn delete(&mut self, key: SubjectKey, again: bool) -> Result<(Option<usize>, Written), WriteError> {
+        let Some(before) = self.live(&key).map(status_of) else {
+            let known = self.records.get(&key).is_some_and(|entry| entry.known);
+            return if known && again { Ok((None, written(key, None))) } else { Err(not_found(&key)) };
+        };
+        let related = self.related(&key).await?;
+        let last_memberships = match key.kind {
+            RecordKind::Person => self.memberships.of(&key.id),
+            _ => Vec::new(),
+        };
+        // What waits must be stored first, so that the store removes it too.
+        self.flush().await?;
+        self.transaction.delete_record(&self.co, &key, &last_memberships, self.at).await?;
+        self.records.insert(key.clone(), Entry { live: None, known: true });
+        match key.kind {
+            RecordKind::Person => self.memberships.forget_person(&key.id),
+            RecordKind::Group => self.memberships.forget_group(&key.id),
+            RecordKind::EmailList | RecordKind::Service => {}
+        }
+        let change = self.note(&key, Operation::Deleted, Vec::new());
+        let effect = WriteEffect::Record { subject: key.clone(), before: Some(before), after: None, related };
+        self.effects.push((change, effect));
+        Ok((Some(change), written(key, Some(Operation::Deleted))))
+    }
+
+    /// The other side of a record's memberships: groups of a person, people of a group.
+    async fn related(&mut self, key: &SubjectKey) -> Result<Vec<String>, WriteError> {
+        match key.kind {
+            _ if self.targets.is_empty() => Ok(Vec::new()),
+            RecordKind::Person => Ok(self.memberships.groups_of(&key.id)),
+            RecordKind::Group => {
+                // Members may be many, so they are read from the store, which must know all of them by now.
+                self.flush().await?;
+                let mut people: Vec<String> = Vec::new();
+                loop {
+                    let after = people.last().map(String::as_str);
+                    let page =
+                        self.transaction.members_of_group(&self.co, &key.id, after, MEMBERS_PAGE).await?;
+                    if page.is_empty() {
+                        return Ok(people);
+                    }
+                    people.extend(page.into_iter().map(|membership| membership.person));
+                }
+            }
+            RecordKind::EmailList | RecordKind::Service => Ok(Vec::new()),
+        }
+    }
+}
+
+/// Writes to memberships.
+impl Batch<'_, '_> {
+    fn put_membership(&mut self, membership: Membership) -> Result<(Option<usize>, Written), WriteError> {
+        let (of, member) = (group(&membership.group), person(&membership.person));
+        if let Some(missing) = [&of, &member].into_iter().find(|key| self.live(key).is_none()) {
+            return Err(not_found(missing));
+        }
+        let existed = self.memberships.get(&of.id, &member.id).is_some();
+        let changed = self.put_in_memory(membership);
+        let operation = match (changed, existed) {
+            (false, _) => None,
+            (true, true) => Some(Operation::Updated),
+            (true, false) => Some(Operation::Created),
+        };
+        let change = changed.then(|| self.note_membership(&of.id, &member));
+        let membership = self.memberships.get(&of.id, &member.id).cloned();
+        Ok((change, Written { membership, ..written(member, operation) }))
+    }
+
+    fn delete_membership(
+        &mut self,
+        of: &str,
+        member: &str,
+        again: bool,
+    ) -> Result<(Option<usize>, Written), WriteError> {
+        let key = person(member);
+        if self.memberships.remove(of, member) {
+            let change = self.note_membership(of, &key);
+            return Ok((Some(change), written(key, Some(Operation::Deleted))));
+        }
+        let known = |key: &SubjectKey| self.records.get(key).is_some_and(|entry| entry.known);
+        if again && known(&key) && known(&group(of)) {
+            return Ok((None, written(key, None)));
+        }
+        Err(WriteError::NotFound { kind: "membership", id: format!("{of}/{member}") })
+    }
+
+    /// Groups of a person's new memberships that do not exist; refused if that is asked for.
+    fn unknown_groups(
+        &self,
+        memberships: &[Membership],
+        unknown_groups: UnknownGroups,
+    ) -> Result<HashSet<String>, InvalidRecord> {
+        let mut seen = HashSet::new();
+        let mut unknown = HashSet::new();
+        for (index, membership) in memberships.iter().enumerate() {
+            let key = group(&membership.group);
+            let problem = |message| Err(InvalidRecord::new(format!("/memberships/{index}/group"), message));
+            if !seen.insert(&membership.group) {
+                return problem(format!("there are two memberships in group \"{}\"", membership.group));
+            }
+            if self.live(&key).is_none() {
+                if unknown_groups == UnknownGroups::Refuse {
+                    let advice = "create it first, or have the import create or skip it";
+                    return problem(format!("{}: {advice}", not_found(&key)));
+                }
+                unknown.insert(key.id);
+            }
+        }
+        Ok(unknown)
+    }
+
+    /// Makes these all the memberships of a person, and returns the groups where something changed.
+    fn replace_memberships(&mut self, member: &str, memberships: Vec<Membership>) -> Vec<String> {
+        let mut left: Vec<String> = self.memberships.groups_of(member);
+        left.retain(|group| !memberships.iter().any(|membership| membership.group == *group));
+        left.retain(|group| self.memberships.remove(group, member));
+        let mut moved = left;
+        for membership in memberships {
+            let group = membership.group.clone();
+            if self.put_in_memory(membership) {
+                moved.push(group);
+            }
+        }
+        moved
+    }
+
+    fn put_in_memory(&mut self, membership: Membership) -> bool {
+        let mut new_id = || Uuid::now_v7().to_string();
+        self.memberships.put(membership, &mut Stamp { at: self.at, new_id: &mut new_id })
+    }
+
+    /// A membership changed; the history has it with the person.
+    fn note_membership(&mut self, of: &str, member: &SubjectKey) -> usize {
+        let change = self.note(member, Operation::Updated, vec!["memberships".to_owned()]);
+        let person_status = self.live(member).map(status_of).unwrap_or_default();
+        let (person, group) = (member.id.clone(), of.to_owned());
+        self.effects.push((change, WriteEffect::Membership { person, person_status, group }));
+        change
+    }
+}
+
+/// The end of a request.
+impl Batch<'_, '_> {
+    fn live(&self, key: &SubjectKey) -> Option<&Record> {
+        self.records.get(key)?.live.as_ref()
+    }
+
+    /// Adds to the history, and returns the index of the change.
+    fn note(&mut self, subject: &SubjectKey, operation: Operation, parts: Vec<String>) -> usize {
+        self.changes.push(NewChange {
+            subject: subject.clone(),
+            operation,
+            parts,
+            actor: self.options.actor.clone(),
+            provision: self.options.provision,
+        });
+        self.changes.len() - 1
+    }
+
+    /// Tells the store what it does not know yet.
+    async fn flush(&mut self) -> Result<(), StoreError> {
+        self.flush_records(|live| live.clone()).await
+    }
+
+    async fn flush_records(
+        &mut self,
+        take: fn(&mut Option<Record>) -> Option<Record>,
+    ) -> Result<(), StoreError> {
+        let keys: BTreeSet<SubjectKey> = std::mem::take(&mut self.pending).into_iter().collect();
+        let record = |key: SubjectKey| {
+            let live = &mut self.records.get_mut(&key)?.live;
+            take(live).map(|record| (key, record))
+        };
+        let records: Vec<(SubjectKey, Record)> = keys.into_iter().filter_map(record).collect();
+        if !records.is_empty() {
+            self.transaction.put_records(&self.co, &records, self.at).await?;
+        }
+        let (memberships, removed) = self.memberships.take_pending();
+        if !removed.is_empty() {
+            self.transaction.delete_memberships(&self.co, &removed).await?;
+        }
+        if !memberships.is_empty() {
+            self.transaction.put_memberships(&self.co, &memberships).await?;
+        }
+        Ok(())
+    }
+
+    /// Stores everything, and returns what came of each write.
+    pub(super) async fn finish(mut self) -> Result<Vec<Result<Written, WriteError>>, WriteError> {
+        // Nobody looks at the records in memory any more.
+        self.flush_records(Option::take).await?;
+        let mut sequences = Vec::new();
+        if !self.changes.is_empty() {
+            sequences = self.transaction.append_changes(&self.co, &self.changes, self.at).await?;
+        }
+        let mut results: Vec<Result<Written, WriteError>> = Vec::with_capacity(self.results.len());
+        for result in std::mem::take(&mut self.results) {
+            results.push(result.map(|(change, written)| Written {
+                change: change.and_then(|index| sequences.get(index).copied()),
+                ..written
+            }));
+        }
+        self.plan(&sequences, &mut results).await?;
+        Ok(results)
+    }
+
+    async fn plan(
+        &mut self,
+        sequences: &[i64],
+        results: &mut [Result<Written, WriteError>],
+    ) -> Result<(), StoreError> {
+        if self.targets.is_empty() {
+            return Ok(());
+        }
+        let effects: Vec<(Option<i64>, WriteEffect)> = std::mem::take(&mut self.effects)
+            .into_iter()
+            .map(|(index, effect)| (sequences.get(index).copied(), effect))
+            .collect();
+        let planned = plan(&affected(&effects), &self.targets, Uuid::now_v7);
+        if planned.is_empty() {
+            return Ok(());
+        }
+        self.transaction.plan_invocations(&self.co, &planned, self.at).await?;
+        let mut by_change: HashMap<Option<i64>, &mut Written> =
+            results.iter_mut().flatten().map(|written| (written.change, written)).collect();
+        for invocation in planned {
+            if let Some(written) = by_change.get_mut(&invocation.change) {
+                written.planned.push(invocation);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Taken inside the transaction, so that times ascend with the history. The store keeps microseconds.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+}
+
+async fn load_records(
+    transaction: &mut Transaction<'_>,
+    co: &str,
+    keys: HashSet<SubjectKey>,
+) -> Result<HashMap<SubjectKey, Entry>, StoreError> {
+    let mut ids: HashMap<RecordKind, Vec<String>> = HashMap::new();
+    for key in keys {
+        ids.entry(key.kind).or_default().push(key.id);
+    }
+    let mut records = HashMap::new();
+    for (kind, ids) in ids {
+        for stored in transaction.records_by_id(co, kind, &ids).await? {
+            let live = stored.deleted.is_none().then_some(stored.record);
+            records.insert(stored.key, Entry { live, known: true });
+        }
+    }
+    Ok(records)
+}
+
+fn written(subject: SubjectKey, operation: Option<Operation>) -> Written {
+    Written { subject, operation, change: None, record: None, membership: None, planned: Vec::new() }
+}
+
+fn not_found(key: &SubjectKey) -> WriteError {
+    WriteError::NotFound { kind: kind_name(key.kind), id: key.id.clone() }
+}
+
+fn status_of(record: &Record) -> Status {
+    match record {
+        Record::Person(person) => person.status,
+        Record::Group(group) => group.status,
+        Record::EmailList(list) => list.status,
+        Record::Service(service) => service.status,
+    }
+}
+
+fn person(id: &str) -> SubjectKey {
+    SubjectKey { kind: RecordKind::Person, id: id.to_owned() }
+}
+
+fn group(id: &str) -> SubjectKey {
+    SubjectKey { kind: RecordKind::Group, id: id.to_owned() }
+}

@@ -1,0 +1,219 @@
+//! The one way into the registry: a write is stored, noted in the history and planned for provisioning in one
+//! transaction, or not at all.
+
+mod batch;
+mod memberships;
+mod request;
+
+use super::history::Operation;
+use super::record::{Collaboration, Membership, Record, RecordKind, SubjectKey};
+use super::validate::{InvalidRecord, validate_collaboration};
+use crate::provisioning::PlannedInvocation;
+use crate::store::{Store, StoreError};
+use batch::Batch;
+use request::{Needs, Step};
+
+pub use request::{ImportItem, OnError, UnknownGroups};
+
+/// Who writes, and whether it is to be provisioned.
+#[derive(Clone, Debug)]
+pub struct WriteOptions {
+    /// Appears in the history.
+    pub actor: String,
+    /// Whether targets are told. The history notes the change either way.
+    pub provision: bool,
+}
+
+/// What a write came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Written {
+    /// The record; for a membership its person.
+    pub subject: SubjectKey,
+    /// What was done to the record or membership; none when it was so already.
+    pub operation: Option<Operation>,
+    /// Number in the change history; none when nothing changed.
+    pub change: Option<i64>,
+    /// The record as stored; none when it was deleted, for a membership, and in an import.
+    pub record: Option<Record>,
+    /// The membership as stored; none when it was removed, and for a record.
+    pub membership: Option<Membership>,
+    /// What follows, in the order it is to run. In an import, work that follows from several lines is with the last.
+    pub planned: Vec<PlannedInvocation>,
+}
+
+/// Why a write was refused. A refused write leaves nothing behind.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The record or membership cannot be stored as it is.
+    #[error(transparent)]
+    InvalidRecord(#[from] InvalidRecord),
+    /// There is no such collaboration.
+    #[error("there is no collaboration \"{0}\": create it first")]
+    UnknownCollaboration(String),
+    /// What the write is about does not exist.
+    #[error("there is no {kind} \"{id}\" in this collaboration")]
+    NotFound {
+        /// "person", "group", "email list", "service", "membership".
+        kind: &'static str,
+        /// Its id; group and person of a membership, separated by a slash.
+        id: String,
+    },
+    /// The record is no longer what the write was based on.
+    #[error("the record has revision {revision} by now: read it again and repeat the change")]
+    Superseded {
+        /// The revision it has.
+        revision: u64,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// People, groups, memberships, lists and services of all collaborations.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    store: Store,
+}
+
+impl Registry {
+    /// The registry in a store.
+    pub fn new(store: Store) -> Self {
+        Self { store }
+    }
+
+    /// Creates or replaces a collaboration, and tells whether it is new.
+    pub async fn put_collaboration(
+        &self,
+        collaboration: Collaboration,
+    ) -> Result<(Collaboration, bool), WriteError> {
+        validate_collaboration(&collaboration)?;
+        self.store
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let created = transaction.collaboration(&collaboration.id).await?.is_none();
+                    transaction.put_collaboration(&collaboration).await?;
+                    Ok((collaboration, created))
+                })
+            })
+            .await
+    }
+
+    /// Creates a record or replaces it as a whole.
+    pub async fn put(
+        &self,
+        co: &str,
+        key: SubjectKey,
+        record: Record,
+        options: &WriteOptions,
+    ) -> Result<Written, WriteError> {
+        self.one(co, Step::put(key, record)?, options).await
+    }
+
+    /// Changes an existing record: what `change` makes of the stored one takes its place.
+    pub async fn update(
+        &self,
+        co: &str,
+        key: SubjectKey,
+        change: impl FnOnce(Record) -> Result<Record, WriteError> + Send + 'static,
+        options: &WriteOptions,
+    ) -> Result<Written, WriteError> {
+        self.one(co, Step::Change { key, change: Box::new(change) }, options).await
+    }
+
+    /// Deletes a record with its memberships.
+    pub async fn delete(
+        &self,
+        co: &str,
+        key: &SubjectKey,
+        options: &WriteOptions,
+    ) -> Result<Written, WriteError> {
+        self.one(co, Step::Delete { key: key.clone(), again: false }, options).await
+    }
+
+    /// Creates a membership or replaces it. Person and group must exist.
+    pub async fn put_membership(
+        &self,
+        co: &str,
+        membership: Membership,
+        options: &WriteOptions,
+    ) -> Result<Written, WriteError> {
+        self.one(co, Step::put_membership(membership)?, options).await
+    }
+
+    /// Removes a membership.
+    pub async fn delete_membership(
+        &self,
+        co: &str,
+        group: &str,
+        person: &str,
+        options: &WriteOptions,
+    ) -> Result<Written, WriteError> {
+        let (group, person) = (group.to_owned(), person.to_owned());
+        self.one(co, Step::DeleteMembership { group, person, again: false }, options).await
+    }
+
+    /// Carries out many writes in one transaction, in order. An item that is refused harms no other; after the first of
+    /// them, [`OnError::Stop`] ends the list of results.
+    pub async fn import(
+        &self,
+        co: &str,
+        items: Vec<ImportItem>,
+        on_error: OnError,
+        options: &WriteOptions,
+    ) -> Result<Vec<Result<Written, WriteError>>, WriteError> {
+        if items.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Outside the transaction, which keeps other writers waiting.
+        let steps = items.into_iter().map(Step::try_from).collect();
+        self.run(co, steps, on_error, false, options).await
+    }
+
+    async fn one(&self, co: &str, step: Step, options: &WriteOptions) -> Result<Written, WriteError> {
+        only(self.run(co, vec![Ok(step)], OnError::Continue, true, options).await?)
+    }
+
+    async fn run(
+        &self,
+        co: &str,
+        steps: Vec<Result<Step, WriteError>>,
+        on_error: OnError,
+        keep_records: bool,
+        options: &WriteOptions,
+    ) -> Result<Vec<Result<Written, WriteError>>, WriteError> {
+        let (co, options) = (co.to_owned(), options.clone());
+        let needs = Needs::of(steps.iter().flatten());
+        self.store
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let mut batch = Batch::load(transaction, &co, needs, options, keep_records).await?;
+                    for step in steps {
+                        let refused = batch.apply(step).await?;
+                        if refused && on_error == OnError::Stop {
+                            break;
+                        }
+                    }
+                    batch.finish().await
+                })
+            })
+            .await
+    }
+}
+
+/// The result of the only step.
+fn only(mut results: Vec<Result<Written, WriteError>>) -> Result<Written, WriteError> {
+    results.pop().unwrap_or(Err(WriteError::Store(StoreError::Closed)))
+}
+
+/// A kind in a message.
+fn kind_name(kind: RecordKind) -> &'static str {
+    match kind {
+        RecordKind::Person => "person",
+        RecordKind::Group => "group",
+        RecordKind::EmailList => "email list",
+        RecordKind::Service => "service",
+    }
+}
+
+#[cfg(test)]
+mod tests;

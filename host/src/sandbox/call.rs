@@ -1,0 +1,190 @@
+//! One call: a fresh store and instance, all limits in force, and an end by blame.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use wasmtime::Store;
+use wasmtime::component::{Component, InstancePre, Linker};
+
+use super::cache::Cache;
+use super::engine::Engines;
+use super::fault::Fault;
+use super::guest::{GuestState, MAX_RESOURCES};
+use super::inspection::{Inspection, Refused, inspect, sniff};
+use super::limits::{LimitName, Limits};
+use super::transcript::Transcript;
+
+/// How a sandbox is set up.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where compiled components are kept.
+    pub cache_directory: PathBuf,
+    /// Protects the cache; must not lie in its directory.
+    pub cache_key: [u8; 32],
+    /// Calls that run at once; more of them wait.
+    pub instances: u32,
+    /// The largest component taken, in bytes.
+    pub component_bytes: u64,
+}
+
+/// Runs components whose stores hold an `S`.
+pub struct Sandbox<S: GuestState> {
+    engines: Engines,
+    linkers: Linkers<S>,
+    cache: Cache,
+    slots: Semaphore,
+    // A compilation uses all cores by itself.
+    compiling: Mutex<()>,
+    component_bytes: u64,
+}
+
+struct Linkers<S: 'static> {
+    pooling: Option<Linker<S>>,
+    on_demand: Linker<S>,
+}
+
+/// A component that is compiled, checked and linked.
+pub struct Loaded<S: 'static> {
+    /// What it is.
+    pub inspection: Inspection,
+    /// Ready to be made an instance of.
+    pub instance: InstancePre<S>,
+}
+
+/// One call to be made.
+pub struct Call<S> {
+    /// Name of the export, for errors.
+    pub export: &'static str,
+    pub state: S,
+}
+
+/// How a call ended.
+pub struct CallEnd<S, R> {
+    pub result: Result<R, Fault>,
+    pub state: S,
+    pub transcript: Transcript,
+    pub fuel: u64,
+    pub memory_bytes: u64,
+    pub effects: u64,
+    pub duration_us: u64,
+}
+
+impl<S: GuestState> Sandbox<S> {
+    /// Starts the engines and links what `link` offers.
+    pub fn start(
+        settings: &Settings,
+        link: impl Fn(&mut Linker<S>) -> wasmtime::Result<()>,
+    ) -> wasmtime::Result<Self> {
+        let engines = Engines::start(settings.instances)?;
+        let linked = |engine| -> wasmtime::Result<_> {
+            let mut linker = Linker::new(engine);
+            link(&mut linker)?;
+            Ok(linker)
+        };
+        let linkers = Linkers {
+            pooling: engines.pooling.as_ref().map(&linked).transpose()?,
+            on_demand: linked(&engines.on_demand)?,
+        };
+        Ok(Self {
+            engines,
+            linkers,
+            cache: Cache::open(&settings.cache_directory, &settings.cache_key)?,
+            slots: Semaphore::new(settings.instances as usize),
+            compiling: Mutex::new(()),
+            component_bytes: settings.component_bytes,
+        })
+    }
+
+    /// Compiles, checks and links a component, or takes what was compiled of it before.
+    pub async fn load(self: &Arc<Self>, digest: &str, wasm: Arc<[u8]>) -> Result<Loaded<S>, Refused> {
+        let limit = self.component_bytes;
+        let size = wasm.len() as u64;
+        if size > limit {
+            return Err(Refused::TooLarge { size, limit });
+        }
+        sniff(&wasm)?;
+        let (sandbox, digest) = (Arc::clone(self), digest.to_owned());
+        let loading = tokio::task::spawn_blocking(move || {
+            let _turn = sandbox.compiling.lock().unwrap_or_else(PoisonError::into_inner);
+            sandbox.load_now(&digest, &wasm)
+        });
+        loading
+            .await
+            .unwrap_or_else(|error| Err(Refused::Invalid { message: format!("compiler failed: {error}") }))
+    }
+
+    fn load_now(&self, digest: &str, wasm: &[u8]) -> Result<Loaded<S>, Refused> {
+        let invalid = |error: wasmtime::Error| Refused::Invalid { message: format!("{error:#}") };
+        if let (Some(engine), Some(linker)) = (&self.engines.pooling, &self.linkers.pooling) {
+            match self.cache.component(engine, digest, wasm) {
+                Ok(component) => return link(linker, &component),
+                Err(error) => tracing::debug!(digest, %error, "component does not fit into the pool"),
+            }
+        }
+        let component = self.cache.component(&self.engines.on_demand, digest, wasm).map_err(invalid)?;
+        link(&self.linkers.on_demand, &component)
+    }
+
+    /// Removes what was compiled of a component.
+    pub fn forget(&self, digest: &str) {
+        self.cache.forget(digest);
+    }
+
+    /// Calls an export: `body` makes the instance in the store and calls it.
+    pub async fn call<R>(
+        &self,
+        instance: &InstancePre<S>,
+        call: Call<S>,
+        body: impl AsyncFnOnce(&mut Store<S>) -> wasmtime::Result<R>,
+    ) -> CallEnd<S, R> {
+        // Waiting for a slot is not the plugin's fault, so the clock starts after it. The semaphore is never closed.
+        let _slot = self.slots.acquire().await;
+        let Call { export, mut state } = call;
+        let gate = Arc::clone(&state.guest().gate);
+        let limits = gate.limits();
+        let fuel_limit = limits.get(LimitName::Fuel);
+        let limit_ms = limits.get(LimitName::DeadlineMs);
+        let started = Instant::now();
+        let mut store = Store::new(instance.engine(), state);
+        let outcome = match arm(&mut store, limits) {
+            Ok(()) => tokio::time::timeout(Duration::from_millis(limit_ms), body(&mut store)).await,
+            Err(error) => Ok(Err(error)),
+        };
+        let fuel = fuel_limit.saturating_sub(store.get_fuel().unwrap_or(0));
+        let mut state = store.into_data();
+        let guest = state.guest();
+        let stderr = guest.stderr.text();
+        let memory_bytes = guest.limiter.memory_peak as u64;
+        let mut transcript = gate.take_transcript();
+        transcript.stderr.clone_from(&stderr);
+        let result = match (gate.violation(), outcome) {
+            (Some(violation), _) => Err(Fault::of_violation(export, &violation)),
+            (None, Err(_)) => Err(Fault::Deadline { export, limit_ms }),
+            (None, Ok(Err(error))) => Err(Fault::of_error(export, &error, limits, stderr)),
+            (None, Ok(Ok(value))) => Ok(value),
+        };
+        let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        CallEnd { result, state, transcript, fuel, memory_bytes, effects: gate.effects(), duration_us }
+    }
+}
+
+fn link<S: GuestState>(linker: &Linker<S>, component: &Component) -> Result<Loaded<S>, Refused> {
+    let inspection = inspect(linker.engine(), component)?;
+    let instance = linker
+        .instantiate_pre(component)
+        .map_err(|error| Refused::Contract { message: format!("{error:#}") })?;
+    Ok(Loaded { inspection, instance })
+}
+
+/// Puts the limits of a call on its store.
+fn arm<S: GuestState>(store: &mut Store<S>, limits: &Limits) -> wasmtime::Result<()> {
+    store.limiter(|state| &mut state.guest().limiter);
+    store.set_fuel(limits.get(LimitName::Fuel))?;
+    // A plugin that computes lets others on at every tick; its CPU is bounded by fuel, its time by the deadline.
+    store.epoch_deadline_async_yield_and_update(1);
+    store.set_max_component_handles(MAX_RESOURCES);
+    store.set_hostcall_fuel(usize::try_from(limits.crossing()).unwrap_or(usize::MAX));
+    Ok(())
+}

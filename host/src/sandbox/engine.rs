@@ -1,0 +1,102 @@
+//! The engines: one with a pool of slots, and one without for components that do not fit into it.
+
+use std::time::Duration;
+
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+
+/// How often a running guest is asked to let others on.
+const TICK: Duration = Duration::from_millis(10);
+
+const MIB: usize = 1 << 20;
+
+/// Linear memory that a slot of the pool can hold, in bytes: as much as the limit on memory can be raised to. A slot has
+/// the address space for it anyway.
+const POOL_MEMORY_BYTES: usize = 1024 * MIB;
+
+/// Bytes of a slot's memory that stay resident between calls. Covers the stack and the data of a Rust guest, so that
+/// kernels without `PAGEMAP_SCAN` need no system call either.
+const KEEP_RESIDENT_BYTES: usize = 5 * MIB / 4;
+
+/// The engines of a host.
+pub(super) struct Engines {
+    /// None where the address space does not allow a pool.
+    pub(super) pooling: Option<Engine>,
+    pub(super) on_demand: Engine,
+}
+
+impl Engines {
+    /// Engines with `instances` slots in the pool, and a thread that ticks until both are dropped.
+    pub(super) fn start(instances: u32) -> wasmtime::Result<Self> {
+        let on_demand = Engine::new(&configuration())?;
+        let mut pooled = configuration();
+        pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
+        let pooling = match Engine::new(&pooled) {
+            Ok(engine) => Some(engine),
+            Err(error) => {
+                tracing::warn!(%error, "no pool of instances, calls will be slower");
+                None
+            }
+        };
+        let engines = Self { pooling, on_demand };
+        engines.tick()?;
+        Ok(engines)
+    }
+
+    fn tick(&self) -> wasmtime::Result<()> {
+        let engines: Vec<_> = self.pooling.iter().chain([&self.on_demand]).map(Engine::weak).collect();
+        std::thread::Builder::new().name("provender-ticks".to_owned()).spawn(move || {
+            loop {
+                std::thread::sleep(TICK);
+                let alive: Vec<_> = engines.iter().filter_map(wasmtime::EngineWeak::upgrade).collect();
+                if alive.is_empty() {
+                    return;
+                }
+                alive.iter().for_each(Engine::increment_epoch);
+            }
+        })?;
+        Ok(())
+    }
+}
+
+fn configuration() -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .consume_fuel(true)
+        .epoch_interruption(true)
+        .cranelift_opt_level(OptLevel::Speed)
+        .max_wasm_stack(MIB / 2)
+        .async_stack_size(MIB)
+        .concurrency_support(false)
+        .memory_init_cow(true);
+    config
+}
+
+fn pool(instances: u32) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(8))
+        .total_memories(instances.saturating_mul(2))
+        .total_tables(instances.saturating_mul(8))
+        .total_stacks(instances)
+        .max_core_instances_per_component(60)
+        .max_tables_per_component(60)
+        .max_memories_per_component(4)
+        .max_core_instance_size(4 * MIB)
+        .max_component_instance_size(MIB)
+        .table_elements(40_000)
+        .max_memory_size(POOL_MEMORY_BYTES)
+        .max_unused_warm_slots(instances)
+        .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+        .table_keep_resident(MIB / 16)
+        .pagemap_scan(Enabled::Auto);
+    pool
+}
+
+/// Tells one engine's compiled code from another's.
+pub(super) fn fingerprint(engine: &Engine) -> String {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}

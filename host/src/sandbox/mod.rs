@@ -1,0 +1,25 @@
+//! Runs components: compiles and checks them, gives every call a fresh instance with limits, lets effects out only
+//! through the gate, and says by whose blame a call ended.
+//!
+//! Knows nothing of identity, of targets or of jobs, and of no capability: those are linked in by
+//! [`crate::capabilities`].
+
+mod cache;
+mod call;
+mod engine;
+mod fault;
+mod gate;
+mod guest;
+mod inspection;
+mod limits;
+mod transcript;
+mod wasi;
+
+pub use call::{Call, CallEnd, Loaded, Sandbox, Settings};
+pub use fault::{Fault, HostFunctionFault};
+pub use gate::{Access, Effect, Gate, Performed, Refusal, Violation};
+pub use guest::{Guest, GuestState};
+pub use inspection::{CONTRACT, Import, Inspection, Refused, Support, World};
+pub use limits::{LIMITS, Limit, LimitName, Limits, LimitsError};
+pub use transcript::{Entry, LogLine, Transcript};
+pub use wasi::link_wasi;

@@ -1,0 +1,67 @@
+//! The OpenAPI schemas of [`ServerConfiguration`] and [`ServerInput`].
+//!
+//! Written by hand, since the derived ones contradict themselves: they add `kind` beside an object that allows no other
+//! properties, and give both types one name.
+
+use std::borrow::Cow;
+
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::{
+    Authentication, AuthenticationInput, FilesConfiguration, HttpConfiguration, ServerConfiguration,
+    ServerInput,
+};
+
+impl PartialSchema for ServerConfiguration {
+    fn schema() -> RefOr<Schema> {
+        schema::<Authentication>("A server as stored and shown, without secrets.")
+    }
+}
+
+impl ToSchema for ServerConfiguration {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("ServerConfiguration")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((Authentication::name().into_owned(), Authentication::schema()));
+    }
+}
+
+impl PartialSchema for ServerInput {
+    fn schema() -> RefOr<Schema> {
+        schema::<AuthenticationInput>("A server as written, secrets included.")
+    }
+}
+
+impl ToSchema for ServerInput {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("ServerConfigurationInput")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((AuthenticationInput::name().into_owned(), AuthenticationInput::schema()));
+    }
+}
+
+fn schema<A: ToSchema>(description: &str) -> RefOr<Schema> {
+    OneOfBuilder::new()
+        .item(tagged("http", HttpConfiguration::<A>::schema()))
+        .item(tagged("files", FilesConfiguration::schema()))
+        .description(Some(description))
+        .into()
+}
+
+fn tagged(kind: &str, schema: RefOr<Schema>) -> RefOr<Schema> {
+    match schema {
+        RefOr::T(Schema::Object(mut object)) => {
+            let word = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([kind]));
+            object.properties.insert("kind".to_owned(), word.into());
+            object.required.push("kind".to_owned());
+            RefOr::T(Schema::Object(object))
+        }
+        other => other,
+    }
+}

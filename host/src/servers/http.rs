@@ -1,0 +1,370 @@
+//! One configured HTTP server: its pooled connections, its credential, and the exchange of one whole request for one
+//! whole response. Which requests a plugin may make is decided elsewhere.
+
+mod echo;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::{self, HeaderName, HeaderValue};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body::Body as _;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
+
+use self::echo::Blanks;
+use super::base_url::BaseUrl;
+use super::configuration::{Authentication, HttpConfiguration, Secrets};
+use super::connector::{ConnectError, Connector, Resolver, find, innermost};
+use super::{ServerError, tls};
+
+/// Most bytes of a response's head that a connection reads, whatever the limit of the call.
+pub const MAX_RESPONSE_HEADER_BYTES: usize = 64 * 1024;
+/// A peer that stops answering on a shared HTTP/2 connection is noticed after these two.
+const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(20);
+const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A whole request.
+#[derive(Clone, Debug)]
+pub struct OutgoingRequest {
+    /// Any but CONNECT and TRACE.
+    pub method: Method,
+    /// From the root of the origin, so with the path of the base URL.
+    pub path_and_query: PathAndQuery,
+    /// Headers of the message. Those of the connection are taken out; host, length and credential are the server's.
+    pub headers: HeaderMap,
+    /// The body; may be empty.
+    pub body: Bytes,
+}
+
+/// A whole response, as it came: not redirected, not decompressed.
+#[derive(Clone, Debug)]
+pub struct IncomingResponse {
+    /// The status.
+    pub status: StatusCode,
+    /// Headers of the message, without those of the connection.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// Limits of one exchange.
+#[derive(Clone, Copy, Debug)]
+pub struct HttpLimits {
+    /// Most bytes of the response's body.
+    pub max_response_bytes: usize,
+    /// Most bytes of the response's headers, counted as names and values; at most [`MAX_RESPONSE_HEADER_BYTES`].
+    pub max_response_header_bytes: usize,
+    /// Longest time for everything; the server's own `request_timeout_ms` holds too.
+    pub timeout: Duration,
+}
+
+/// What an exchange waited for when its time ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The connection and the head of the response.
+    Head,
+    /// The body of the response.
+    Body,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Head => "head",
+            Self::Body => "body",
+        })
+    }
+}
+
+/// Why there is no response. No text holds a credential.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HttpError {
+    /// The request cannot be sent to this server by its method or path; the text says why.
+    #[error("request refused: {0}")]
+    Refused(String),
+    /// No connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The counterpart was too slow.
+    #[error("the {phase} of the response of {server} was not there within {} ms", after.as_millis())]
+    Timeout {
+        /// Base URL.
+        server: String,
+        /// What was missing.
+        phase: Phase,
+        /// The limit that ended it.
+        after: Duration,
+    },
+    /// More body than the limit.
+    #[error("the body of the response of {server} is larger than {limit} bytes")]
+    ResponseTooLarge {
+        /// Base URL.
+        server: String,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// More headers than the limit: in bytes, or more than 100 over HTTP/1.1.
+    #[error("the response of {server} has too many headers: more than {limit} bytes, or more than 100")]
+    HeadersTooLarge {
+        /// Base URL.
+        server: String,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The connection ended before the response was whole; the counterpart may or may not have acted.
+    #[error("the connection to {server} ended before the response was whole: {reason}")]
+    ConnectionLost {
+        /// Base URL.
+        server: String,
+        /// What is known.
+        reason: String,
+    },
+    /// The counterpart does not speak HTTP as it should.
+    #[error("{server} does not answer by HTTP: {reason}")]
+    Protocol {
+        /// Base URL.
+        server: String,
+        /// What is known.
+        reason: String,
+    },
+}
+
+/// A configured HTTP server with its connections. Cheap to share, meant to be kept.
+pub struct HttpServer {
+    base_url: BaseUrl,
+    /// Value of the header Authorization.
+    credential: Option<HeaderValue>,
+    /// What a counterpart must not hand to a plugin.
+    blanks: Blanks,
+    request_timeout: Duration,
+    client: Client<Connector, Full<Bytes>>,
+}
+
+impl HttpServer {
+    /// Prepares a server. Connects to nothing yet.
+    pub fn new(
+        configuration: &HttpConfiguration,
+        secrets: &Secrets,
+        resolver: Arc<dyn Resolver>,
+    ) -> Result<Self, ServerError> {
+        let base_url: BaseUrl = configuration
+            .base_url
+            .parse()
+            .map_err(|problem| ServerError::Unusable { problem: format!("base_url {problem}") })?;
+        let unusable = |problem| ServerError::Unusable { problem };
+        let tls = if base_url.is_https() {
+            tls::client_configuration(configuration.ca_certificates.as_deref()).map_err(unusable)?
+        } else {
+            tls::without_roots().map_err(unusable)?
+        };
+        let connector = Connector::new(
+            tls,
+            resolver,
+            configuration.allow_private_addresses,
+            Duration::from_millis(configuration.connect_timeout_ms),
+        );
+        let client = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_millis(configuration.idle_timeout_ms))
+            .pool_max_idle_per_host(configuration.max_idle_connections)
+            .http1_max_buf_size(MAX_RESPONSE_HEADER_BYTES)
+            .http2_max_header_list_size(2 * MAX_RESPONSE_HEADER_BYTES as u32)
+            .http2_keep_alive_interval(HTTP2_PING_INTERVAL)
+            .http2_keep_alive_timeout(HTTP2_PING_TIMEOUT)
+            .build(connector);
+        Ok(Self {
+            base_url,
+            blanks: Blanks::of(secret_texts(&configuration.authentication, secrets)),
+            credential: credential(&configuration.authentication, secrets)?,
+            request_timeout: Duration::from_millis(configuration.request_timeout_ms),
+            client,
+        })
+    }
+
+    /// The URL below which this server is.
+    pub fn base_url(&self) -> &BaseUrl {
+        &self.base_url
+    }
+
+    /// Says why a URL is not within this server, if it is not; see [`BaseUrl::covers`].
+    pub fn covers(&self, scheme: &str, authority: &str, path: &str) -> Result<(), String> {
+        self.base_url.covers(scheme, authority, path)
+    }
+
+    /// Sends a request and waits for its whole response. Follows no redirect and retries nothing that was sent.
+    pub async fn send(
+        &self,
+        request: OutgoingRequest,
+        limits: &HttpLimits,
+    ) -> Result<IncomingResponse, HttpError> {
+        let after = limits.timeout.min(self.request_timeout);
+        let deadline = Instant::now() + after;
+        let late = |phase| HttpError::Timeout { server: self.base_url.to_string(), phase, after };
+
+        let request = self.prepare(request)?;
+        let exchange = self.client.request(request);
+        let response = tokio::time::timeout_at(deadline, exchange).await.map_err(|_| late(Phase::Head))?;
+        let (mut head, body) = response.map_err(|error| self.explain(&error))?.into_parts();
+        self.check_head(&head.headers, limits)?;
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(self.protocol("it switches to another protocol unasked".to_owned()));
+        }
+        remove_connection_headers(&mut head.headers);
+        self.blanks.headers(&mut head.headers);
+        let body = tokio::time::timeout_at(deadline, self.read(body, limits.max_response_bytes))
+            .await
+            .map_err(|_| late(Phase::Body))??;
+        Ok(IncomingResponse { status: head.status, headers: head.headers, body: self.blanks.body(body) })
+    }
+
+    fn prepare(&self, request: OutgoingRequest) -> Result<Request<Full<Bytes>>, HttpError> {
+        let OutgoingRequest { method, path_and_query, mut headers, body } = request;
+        // TRACE would send the credential back; CONNECT would make a tunnel to anywhere.
+        if method == Method::TRACE || method == Method::CONNECT {
+            return Err(HttpError::Refused(format!("method {method} is not allowed")));
+        }
+        self.base_url.covers_path(path_and_query.path()).map_err(HttpError::Refused)?;
+        remove_connection_headers(&mut headers);
+        // Host and length follow from the connection and the body; a length that lies would spoil the connection for
+        // those who use it next.
+        for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT] {
+            headers.remove(name);
+        }
+        if let Some(credential) = &self.credential {
+            headers.insert(header::AUTHORIZATION, credential.clone());
+        }
+        let uri = self.base_url.uri(path_and_query).map_err(|error| HttpError::Refused(error.to_string()))?;
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+
+    fn check_head(&self, headers: &HeaderMap, limits: &HttpLimits) -> Result<(), HttpError> {
+        let limit = limits.max_response_header_bytes.min(MAX_RESPONSE_HEADER_BYTES);
+        let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if bytes > limit { Err(self.headers_too_large(limit)) } else { Ok(()) }
+    }
+
+    async fn read(&self, body: Incoming, limit: usize) -> Result<Bytes, HttpError> {
+        let too_large = || HttpError::ResponseTooLarge { server: self.base_url.to_string(), limit };
+        // What Content-Length announces is not even begun.
+        if body.size_hint().lower() > limit as u64 {
+            return Err(too_large());
+        }
+        match Limited::new(body, limit).collect().await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+            Err(error) => Err(self.explain(error.as_ref())),
+        }
+    }
+
+    fn explain(&self, error: &(dyn std::error::Error + 'static)) -> HttpError {
+        if let Some(error) = find::<ConnectError>(error) {
+            return HttpError::Connect(error.clone());
+        }
+        let reason = innermost(error);
+        match find::<hyper::Error>(error) {
+            Some(error) if error.is_parse_too_large() => self.headers_too_large(MAX_RESPONSE_HEADER_BYTES),
+            Some(error) if error.is_parse() || error.is_user() => self.protocol(reason),
+            _ => HttpError::ConnectionLost { server: self.base_url.to_string(), reason },
+        }
+    }
+
+    fn headers_too_large(&self, limit: usize) -> HttpError {
+        HttpError::HeadersTooLarge { server: self.base_url.to_string(), limit }
+    }
+
+    fn protocol(&self, reason: String) -> HttpError {
+        HttpError::Protocol { server: self.base_url.to_string(), reason }
+    }
+}
+
+impl fmt::Debug for HttpServer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("HttpServer")
+            .field("base_url", &self.base_url.to_string())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The value of the header Authorization: RFC 7617 and RFC 6750.
+fn credential(
+    authentication: &Authentication,
+    secrets: &Secrets,
+) -> Result<Option<HeaderValue>, ServerError> {
+    let secret = |field: &'static str| secrets.get(field).ok_or(ServerError::MissingSecret { field });
+    let (field, text) = match authentication {
+        Authentication::None {} => return Ok(None),
+        Authentication::Basic { username } => {
+            let pair = Zeroizing::new(format!("{username}:{}", secret("password")?.expose_secret()));
+            ("password", SecretString::from(format!("Basic {}", STANDARD.encode(pair.as_bytes()))))
+        }
+        Authentication::Bearer {} => {
+            ("token", SecretString::from(format!("Bearer {}", secret("token")?.expose_secret())))
+        }
+    };
+    let mut value = HeaderValue::try_from(text.expose_secret()).map_err(|_| ServerError::Unusable {
+        problem: format!("the {field} holds what no header can carry"),
+    })?;
+    // Keeps it out of Debug output and out of HTTP/2's tables of repeated headers.
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
+/// The credential in every form in which it could come back.
+fn secret_texts(authentication: &Authentication, secrets: &Secrets) -> Vec<SecretString> {
+    match authentication {
+        Authentication::None {} => Vec::new(),
+        Authentication::Basic { username } => secrets.get("password").map_or_else(Vec::new, |password| {
+            let pair = Zeroizing::new(format!("{username}:{}", password.expose_secret()));
+            vec![SecretString::from(STANDARD.encode(pair.as_bytes())), password.clone()]
+        }),
+        Authentication::Bearer {} => secrets.get("token").into_iter().cloned().collect(),
+    }
+}
+
+/// Takes out what belongs to the connection and not to the message (RFC 9110 section 7.6.1).
+fn remove_connection_headers(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in [
+        "connection",
+        "http2-settings",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ] {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+//! TLS configuration of connections: by the roots of the system, or by a server's own certificate authorities.
+
+use std::sync::{Arc, OnceLock};
+
+use hyper_rustls::ConfigBuilderExt;
+use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+/// A configuration that trusts the given PEM certificates only, or the roots of the system without them.
+///
+/// The system's roots are read once in the life of the process.
+pub(super) fn client_configuration(ca_certificates: Option<&str>) -> Result<ClientConfig, String> {
+    static SYSTEM: OnceLock<ClientConfig> = OnceLock::new();
+    if let Some(pem) = ca_certificates {
+        return Ok(builder()?.with_root_certificates(certificate_authorities(pem)?).with_no_client_auth());
+    }
+    if let Some(configuration) = SYSTEM.get() {
+        return Ok(configuration.clone());
+    }
+    let configuration = builder()?
+        .with_native_roots()
+        .map_err(|error| format!("{error}; install the system's CA certificates or set `ca_certificates`"))?
+        .with_no_client_auth();
+    Ok(SYSTEM.get_or_init(|| configuration).clone())
+}
+
+/// A configuration for servers without TLS: trusts nobody, and needs no certificates on the system.
+pub(super) fn without_roots() -> Result<ClientConfig, String> {
+    Ok(builder()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
+/// Reads PEM certificates. The text says what is wrong with them.
+pub(super) fn certificate_authorities(pem: &str) -> Result<RootCertStore, String> {
+    if pem.contains("PRIVATE KEY-----") {
+        return Err("holds a private key; give certificates only".to_owned());
+    }
+    let mut roots = RootCertStore::empty();
+    for (number, certificate) in (1..).zip(CertificateDer::pem_slice_iter(pem.as_bytes())) {
+        let certificate = certificate.map_err(|error| format!("certificate {number} is not PEM: {error}"))?;
+        roots.add(certificate).map_err(|error| format!("certificate {number} cannot be used: {error}"))?;
+    }
+    if roots.is_empty() {
+        return Err("holds no certificate; give PEM text with -----BEGIN CERTIFICATE-----".to_owned());
+    }
+    Ok(roots)
+}
+
+type Builder = rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>;
+
+/// Names the provider, so that nothing depends on a default of the process.
+fn builder() -> Result<Builder, String> {
+    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())
+}

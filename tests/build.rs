@@ -1,0 +1,37 @@
+//! Builds the guests of the tests as components.
+
+#[path = "../plugins/bundled/build/guest.rs"]
+mod guest;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::{env, fs};
+
+/// Folders below `guests/`. The package of each is `provender-guest-<name>`.
+const GUESTS: [&str; 4] = ["command", "described", "misbehaving", "misbehaving-filter"];
+
+fn main() -> ExitCode {
+    match build() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("\n{message}\n");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build() -> Result<(), String> {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=guests");
+    let components = guest::build(&GUESTS.map(|name| format!("provender-guest-{name}")))?;
+    let folder = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: run cargo")?);
+    for (name, component) in GUESTS.iter().zip(components) {
+        copy(&component, &folder.join(format!("{name}.wasm")))?;
+    }
+    Ok(())
+}
+
+/// Another build may replace a component while the compiler reads it.
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    fs::copy(from, to).map(|_| ()).map_err(|error| format!("{} cannot be copied: {error}", from.display()))
+}

@@ -1,0 +1,185 @@
+//! Effects, granted or not. What came of each is noted.
+
+use std::collections::BTreeMap;
+
+use provender_sdk::http::Client;
+use provender_sdk::state::{of_subject, of_target};
+use provender_sdk::{Context, files, registry};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::Configuration;
+
+/// A request, made some times.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Request {
+    #[serde(default = "get")]
+    method: String,
+    /// An absolute URL; or, with a slot, what follows its base URL.
+    url: String,
+    slot: Option<String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    /// Size of the body.
+    #[serde(default)]
+    body_bytes: usize,
+    #[serde(default = "once")]
+    times: usize,
+}
+
+/// An operation on files, done some times.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct File {
+    operation: FileOperation,
+    #[serde(default = "folder")]
+    slot: String,
+    #[serde(default)]
+    path: String,
+    /// A line to append, or a content to write.
+    #[serde(default)]
+    text: String,
+    /// As many bytes more.
+    #[serde(default)]
+    bytes: usize,
+    #[serde(default = "once")]
+    times: usize,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum FileOperation {
+    Append,
+    Read,
+    Write,
+    List,
+    CreateDirectory,
+    Remove,
+}
+
+/// An operation on the state.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct State {
+    operation: StateOperation,
+    #[serde(default)]
+    of_target: bool,
+    /// The key, or the prefix of keys.
+    #[serde(default)]
+    key: String,
+    #[serde(default)]
+    value: String,
+    /// As many bytes more in the value.
+    #[serde(default)]
+    bytes: usize,
+    #[serde(default = "once")]
+    times: usize,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum StateOperation {
+    Get,
+    Set,
+    Delete,
+    Keys,
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+fn folder() -> String {
+    "folder".to_owned()
+}
+
+fn once() -> usize {
+    1
+}
+
+impl Request {
+    pub(crate) fn make(&self, context: &Context<Configuration>, notes: &mut Vec<String>) {
+        for _ in 0..self.times {
+            notes.push(self.once(context).unwrap_or_else(|failure| format!("failed: {}", failure.message())));
+        }
+    }
+
+    fn once(&self, context: &Context<Configuration>) -> Result<String, provender_sdk::Failure> {
+        let (client, path) = match &self.slot {
+            Some(slot) => (Client::for_slot(context, slot)?, self.url.as_str()),
+            None => (Client::new(&self.url), ""),
+        };
+        let mut request = client.request(&self.method, path);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        if self.body_bytes > 0 {
+            request = request.body("text/plain", vec![b'x'; self.body_bytes]);
+        }
+        let response = request.send()?;
+        Ok(format!("{} {}", response.status(), String::from_utf8_lossy(response.body())))
+    }
+}
+
+impl File {
+    pub(crate) fn act(&self, notes: &mut Vec<String>) {
+        let root = match files::open(&self.slot) {
+            Ok(root) => root,
+            Err(error) => return notes.push(format!("failed: {error:?}")),
+        };
+        for _ in 0..self.times {
+            notes.push(self.once(&root).unwrap_or_else(|error| format!("failed: {error:?}")));
+        }
+    }
+
+    fn once(&self, root: &files::Root) -> Result<String, files::Error> {
+        let text = format!("{}{}", self.text, "x".repeat(self.bytes));
+        let path = self.path.as_str();
+        match self.operation {
+            FileOperation::Append => root.append_lines(path, &[text])?,
+            FileOperation::Write => root.write(path, text.as_bytes())?,
+            FileOperation::CreateDirectory => root.create_directory(path)?,
+            FileOperation::Remove => root.remove(path)?,
+            FileOperation::Read => return Ok(String::from_utf8_lossy(&root.read(path)?).into_owned()),
+            FileOperation::List => {
+                let names: Vec<String> = root.list(path)?.into_iter().map(|entry| entry.name).collect();
+                return Ok(names.join(" "));
+            }
+        }
+        Ok("done".to_owned())
+    }
+}
+
+impl State {
+    pub(crate) fn act(&self, notes: &mut Vec<String>) {
+        for _ in 0..self.times {
+            notes.push(self.once().unwrap_or_else(|failure| format!("failed: {}", failure.message())));
+        }
+    }
+
+    fn once(&self) -> Result<String, provender_sdk::Failure> {
+        let state = if self.of_target { of_target() } else { of_subject() };
+        let value = format!("{}{}", self.value, "x".repeat(self.bytes));
+        match self.operation {
+            StateOperation::Get => state.get(&self.key).map(|value| match value {
+                Some(value) => String::from_utf8_lossy(&value).into_owned(),
+                None => "nothing".to_owned(),
+            }),
+            StateOperation::Set => state.set(&self.key, value.as_bytes()).map(|()| "done".to_owned()),
+            StateOperation::Delete => state.delete(&self.key).map(|()| "done".to_owned()),
+            StateOperation::Keys => {
+                state.keys(&self.key).collect::<Result<Vec<_>, _>>().map(|keys| keys.join(" "))
+            }
+        }
+    }
+}
+
+pub(crate) fn look_up(group: &str, times: usize, notes: &mut Vec<String>) {
+    for _ in 0..times {
+        notes.push(match registry::get_group(group) {
+            Ok(group) => group.name,
+            Err(error) => format!("failed: {error:?}"),
+        });
+    }
+}
