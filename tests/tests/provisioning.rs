@@ -365,7 +365,8 @@ mod what_is_provisioned {
         for name in ["One", "Two"] {
             let Record::Group(mut record) = group("g") else { panic!("a group") };
             record.name = name.to_owned();
-            let written = host.host.registry.put(CO, group_key("g"), Record::Group(record), &by_test()).await.unwrap();
+            let written =
+                host.host.registry.put(CO, group_key("g"), Record::Group(record), &by_test()).await.unwrap();
             host.host.pipeline.submit(CO, &written.planned);
             ids.extend(written.planned.iter().map(|planned| planned.id));
         }

@@ -145,7 +145,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
     let serves = matches!(arguments.command, Command::Serve);
     let log = if serves || arguments.verbose { configuration.log.clone() } else { quiet(&configuration.log) };
     logging::start(&log, Destination::StandardError)?;
-    let host = Host::start(configuration).await?;
+    // A command that provisions nothing must not take up what another one left unfinished.
+    let provisions = matches!(arguments.command, Command::Serve | Command::Import(_) | Command::Provision(_));
+    let host = if provisions { Host::start(configuration).await? } else { Host::open(configuration).await? };
     let answer = answer(arguments.command, &host, arguments.json).await;
     host.stop().await;
     answer
