@@ -1,6 +1,7 @@
 //! Calls of plugins with nothing around them: no store, no target, only the sandbox and what a test grants.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
@@ -168,9 +169,10 @@ impl TestCall {
             extensions: Vec::new(),
         };
         let files = self.files.iter().map(|slot| binding(&slot.name, ServerKind::Files, None));
-        let web = self.web.iter().map(|slot| {
-            binding(&slot.name, ServerKind::Http, Some(slot.server.base_url().to_string()))
-        });
+        let web = self
+            .web
+            .iter()
+            .map(|slot| binding(&slot.name, ServerKind::Http, Some(slot.server.base_url().to_string())));
         Context {
             co: "physics".to_owned(),
             target: "under-test".to_owned(),
@@ -213,19 +215,19 @@ pub fn history<T: AsHistory>(end: Said<T>) -> Vec<String> {
 }
 
 /// The failure that a plugin reported.
-pub fn failure<T>(end: Said<T>) -> Failure {
+pub fn failure<T: fmt::Debug>(end: Said<T>) -> Failure {
     match end.result {
         Ok(Err(failure)) => failure,
-        Ok(Ok(_)) => panic!("the call ended well"),
+        Ok(Ok(said)) => panic!("the call ended well: {said:?}"),
         Err(fault) => panic!("the call failed: {fault}"),
     }
 }
 
 /// The fault that ended a call.
-pub fn fault<T>(end: &Said<T>) -> &Fault {
+pub fn fault<T: fmt::Debug>(end: &Said<T>) -> &Fault {
     match &end.result {
         Err(fault) => fault,
-        Ok(Ok(_)) => panic!("the call ended well"),
+        Ok(Ok(said)) => panic!("the call ended well: {said:?}"),
         Ok(Err(failure)) => panic!("the plugin failed: {failure:?}"),
     }
 }
@@ -267,9 +269,10 @@ impl StateReader for Stored {
         after: Option<String>,
         limit: u32,
     ) -> BoxFuture<'_, anyhow::Result<Vec<String>>> {
-        let keys = self.0.keys().filter(move |key| {
-            key.starts_with(&prefix) && after.as_ref().is_none_or(|after| *key > after)
-        });
+        let keys = self
+            .0
+            .keys()
+            .filter(move |key| key.starts_with(&prefix) && after.as_ref().is_none_or(|after| *key > after));
         let page = keys.take(limit as usize).cloned().collect();
         async move { Ok(page) }.boxed()
     }
@@ -283,7 +286,13 @@ impl StateReader for Unreadable {
         async { Err(anyhow!("the disk is gone")) }.boxed()
     }
 
-    fn keys(&self, _: Scope, _: String, _: Option<String>, _: u32) -> BoxFuture<'_, anyhow::Result<Vec<String>>> {
+    fn keys(
+        &self,
+        _: Scope,
+        _: String,
+        _: Option<String>,
+        _: u32,
+    ) -> BoxFuture<'_, anyhow::Result<Vec<String>>> {
         async { Err(anyhow!("the disk is gone")) }.boxed()
     }
 }
@@ -321,10 +330,15 @@ pub fn person(id: &str) -> Subject {
 }
 
 /// A server as configured, with its secrets, that looks names up in `names` alone.
-pub fn http_server(configuration: Value, secrets: &[(&str, &str)], names: &[(&str, &str)]) -> Arc<HttpServer> {
+pub fn http_server(
+    configuration: Value,
+    secrets: &[(&str, &str)],
+    names: &[(&str, &str)],
+) -> Arc<HttpServer> {
     let configuration: HttpConfiguration = serde_json::from_value(configuration).expect("a configuration");
     let secrets = secrets.iter().map(|(name, value)| ((*name).to_owned(), SecretString::from(*value)));
-    let names = names.iter().map(|(name, address)| ((*name).to_owned(), address.parse().expect("an address")));
+    let names =
+        names.iter().map(|(name, address)| ((*name).to_owned(), address.parse().expect("an address")));
     let server = HttpServer::new(&configuration, &secrets.collect(), Arc::new(Names(names.collect())));
     Arc::new(server.expect("a server"))
 }

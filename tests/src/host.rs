@@ -163,7 +163,8 @@ impl TestHost {
 
     /// Writes a membership, and waits for what follows from it.
     pub async fn put_membership(&self, membership: Membership) -> Vec<Invocation> {
-        let written = self.host.registry.put_membership(CO, membership, &by_test()).await.expect("a membership");
+        let written =
+            self.host.registry.put_membership(CO, membership, &by_test()).await.expect("a membership");
         self.follow(written).await
     }
 

@@ -90,13 +90,16 @@ pub fn directory(people: usize) -> String {
 }
 
 fn group_document(number: usize) -> Value {
-    let Record::Group(mut group) = group(&format!("group-{number}")) else { unreachable!("a group is a group") };
+    let Record::Group(mut group) = group(&format!("group-{number}")) else {
+        unreachable!("a group is a group")
+    };
     group.description = Some(format!("The group of number {number}"));
     serde_json::to_value(group).expect("a group as JSON")
 }
 
 const GIVEN: [&str; 8] = ["Anna", "Bálint", "Chloé", "Đorđe", "Ebru", "Fumiko", "Gabriël", "Hanna-Mária"];
-const FAMILY: [&str; 8] = ["Kovács", "O'Brien", "de Souza", "Šimunović", "Yılmaz", "山田", "van der Berg", "Ng"];
+const FAMILY: [&str; 8] =
+    ["Kovács", "O'Brien", "de Souza", "Šimunović", "Yılmaz", "山田", "van der Berg", "Ng"];
 
 fn person_document(number: usize) -> Value {
     let id = format!("person-{number}");

@@ -9,10 +9,12 @@ use serde_json::json;
 /// Offers a file to a host, and gives the reason why it is refused.
 async fn refusal(component: &[u8]) -> String {
     let host = TestHost::start().await;
-    let refused = host.host.catalog.install("offered.wasm", component.to_vec()).await.unwrap_err().to_string();
+    let refused =
+        host.host.catalog.install("offered.wasm", component.to_vec()).await.unwrap_err().to_string();
     assert!(refused.contains("offered.wasm"), "a refusal names the file: {refused}");
     assert!(host.host.catalog.list().await.unwrap().is_empty(), "what is refused is not kept");
-    let examined = host.host.catalog.examine("offered.wasm", component.to_vec()).await.unwrap_err().to_string();
+    let examined =
+        host.host.catalog.examine("offered.wasm", component.to_vec()).await.unwrap_err().to_string();
     assert_eq!(examined, refused, "an examination says the same");
     refused
 }
@@ -34,7 +36,10 @@ mod a_file_is_refused {
             (b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0", "is an ELF file"),
             (b"\x8a\x1f\x33\x07 random bytes", "is a file of unknown kind"),
         ] {
-            assert_contains(&refusal(bytes).await, &[found, "not a WebAssembly component", "`wasm32-wasip2`"]);
+            assert_contains(
+                &refusal(bytes).await,
+                &[found, "not a WebAssembly component", "`wasm32-wasip2`"],
+            );
         }
     }
 
@@ -46,7 +51,8 @@ mod a_file_is_refused {
     #[tokio::test]
     async fn that_is_larger_than_the_limit() {
         let host = TestHost::start_with(|configuration| configuration.sandbox.component_bytes = 10_000).await;
-        let refused = host.host.catalog.install("offered.wasm", MISBEHAVING.to_vec()).await.unwrap_err().to_string();
+        let refused =
+            host.host.catalog.install("offered.wasm", MISBEHAVING.to_vec()).await.unwrap_err().to_string();
         let size = format!("has {} bytes, but this host takes at most 10000", MISBEHAVING.len());
         assert_contains(&refused, &["offered.wasm", &size, "raise `component_bytes`"]);
     }
@@ -80,14 +86,21 @@ mod a_component_is_refused {
     async fn with_all_imports_that_are_not_offered() {
         let both = patched(MISBEHAVING, "provender:plugin/state@", "provender:plugin/vault@");
         let both = patched(&both, "provender:plugin/registry@0.1.0", "wasi:keyvalue/store@0.2.0-draft");
-        assert_contains(&refusal(&both).await, &["`provender:plugin/vault@0.1.0`", "`wasi:keyvalue/store@0.2.0-draft`"]);
+        assert_contains(
+            &refusal(&both).await,
+            &["`provender:plugin/vault@0.1.0`", "`wasi:keyvalue/store@0.2.0-draft`"],
+        );
     }
 
     #[tokio::test]
     async fn of_another_world() {
         assert_contains(
             &refusal(COMMAND).await,
-            &["exports `wasi:cli/run@0.2.", "which is no world of this host", "`provisioner` or `data-filter`"],
+            &[
+                "exports `wasi:cli/run@0.2.",
+                "which is no world of this host",
+                "`provisioner` or `data-filter`",
+            ],
         );
     }
 
@@ -118,12 +131,18 @@ mod a_component_is_refused {
 
     #[tokio::test]
     async fn whose_description_runs_out_of_fuel() {
-        assert_contains(&refusal(&described("loop")).await, &["plugin ran out of fuel in `describe`: limit `fuel` is "]);
+        assert_contains(
+            &refusal(&described("loop")).await,
+            &["plugin ran out of fuel in `describe`: limit `fuel` is "],
+        );
     }
 
     #[tokio::test]
     async fn whose_description_takes_too_much_memory() {
-        assert_contains(&refusal(&described("memory")).await, &["plugin exceeded limit `memory_bytes` in `describe`"]);
+        assert_contains(
+            &refusal(&described("memory")).await,
+            &["plugin exceeded limit `memory_bytes` in `describe`"],
+        );
     }
 
     #[tokio::test]
@@ -157,10 +176,18 @@ mod an_installed_plugin {
         assert_eq!(manifest.size_bytes, MISBEHAVING.len() as u64);
         assert_eq!(manifest.digest.len(), 64);
         assert_eq!(manifest.subject_kinds, ["person", "group"]);
-        let slots: Vec<_> = manifest.slots.iter().map(|slot| (slot.name.as_str(), slot.kind.as_str())).collect();
-        assert_eq!(slots, [("web", "http"), ("another-web", "http"), ("folder", "files"), ("another-folder", "files")]);
+        let slots: Vec<_> =
+            manifest.slots.iter().map(|slot| (slot.name.as_str(), slot.kind.as_str())).collect();
+        assert_eq!(
+            slots,
+            [("web", "http"), ("another-web", "http"), ("folder", "files"), ("another-folder", "files")]
+        );
         assert_eq!(manifest.slots[0].operations, ["GET", "PUT", "POST"]);
-        assert!(manifest.imports.iter().any(|import| import.support == Support::Denied), "{:?}", manifest.imports);
+        assert!(
+            manifest.imports.iter().any(|import| import.support == Support::Denied),
+            "{:?}",
+            manifest.imports
+        );
         assert!(manifest.configuration_schema["properties"]["provision"].is_object());
         assert!(manifest.installed.is_some());
         assert_eq!(host.host.catalog.list().await.unwrap(), [manifest]);
@@ -220,7 +247,9 @@ mod an_installed_plugin {
         let host = TestHost::start().await;
         host.misbehaving_target("directory", json!([])).await;
         host.misbehaving_filter("marks", json!({"do": "mark", "name": "m"})).await;
-        for (name, user) in [("misbehaving", "target physics/directory"), ("misbehaving-filter", "filter physics/marks")] {
+        for (name, user) in
+            [("misbehaving", "target physics/directory"), ("misbehaving-filter", "filter physics/marks")]
+        {
             let manifest = host.host.catalog.find(name).await.unwrap();
             let error = host.host.catalog.remove(&manifest.digest).await.unwrap_err().to_string();
             assert_contains(&error, &["in use by", user, "remove them first"]);

@@ -18,11 +18,16 @@ mod what_the_plugin_says {
 
     #[tokio::test]
     async fn applied_comes_with_identifiers_and_history() {
-        let end = call(json!({"do": "finish", "outcome": "applied", "identifiers": ["42"], "lines": 2, "characters": 3}));
+        let end = call(
+            json!({"do": "finish", "outcome": "applied", "identifiers": ["42"], "lines": 2, "characters": 3}),
+        );
         let Ok(Ok(Outcome::Applied(applied))) = end.provision().await.result else { panic!("not applied") };
         assert_eq!(
             applied.identifiers,
-            [WrittenIdentifier { identifier: "42".to_owned(), identifier_type: "provisioningtarget".to_owned() }]
+            [WrittenIdentifier {
+                identifier: "42".to_owned(),
+                identifier_type: "provisioningtarget".to_owned()
+            }]
         );
         assert_eq!(applied.history, ["xxx", "xxx"]);
     }
@@ -32,7 +37,10 @@ mod what_the_plugin_says {
         let other = Extension { name: "example.org/postponed".to_owned(), json: "7".to_owned() };
         for (finish, expected) in [
             (json!({"do": "finish", "outcome": "unchanged"}), Outcome::Unchanged),
-            (json!({"do": "finish", "outcome": "skipped", "reason": "no uid"}), Outcome::Skipped("no uid".to_owned())),
+            (
+                json!({"do": "finish", "outcome": "skipped", "reason": "no uid"}),
+                Outcome::Skipped("no uid".to_owned()),
+            ),
             (
                 json!({"do": "finish", "outcome": "other", "name": "example.org/postponed", "json": "7"}),
                 Outcome::Other(other),
@@ -52,7 +60,10 @@ mod what_the_plugin_says {
         let passing = |retry_after_seconds| PassingFailure { message: text(), retry_after_seconds };
         for (fail, expected) in [
             (json!({"failure": "transient", "message": "why"}), Failure::Transient(passing(None))),
-            (json!({"failure": "transient", "message": "why", "retry-after": 5}), Failure::Transient(passing(Some(5)))),
+            (
+                json!({"failure": "transient", "message": "why", "retry-after": 5}),
+                Failure::Transient(passing(Some(5))),
+            ),
             (
                 json!({"failure": "rate-limited", "message": "why", "retry-after": 60}),
                 Failure::RateLimited(passing(Some(60))),
@@ -81,7 +92,9 @@ mod what_the_plugin_says {
         let note = || call(json!({"do": "report"}));
         assert_eq!(history(note().check().await), ["target under-test of physics, slots "]);
         assert_eq!(history(note().prepare().await), ["target under-test of physics, slots "]);
-        let Ok(Ok(Inspection::Different(lines))) = note().inspect().await.result else { panic!("not inspected") };
+        let Ok(Ok(Inspection::Different(lines))) = note().inspect().await.result else {
+            panic!("not inspected")
+        };
         assert_eq!(lines, ["target under-test of physics, slots "]);
     }
 }
@@ -208,7 +221,10 @@ mod limits {
 
     #[tokio::test]
     async fn a_plugin_that_sleeps_misses_its_deadline() {
-        let end = call(json!({"do": "sleep", "milliseconds": 3_600_000})).limit("deadline_ms", 200).provision().await;
+        let end = call(json!({"do": "sleep", "milliseconds": 3_600_000}))
+            .limit("deadline_ms", 200)
+            .provision()
+            .await;
         assert_eq!(*fault(&end), Fault::Deadline { export: "provision", limit_ms: 200 });
     }
 
@@ -233,7 +249,9 @@ mod limits {
         assert!(end.memory_bytes <= limit, "{}", end.memory_bytes);
         assert_eq!(
             fault(&end).to_string(),
-            format!("plugin exceeded limit `memory_bytes` in `provision`: limit is {limit}, asked for {requested}")
+            format!(
+                "plugin exceeded limit `memory_bytes` in `provision`: limit is {limit}, asked for {requested}"
+            )
         );
         requested
     }
@@ -264,26 +282,34 @@ mod limits {
 
     #[tokio::test]
     async fn tables_are_limited() {
-        let end = call(json!({"do": "finish", "outcome": "unchanged"})).limit("table_elements", 2).provision().await;
-        let Fault::MemoryLimit { name: LimitName::TableElements, limit: 2, requested, .. } = *fault(&end) else {
+        let end = call(json!({"do": "finish", "outcome": "unchanged"}))
+            .limit("table_elements", 2)
+            .provision()
+            .await;
+        let Fault::MemoryLimit { name: LimitName::TableElements, limit: 2, requested, .. } = *fault(&end)
+        else {
             panic!("no table limit: {:?}", end.result.err())
         };
         assert_eq!(
             fault(&end).to_string(),
-            format!("plugin exceeded limit `table_elements` in `provision`: limit is 2, asked for {requested}")
+            format!(
+                "plugin exceeded limit `table_elements` in `provision`: limit is 2, asked for {requested}"
+            )
         );
     }
 
     #[tokio::test]
     async fn instances_are_limited() {
-        let end = call(json!({"do": "finish", "outcome": "unchanged"})).limit("instances", 1).provision().await;
+        let end =
+            call(json!({"do": "finish", "outcome": "unchanged"})).limit("instances", 1).provision().await;
         let text = fault(&end).to_string();
         assert!(text.starts_with("plugin exceeded limit `instances` in `provision`: limit is 1"), "{text}");
     }
 
     #[tokio::test]
     async fn log_lines_beyond_the_limit_are_dropped_and_counted() {
-        let end = call(json!({"do": "log", "message": "x".repeat(996), "times": 100})).limit("log_bytes", 10_000);
+        let end =
+            call(json!({"do": "log", "message": "x".repeat(996), "times": 100})).limit("log_bytes", 10_000);
         let end = end.provision().await;
         assert_eq!((end.transcript.log.len(), end.transcript.log_lines_left_out), (10, 90));
         assert_eq!(end.transcript.log[0].level, "info");
@@ -292,7 +318,8 @@ mod limits {
 
     #[tokio::test]
     async fn the_number_of_effects_is_limited() {
-        let end = call(json!({"do": "state", "operation": "get", "key": "k", "times": 1001})).state(Stored::default());
+        let end = call(json!({"do": "state", "operation": "get", "key": "k", "times": 1001}))
+            .state(Stored::default());
         let end = end.provision().await;
         assert_eq!(
             fault(&end).to_string(),
@@ -303,7 +330,8 @@ mod limits {
 
     #[tokio::test]
     async fn a_thousand_effects_are_within_the_limit() {
-        let end = call(json!({"do": "state", "operation": "get", "key": "k", "times": 1000})).state(Stored::default());
+        let end = call(json!({"do": "state", "operation": "get", "key": "k", "times": 1000}))
+            .state(Stored::default());
         let end = end.provision().await;
         assert_eq!(end.effects, 1000);
         assert_eq!(history(end).len(), 1000);
@@ -327,7 +355,10 @@ mod limits {
         let write = json!({"do": "file", "operation": "write", "path": "f", "bytes": 50 << 20});
         let end = call(write).folder("folder", folder.path(), &[]).provision().await;
         let text = fault(&end).to_string();
-        assert!(text.starts_with("plugin exceeded limit `bytes_out` in `provision`: limit is 16777216"), "{text}");
+        assert!(
+            text.starts_with("plugin exceeded limit `bytes_out` in `provision`: limit is 16777216"),
+            "{text}"
+        );
         assert!(!folder.path().join("f").exists());
     }
 
@@ -361,7 +392,12 @@ mod limits {
         assert!(size < 8_000, "{size}");
         let kept = end.transcript.effects.len() as u64;
         assert_eq!(kept + end.transcript.effects_left_out, 50);
-        assert!(end.transcript.effects[kept as usize - 1].request["value"].as_str().unwrap().contains("bytes more"));
+        assert!(
+            end.transcript.effects[kept as usize - 1].request["value"]
+                .as_str()
+                .unwrap()
+                .contains("bytes more")
+        );
     }
 
     #[tokio::test]
@@ -448,13 +484,11 @@ mod state {
 
     #[tokio::test]
     async fn a_store_that_fails_is_the_fault_of_the_host() {
-        let end = call(json!({"do": "state", "operation": "get", "key": "k"})).state(Unreadable).provision().await;
+        let end =
+            call(json!({"do": "state", "operation": "get", "key": "k"})).state(Unreadable).provision().await;
         assert_eq!(
             *fault(&end),
-            Fault::Host {
-                export: "provision",
-                message: "state of the plugin: the disk is gone".to_owned()
-            }
+            Fault::Host { export: "provision", message: "state of the plugin: the disk is gone".to_owned() }
         );
     }
 }

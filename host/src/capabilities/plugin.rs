@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use wasmtime::component::InstancePre;
 
 use super::contract::Filtered;
@@ -9,8 +10,8 @@ use super::contract::data_filter::{DataFilter, DataFilterPre};
 use super::contract::provisioner::{Provisioner, ProvisionerPre};
 use super::contract::records::Subject;
 use super::contract::types::{Context, Description, Failure, Inspection as Held, Invocation, Outcome};
-use super::{CallState, link};
-use crate::sandbox::{Call, CallEnd, Inspection, Refused, Sandbox, Settings, World};
+use super::{CallState, Grants, Surroundings, link};
+use crate::sandbox::{Call, CallEnd, Inspection, Limits, Refused, Sandbox, Settings, World};
 
 /// Loads plugins and calls them.
 #[derive(Clone)]
@@ -77,7 +78,27 @@ impl PluginHost {
             World::Provisioner => Exports::Provisioner(ProvisionerPre::new(instance.clone()).map_err(unfit)?),
             World::DataFilter => Exports::DataFilter(DataFilterPre::new(instance.clone()).map_err(unfit)?),
         };
-        Ok(Plugin { inspection: loaded.inspection, instance, exports })
+        let plugin = Plugin { inspection: loaded.inspection, instance, exports };
+        match self.mismatch(&plugin).await {
+            Some(error) => Err(unfit(error)),
+            None => Ok(plugin),
+        }
+    }
+
+    /// How the exports differ from those of the contract in their types. They are compared with an instance only.
+    async fn mismatch(&self, plugin: &Plugin) -> Option<wasmtime::Error> {
+        let surroundings =
+            Surroundings { limits: Limits::default(), seed: [0; 32], time: Timestamp::UNIX_EPOCH };
+        let call = Call { export: "instantiate", state: CallState::new(surroundings, Grants::default()) };
+        let end = self.sandbox.call(&plugin.instance, call, async |store| {
+            let instance = plugin.instance.instantiate_async(&mut *store).await?;
+            Ok(match &plugin.exports {
+                Exports::Provisioner(_) => Provisioner::new(&mut *store, &instance).err(),
+                Exports::DataFilter(_) => DataFilter::new(&mut *store, &instance).err(),
+            })
+        });
+        // No instance is a matter of limits, for the call that meets it.
+        end.await.result.ok().flatten()
     }
 
     /// Removes what was compiled of a component.

@@ -44,6 +44,12 @@ impl Work {
         let Invocation { id, target, subject, action, change, cause, attempt, .. } = invocation;
         Self { co, id, target, subject, action, change, cause, attempt: attempt + 1 }
     }
+
+    /// Work that a process before this one may have begun.
+    fn of_interrupted(pending: PendingInvocation) -> Self {
+        let work = Self::of_store(pending);
+        Self { attempt: work.attempt + 1, ..work }
+    }
 }
 
 /// The work of one subject, in order; a lane has a task while it is not empty.
@@ -103,7 +109,7 @@ impl Dispatcher {
                 .store
                 .write(move |transaction| Box::pin(async move { transaction.begin_attempt(&ids).await }))
                 .await?;
-            self.submit(page.into_iter().map(Work::of_store));
+            self.submit(page.into_iter().map(Work::of_interrupted));
         }
     }
 

@@ -59,18 +59,17 @@ fn outgoing_request(request: &Request<'_>) -> Result<OutgoingRequest, Failure> {
         })?;
     }
     let outgoing = OutgoingRequest::new(headers);
+    // A request has a path, whatever the URL has.
     let path_with_query = match path_with_query {
-        query if query.starts_with('?') => format!("/{query}"),
-        path => path.to_owned(),
+        path if path.starts_with('/') => path.to_owned(),
+        query => format!("/{query}"),
     };
     outgoing
         .set_method(&method(request.method()))
         .and_then(|()| outgoing.set_scheme(Some(&self::scheme(scheme))))
         .and_then(|()| outgoing.set_authority(Some(authority)))
         .and_then(|()| {
-            outgoing.set_path_with_query(
-                Some(&path_with_query).filter(|path| !path.is_empty()).map(String::as_str),
-            )
+            outgoing.set_path_with_query(Some(&path_with_query))
         })
         .map_err(|()| Failure::permanent(format!("{}: not a valid method or URL", request.line())))?;
     Ok(outgoing)

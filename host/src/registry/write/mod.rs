@@ -9,7 +9,7 @@ use super::history::Operation;
 use super::record::{Collaboration, Membership, Record, RecordKind, SubjectKey};
 use super::validate::{InvalidRecord, validate_collaboration};
 use crate::provisioning::PlannedInvocation;
-use crate::store::{Store, StoreError, Transaction};
+use crate::store::{Store, StoreError};
 use batch::Batch;
 use request::{Needs, Step};
 
@@ -198,21 +198,6 @@ impl Registry {
             })
             .await
     }
-}
-
-/// [`Registry::update`] inside a transaction of the caller, for what must be committed together with something else.
-pub async fn update_within(
-    transaction: &mut Transaction<'_>,
-    co: &str,
-    key: SubjectKey,
-    change: impl FnOnce(Record) -> Result<Record, WriteError> + Send + 'static,
-    options: &WriteOptions,
-) -> Result<Written, WriteError> {
-    let step = Step::Change { key, change: Box::new(change) };
-    let needs = Needs::of(std::iter::once(&step));
-    let mut batch = Batch::load(transaction, co, needs, options.clone(), true).await?;
-    batch.apply(Ok(step)).await?;
-    only(batch.finish().await?)
 }
 
 /// The result of the only step.

@@ -168,7 +168,9 @@ impl State {
             }),
             StateOperation::Set => state.set(&self.key, value.as_bytes()).map(|()| "done".to_owned()),
             StateOperation::Delete => state.delete(&self.key).map(|()| "done".to_owned()),
-            StateOperation::Keys => state.keys(&self.key).collect::<Result<Vec<_>, _>>().map(|keys| keys.join(" ")),
+            StateOperation::Keys => {
+                state.keys(&self.key).collect::<Result<Vec<_>, _>>().map(|keys| keys.join(" "))
+            }
         }
     }
 }

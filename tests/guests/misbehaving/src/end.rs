@@ -21,8 +21,13 @@ pub(crate) enum Finish {
         characters: usize,
     },
     Unchanged,
-    Skipped { reason: String },
-    Other { name: String, json: String },
+    Skipped {
+        reason: String,
+    },
+    Other {
+        name: String,
+        json: String,
+    },
 }
 
 /// How a call fails.
@@ -53,7 +58,9 @@ impl Finish {
             }
             Self::Unchanged => Outcome::Unchanged,
             Self::Skipped { reason } => Outcome::skipped(reason),
-            Self::Other { name, json } => Outcome::Other(Extension { name: name.clone(), json: json.clone() }),
+            Self::Other { name, json } => {
+                Outcome::Other(Extension { name: name.clone(), json: json.clone() })
+            }
         }
     }
 }
@@ -76,7 +83,9 @@ impl Fail {
             Self::InvalidData { message, location } => placed(Failure::invalid_data(message), location),
             Self::Conflict { message } => Failure::conflict(message),
             Self::Permanent { message } => Failure::permanent(message),
-            Self::Other { name, json } => Failure::Other(Extension { name: name.clone(), json: json.clone() }),
+            Self::Other { name, json } => {
+                Failure::Other(Extension { name: name.clone(), json: json.clone() })
+            }
         }
     }
 }

@@ -7,7 +7,9 @@ mod end;
 mod observe;
 
 use provender_sdk::records::{Subject, SubjectKind};
-use provender_sdk::{Applied, Context, Description, Failure, Inspection, Invocation, Outcome, Provisioner, Slot};
+use provender_sdk::{
+    Applied, Context, Description, Failure, Inspection, Invocation, Outcome, Provisioner, Slot,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -35,20 +37,35 @@ enum Step {
     /// Calls itself without end.
     Recurse,
     /// Takes memory, in pieces of a size, and uses it.
-    Allocate { bytes: usize, piece: usize },
-    Panic { message: String },
+    Allocate {
+        bytes: usize,
+        piece: usize,
+    },
+    Panic {
+        message: String,
+    },
     Abort,
-    Exit { status: i32 },
+    Exit {
+        status: i32,
+    },
     DivideByZero,
     IndexOutOfBounds,
     /// Writes to an address that the memory does not have.
     WildPointer,
     /// Waits for a clock.
-    Sleep { milliseconds: u64 },
+    Sleep {
+        milliseconds: u64,
+    },
     /// Writes to standard error.
-    Stderr { text: String, times: usize },
+    Stderr {
+        text: String,
+        times: usize,
+    },
     /// Writes lines to the log.
-    Log { message: String, times: usize },
+    Log {
+        message: String,
+        times: usize,
+    },
     /// Makes requests.
     Request(effects::Request),
     /// Works with files.
@@ -56,7 +73,10 @@ enum Step {
     /// Works with the state.
     State(effects::State),
     /// Looks up records, again and again.
-    LookUp { group: String, times: usize },
+    LookUp {
+        group: String,
+        times: usize,
+    },
     /// Ends the call well.
     Finish(end::Finish),
     /// Ends the call by a failure.
@@ -74,7 +94,10 @@ impl Provisioner for Misbehaving {
         .slots(&[
             Slot::http("web").summary("makes requests").operations(&["GET", "PUT", "POST"]).optional(),
             Slot::http("another-web").summary("makes requests of any kind").optional(),
-            Slot::files("folder").summary("reads and writes").operations(&["append", "read", "write", "list"]).optional(),
+            Slot::files("folder")
+                .summary("reads and writes")
+                .operations(&["append", "read", "write", "list"])
+                .optional(),
             Slot::files("another-folder").summary("does anything").optional(),
         ]);
 
@@ -131,7 +154,9 @@ fn take(
             Step::DivideByZero => notes.push(crash::divide(1, 0).to_string()),
             Step::IndexOutOfBounds => notes.push(crash::index(&[1, 2, 3], 3).to_string()),
             Step::WildPointer => crash::write_to_nowhere(),
-            Step::Sleep { milliseconds } => std::thread::sleep(std::time::Duration::from_millis(*milliseconds)),
+            Step::Sleep { milliseconds } => {
+                std::thread::sleep(std::time::Duration::from_millis(*milliseconds))
+            }
             Step::Stderr { text, times } => (0..*times).for_each(|_| eprint!("{text}")),
             Step::Log { message, times } => (0..*times).for_each(|_| provender_sdk::log::info(message, &[])),
             Step::Request(request) => request.make(context, notes),

@@ -24,7 +24,10 @@ pub(crate) fn report(
         Subject::Person(person) => {
             notes.push(format!("person {}", person.metadata.id));
             for membership in &person.memberships {
-                notes.push(format!("in group {} named {}", membership.group.metadata.id, membership.group.name));
+                notes.push(format!(
+                    "in group {} named {}",
+                    membership.group.metadata.id, membership.group.name
+                ));
             }
             for identifier in &person.identifiers {
                 notes.push(format!("identifier {}", identifier.identifier));

@@ -3,7 +3,7 @@ use crate::provisioning::Action::{Added, Deleted, EnteredGracePeriod, Updated};
 use crate::registry::history::Operation;
 use crate::registry::record::{EmailList, Service, Status};
 use crate::registry::validate::InvalidRecord;
-use crate::registry::write::{WriteError, update_within};
+use crate::registry::write::WriteError;
 
 #[tokio::test]
 async fn a_new_record_is_stored_noted_and_planned() {
@@ -131,25 +131,6 @@ async fn a_record_is_changed_where_it_is() {
     );
     assert_eq!([one.unwrap().operation, other.unwrap().operation], [Some(Operation::Updated); 2]);
     assert_eq!(scene.person("p1").await.unwrap().identifiers.len(), 2, "neither change is lost");
-}
-
-#[tokio::test]
-async fn a_change_can_be_part_of_a_transaction_of_the_caller() {
-    let scene = Scene::new().await;
-    scene.put(person("p1")).await;
-    let write = |commit: bool| {
-        scene.store.write(move |transaction| {
-            Box::pin(async move {
-                let suspend = |_| Ok(Person { status: Status::Suspended, ..person("p1") }.into());
-                let written = update_within(transaction, CO, person_key("p1"), suspend, &options()).await?;
-                if commit { Ok(written) } else { Err(WriteError::UnknownCollaboration(String::new())) }
-            })
-        })
-    };
-    assert!(write(false).await.is_err());
-    assert_eq!(scene.person("p1").await.unwrap().status, Status::Active);
-    assert_eq!(write(true).await.unwrap().change, Some(2));
-    assert_eq!(scene.person("p1").await.unwrap().status, Status::Suspended);
 }
 
 #[tokio::test]
