@@ -28,27 +28,39 @@ pub struct Host {
     pub administration: Administration,
     pub pipeline: Pipeline,
     /// Held while this process runs what is planned.
-    executor: Option<Arc<Mutex<ExecutorLock>>>,
+    executor: Arc<Mutex<Option<ExecutorLock>>>,
 }
 
 /// How long running calls may take to end when the host stops.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// How often this process makes sure that it still is the executor.
-const WATCH_INTERVAL: Duration = Duration::from_secs(5);
+/// How often this process tries to become the executor, or makes sure that it still is.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often old invocations are removed, and how many at once.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(600);
 const PRUNE_PAGE: u32 = 1_000;
 
 impl Host {
-    /// Opens the store, becomes the process that executes unless there is one, and takes up unfinished work.
+    /// Opens a host that runs what is planned, as soon as no other process does: also what was left unfinished.
     pub async fn start(configuration: Configuration) -> anyhow::Result<Arc<Self>> {
+        let host = Self::open(configuration).await?;
+        become_executor(&host.store, &host.executor, &host.pipeline).await?;
+        tokio::spawn(stay_executor(
+            host.store.clone(),
+            Arc::downgrade(&host.executor),
+            host.pipeline.clone(),
+        ));
+        tokio::spawn(prune(host.store.clone(), host.configuration.retention.keep_invocations_days));
+        Ok(host)
+    }
+
+    /// Opens a host that runs nothing of what is planned.
+    pub async fn open(configuration: Configuration) -> anyhow::Result<Arc<Self>> {
         configuration.create_data_directory()?;
         let key = Arc::new(secret_key(&configuration)?);
         let limits = configuration.limits().context("configuration `limits`")?;
         let store = Store::open(&configuration.database_url()).await?;
-        let executor = store.try_lock_executor().await?.map(|lock| Arc::new(Mutex::new(lock)));
         let plugins = PluginHost::start(&Settings {
             cache_directory: configuration.data_directory.join("compiled"),
             // A key of its own, so that the secret key serves one purpose only.
@@ -59,7 +71,7 @@ impl Host {
         .map_err(|error| anyhow::anyhow!("sandbox: {error:#}"))?;
         let catalog = Catalog::new(store.clone(), plugins.clone(), limits.clone());
         let administration = Administration::new(store.clone(), catalog.clone(), limits.clone(), key);
-        let parts = Parts {
+        let pipeline = Pipeline::new(Parts {
             store: store.clone(),
             catalog: catalog.clone(),
             administration: administration.clone(),
@@ -68,29 +80,15 @@ impl Host {
             syslog: Syslog::open(&configuration.syslog),
             concurrency: configuration.sandbox.concurrency,
             runtimes: RuntimeCache::default(),
-        };
-        let pipeline = Pipeline::start(parts, executor.is_some());
+        });
         let registry = Registry::new(store.clone());
-        let host =
-            Arc::new(Self { configuration, store, registry, catalog, administration, pipeline, executor });
-        host.take_up().await?;
-        Ok(host)
-    }
-
-    async fn take_up(&self) -> anyhow::Result<()> {
-        let Some(executor) = &self.executor else { return Ok(()) };
-        let resumed = self.pipeline.resume().await?;
-        if resumed > 0 {
-            tracing::info!(invocations = resumed, "unfinished work taken up");
-        }
-        tokio::spawn(watch(Arc::downgrade(executor), self.pipeline.clone()));
-        tokio::spawn(prune(self.store.clone(), self.configuration.retention.keep_invocations_days));
-        Ok(())
+        let executor = Arc::default();
+        Ok(Arc::new(Self { configuration, store, registry, catalog, administration, pipeline, executor }))
     }
 
     /// Whether this process runs what is planned; otherwise another one does, and this one waits for it.
     pub fn executes(&self) -> bool {
-        self.executor.is_some()
+        self.pipeline.executes()
     }
 
     /// Lets running calls end, and closes the store. What is planned stays there.
@@ -100,15 +98,45 @@ impl Host {
     }
 }
 
-/// Stops running what is planned when the right to do so is lost: another process may have it by then.
-async fn watch(executor: Weak<Mutex<ExecutorLock>>, pipeline: Pipeline) {
+/// Takes the right to run what is planned, unless another process has it.
+async fn become_executor(
+    store: &Store,
+    executor: &Mutex<Option<ExecutorLock>>,
+    pipeline: &Pipeline,
+) -> Result<(), StoreError> {
+    let mut held = executor.lock().await;
+    *held = store.try_lock_executor().await?;
+    if held.is_some() {
+        let resumed = pipeline.execute().await?;
+        if resumed > 0 {
+            tracing::info!(invocations = resumed, "unfinished work taken up");
+        }
+    }
+    Ok(())
+}
+
+/// Becomes the executor when the process that is ends. Stops running what is planned when the right to do so is lost:
+/// another process may have it by then.
+async fn stay_executor(store: Store, executor: Weak<Mutex<Option<ExecutorLock>>>, pipeline: Pipeline) {
     loop {
         tokio::time::sleep(WATCH_INTERVAL).await;
         let Some(executor) = executor.upgrade() else { return };
-        if let Err(error) = executor.lock().await.check().await {
-            tracing::error!(%error, "executor lock lost; this process provisions no more, start it again");
-            pipeline.stop(GRACE).await;
-            return;
+        let kept = match executor.lock().await.as_mut() {
+            Some(lock) => Some(lock.check().await),
+            None => None,
+        };
+        match kept {
+            Some(Ok(())) => {}
+            Some(Err(error)) => {
+                tracing::error!(%error, "executor lock lost; this process provisions no more, start it again");
+                pipeline.stop(GRACE).await;
+                return;
+            }
+            None => match become_executor(&store, &executor, &pipeline).await {
+                Ok(()) => {}
+                Err(StoreError::Closed) => return,
+                Err(error) => tracing::error!(%error, "executor lock cannot be taken"),
+            },
         }
     }
 }

@@ -101,7 +101,7 @@ CREATE TABLE invocations (
     action TEXT NOT NULL,                   -- why: added, updated, deleted, ...
     change BIGINT,                          -- sequence of the change it follows from; NULL for a request
     cause TEXT,                             -- the person whose membership caused the provisioning of a group
-    attempt BIGINT NOT NULL DEFAULT 0,      -- runs begun so far
+    attempt BIGINT NOT NULL DEFAULT 0,      -- runs so far: those that were cut off, and the one that ended
     planned BIGINT NOT NULL,
     finished BIGINT,                        -- NULL until the outcome is committed
     failed BIGINT NOT NULL DEFAULT 0,       -- whether the outcome is a failure
@@ -161,6 +161,6 @@ CREATE TABLE api_keys (
 
 -- How often the targets, filters, servers and email lists of a collaboration, or itself, changed.
 CREATE TABLE configuration_generations (
-    co TEXT NOT NULL PRIMARY KEY,
+    co TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     generation BIGINT NOT NULL
 );

@@ -100,7 +100,7 @@ CREATE TABLE invocations (
     action TEXT NOT NULL,                   -- why: added, updated, deleted, ...
     change INTEGER,                         -- sequence of the change it follows from; NULL for a request
     cause TEXT,                             -- the person whose membership caused the provisioning of a group
-    attempt INTEGER NOT NULL DEFAULT 0,     -- runs begun so far
+    attempt INTEGER NOT NULL DEFAULT 0,     -- runs so far: those that were cut off, and the one that ended
     planned INTEGER NOT NULL,
     finished INTEGER,                       -- NULL until the outcome is committed
     failed INTEGER NOT NULL DEFAULT 0,      -- whether the outcome is a failure
@@ -163,6 +163,7 @@ CREATE TABLE configuration_generations (
     co TEXT NOT NULL PRIMARY KEY,
     generation INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
 -- What the query planner is to believe of the sizes: a table's rows, then the rows that share the first column of the
 -- index, the first two, and so on. Without it the planner takes a collaboration for a handful of rows and reads all of
 -- its memberships to find those of one person.

@@ -45,9 +45,16 @@ mod automatic_mode {
         assert!(invocation.usage.fuel > 0 && invocation.usage.effects == 1, "{:?}", invocation.usage);
 
         let [line] = &lines(&log)[..] else { panic!("one line") };
-        assert_eq!((&line["action"], &line["document"]["metadata"]["id"]), (&json!("added"), &json!("anna")), "{line}");
+        assert_eq!(
+            (&line["action"], &line["document"]["metadata"]["id"]),
+            (&json!("added"), &json!("anna")),
+            "{line}"
+        );
         let transcript = host.transcript(invocation).await;
-        assert_eq!((&transcript[0]["step"], &transcript[0]["plugin"]), (&json!("provisioner"), &json!("changelog")));
+        assert_eq!(
+            (&transcript[0]["step"], &transcript[0]["plugin"]),
+            (&json!("provisioner"), &json!("changelog"))
+        );
         assert_eq!(transcript[0]["effects"][0]["operation"], "append");
     }
 
@@ -88,14 +95,25 @@ mod automatic_mode {
     async fn targets_are_called_in_ascending_order() {
         let receiver = Receiver::start().await;
         let host = TestHost::start().await;
-        host.server("web", json!({"kind": "http", "base_url": receiver.url(), "allow_private_addresses": true})).await;
+        host.server(
+            "web",
+            json!({"kind": "http", "base_url": receiver.url(), "allow_private_addresses": true}),
+        )
+        .await;
         for (id, order) in [("late", 30), ("early", 10), ("middle", 20)] {
             let settings = json!({"order": order, "slots": {"web": "web"}});
-            host.misbehaving_target_with(id, json!([{"do": "request", "slot": "web", "url": format!("/{id}")}]), settings)
-                .await;
+            host.misbehaving_target_with(
+                id,
+                json!([{"do": "request", "slot": "web", "url": format!("/{id}")}]),
+                settings,
+            )
+            .await;
         }
         let done = host.put(person_key("anna"), person("anna")).await;
-        assert_eq!(done.iter().map(|done| done.target.as_str()).collect::<Vec<_>>(), ["early", "middle", "late"]);
+        assert_eq!(
+            done.iter().map(|done| done.target.as_str()).collect::<Vec<_>>(),
+            ["early", "middle", "late"]
+        );
         let paths: Vec<_> = receiver.received().into_iter().map(|request| request.path).collect();
         assert_eq!(paths, ["/early", "/middle", "/late"]);
     }
@@ -104,7 +122,12 @@ mod automatic_mode {
     async fn a_target_that_fails_harms_no_other() {
         let host = TestHost::start().await;
         host.misbehaving_target("crashes", json!([{"do": "panic", "message": "boom"}])).await;
-        host.misbehaving_target_with("loops", json!([{"do": "loop"}]), json!({"limits": {"fuel": 10_000_000}})).await;
+        host.misbehaving_target_with(
+            "loops",
+            json!([{"do": "loop"}]),
+            json!({"limits": {"fuel": 10_000_000}}),
+        )
+        .await;
         host.misbehaving_target("works", json!([])).await;
         let done = host.put(person_key("anna"), person("anna")).await;
         assert_eq!(failed(done[0].outcome.as_ref()).0, FailureClass::Trap);
@@ -134,7 +157,10 @@ mod automatic_mode {
         let done = host.put(person_key("anna"), person("anna")).await;
         let (class, message) = failed(done[0].outcome.as_ref());
         assert_eq!(class, FailureClass::Configuration, "{message}");
-        assert!(message.contains("target `broken` cannot be called") && message.contains("misbehaving"), "{message}");
+        assert!(
+            message.contains("target `broken` cannot be called") && message.contains("misbehaving"),
+            "{message}"
+        );
         assert_eq!(done[1].outcome, Some(InvocationOutcome::Applied { history: Vec::new() }));
     }
 
@@ -142,13 +168,18 @@ mod automatic_mode {
     async fn subjects_go_beside_each_other_and_each_in_its_own_order() {
         let receiver = Receiver::start().await;
         let host = TestHost::start().await;
-        host.server("web", json!({"kind": "http", "base_url": receiver.url(), "allow_private_addresses": true})).await;
+        host.server(
+            "web",
+            json!({"kind": "http", "base_url": receiver.url(), "allow_private_addresses": true}),
+        )
+        .await;
         let request = json!([{"do": "request", "slot": "web", "url": "/x"}]);
         host.misbehaving_target_with("t", request, json!({"slots": {"web": "web"}})).await;
         receiver.hold();
         let mut planned = Vec::new();
         for (id, given) in [("anna", "1"), ("anna", "2"), ("bob", "1")] {
-            let written = host.host.registry.put(CO, person_key(id), named(id, given), &by_test()).await.unwrap();
+            let written =
+                host.host.registry.put(CO, person_key(id), named(id, given), &by_test()).await.unwrap();
             host.host.pipeline.submit(CO, &written.planned);
             planned.extend(written.planned.into_iter().map(|planned| planned.id));
         }
@@ -322,7 +353,11 @@ mod what_is_provisioned {
     async fn a_retry_reads_the_record_of_the_moment() {
         let receiver = Receiver::start().await;
         let host = TestHost::start().await;
-        host.server("web", json!({"kind": "http", "base_url": receiver.url(), "allow_private_addresses": true})).await;
+        host.server(
+            "web",
+            json!({"kind": "http", "base_url": receiver.url(), "allow_private_addresses": true}),
+        )
+        .await;
         let steps = json!([{"do": "request", "slot": "web", "url": "/x"}, {"do": "report"}]);
         host.misbehaving_target_with("t", steps, json!({"slots": {"web": "web"}})).await;
         receiver.hold();
@@ -330,7 +365,8 @@ mod what_is_provisioned {
         for name in ["One", "Two"] {
             let Record::Group(mut record) = group("g") else { panic!("a group") };
             record.name = name.to_owned();
-            let written = host.host.registry.put(CO, group_key("g"), Record::Group(record), &by_test()).await.unwrap();
+            let written =
+                host.host.registry.put(CO, group_key("g"), Record::Group(record), &by_test()).await.unwrap();
             host.host.pipeline.submit(CO, &written.planned);
             ids.extend(written.planned.iter().map(|planned| planned.id));
         }
@@ -370,10 +406,17 @@ mod provisioned_services {
 
         host.put(anna.clone(), person("anna")).await;
         let service = host.service("t", &anna).await.unwrap();
-        assert_eq!((service.status, service.failed, service.message), (ServiceStatus::Provisioned, None, None));
+        assert_eq!(
+            (service.status, service.failed, service.message),
+            (ServiceStatus::Provisioned, None, None)
+        );
         let first = service.provisioned.unwrap();
 
-        host.misbehaving_target("t", json!([{"do": "fail", "failure": "conflict", "message": "uid is taken"}])).await;
+        host.misbehaving_target(
+            "t",
+            json!([{"do": "fail", "failure": "conflict", "message": "uid is taken"}]),
+        )
+        .await;
         host.put(anna.clone(), named("anna", "Anne")).await;
         let service = host.service("t", &anna).await.unwrap();
         assert_eq!(service.status, ServiceStatus::Failed, "never provisioned while an error is newer");
@@ -385,7 +428,10 @@ mod provisioned_services {
         host.misbehaving_target("t", json!([{"do": "finish", "outcome": "unchanged"}])).await;
         host.put(anna.clone(), named("anna", "Anna")).await;
         let service = host.service("t", &anna).await.unwrap();
-        assert_eq!((service.status, service.failed, service.message), (ServiceStatus::Provisioned, None, None));
+        assert_eq!(
+            (service.status, service.failed, service.message),
+            (ServiceStatus::Provisioned, None, None)
+        );
         assert!(service.provisioned.unwrap() > first);
 
         host.delete(&anna).await;
@@ -401,7 +447,10 @@ mod provisioned_services {
         host.misbehaving_target("t", json!([{"do": "panic", "message": "boom"}])).await;
         host.delete(&anna).await;
         let service = host.service("t", &anna).await.unwrap();
-        assert_eq!((service.status, service.failure_class), (ServiceStatus::Failed, Some(FailureClass::Trap)));
+        assert_eq!(
+            (service.status, service.failure_class),
+            (ServiceStatus::Failed, Some(FailureClass::Trap))
+        );
         assert_eq!(service.removed, None);
     }
 
@@ -420,7 +469,11 @@ mod provisioned_services {
             (fail("invalid-data"), json!({}), FailureClass::InvalidData),
             (fail("conflict"), json!({}), FailureClass::Conflict),
             (fail("permanent"), json!({}), FailureClass::Permanent),
-            (json!([{"do": "fail", "failure": "other", "name": "x", "json": "1"}]), json!({}), FailureClass::Other),
+            (
+                json!([{"do": "fail", "failure": "other", "name": "x", "json": "1"}]),
+                json!({}),
+                FailureClass::Other,
+            ),
             (json!([{"do": "panic", "message": "boom"}]), json!({}), FailureClass::Trap),
             (json!([{"do": "loop"}]), few("fuel", 1_000_000), FailureClass::OutOfFuel),
             (
@@ -428,7 +481,11 @@ mod provisioned_services {
                 few("memory_bytes", 8 << 20),
                 FailureClass::MemoryLimit,
             ),
-            (json!([{"do": "sleep", "milliseconds": 3_600_000}]), few("deadline_ms", 100), FailureClass::Deadline),
+            (
+                json!([{"do": "sleep", "milliseconds": 3_600_000}]),
+                few("deadline_ms", 100),
+                FailureClass::Deadline,
+            ),
             (
                 json!([{"do": "file", "operation": "remove", "path": "f"}]),
                 few("effects", 10),
@@ -442,9 +499,14 @@ mod provisioned_services {
             (json!([]), few("record_bytes", 10), FailureClass::BudgetExceeded),
         ] {
             host.misbehaving_target_with("t", steps.clone(), settings).await;
-            host.put(person_key("anna"), named("anna", &format!("{class:?}{}", steps.to_string().len()))).await;
+            host.put(person_key("anna"), named("anna", &format!("{class:?}{}", steps.to_string().len())))
+                .await;
             let service = host.service("t", &person_key("anna")).await.unwrap();
-            assert_eq!((service.status, service.failure_class), (ServiceStatus::Failed, Some(class)), "{steps}");
+            assert_eq!(
+                (service.status, service.failure_class),
+                (ServiceStatus::Failed, Some(class)),
+                "{steps}"
+            );
         }
     }
 
@@ -462,13 +524,18 @@ mod provisioned_services {
     #[tokio::test]
     async fn what_a_plugin_says_is_bounded() {
         let host = TestHost::start().await;
-        host.misbehaving_target("t", json!([{"do": "finish", "outcome": "applied", "lines": 1_000, "characters": 1_000}])).await;
+        host.misbehaving_target(
+            "t",
+            json!([{"do": "finish", "outcome": "applied", "lines": 1_000, "characters": 1_000}]),
+        )
+        .await;
         let done = host.put(person_key("anna"), person("anna")).await;
         let told = history(&done[0]);
         assert_eq!(told.len(), 32);
         assert!(told.iter().all(|line| line.chars().count() == 256));
         let message = "x".repeat(10_000);
-        host.misbehaving_target("t", json!([{"do": "fail", "failure": "permanent", "message": message}])).await;
+        host.misbehaving_target("t", json!([{"do": "fail", "failure": "permanent", "message": message}]))
+            .await;
         let done = host.put(person_key("anna"), named("anna", "Anne")).await;
         assert_eq!(failed(done[0].outcome.as_ref()).1.chars().count(), 1_000);
     }
@@ -483,12 +550,18 @@ mod filters {
         for name in ["first", "second", "third"] {
             host.misbehaving_filter(name, json!({"do": "mark", "name": name})).await;
         }
-        host.misbehaving_target_with("t", json!([{"do": "report"}]), json!({"filters": ["third", "first", "second"]})).await;
+        host.misbehaving_target_with(
+            "t",
+            json!([{"do": "report"}]),
+            json!({"filters": ["third", "first", "second"]}),
+        )
+        .await;
         let done = host.put(person_key("anna"), person("anna")).await;
         let marks: Vec<_> = history(&done[0]).iter().filter(|line| line.starts_with("extension")).collect();
         assert_eq!(marks, ["extension third 0", "extension first 1", "extension second 2"]);
         let transcript = host.transcript(&done[0]).await;
-        let steps: Vec<_> = transcript.as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
+        let steps: Vec<_> =
+            transcript.as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
         assert_eq!(steps, ["filter", "filter", "filter", "provisioner"]);
     }
 
@@ -499,7 +572,12 @@ mod filters {
         let filter = json!({"plugin": "group-name", "configuration": {"identifier_type": "posix"}});
         let filter = serde_json::from_value(filter).unwrap();
         host.host.administration.put_filter(CO, "posix-names", filter).await.unwrap();
-        host.misbehaving_target_with("filtered", json!([{"do": "report"}]), json!({"filters": ["posix-names"]})).await;
+        host.misbehaving_target_with(
+            "filtered",
+            json!([{"do": "report"}]),
+            json!({"filters": ["posix-names"]}),
+        )
+        .await;
         host.misbehaving_target("unfiltered", json!([{"do": "report"}])).await;
         let done = host.put(group_key("staff"), group("staff")).await;
         assert_eq!(history(&done[0])[2], "group staff named px-staff");
@@ -517,13 +595,15 @@ mod filters {
     #[tokio::test]
     async fn a_filter_that_gives_back_another_subject_fails_the_invocation() {
         let host = TestHost::start().await;
-        let (class, message) = failed(with_filter(&host, json!({"do": "another-id"}), json!({})).await.as_ref());
+        let (class, message) =
+            failed(with_filter(&host, json!({"do": "another-id"}), json!({})).await.as_ref());
         assert_eq!(class, FailureClass::Permanent);
         assert_eq!(
             message,
             "filter gave back person `anna-of-another` for person `anna`; a subject keeps its kind and id"
         );
-        let (_, message) = failed(with_filter(&host, json!({"do": "another-kind"}), json!({})).await.as_ref());
+        let (_, message) =
+            failed(with_filter(&host, json!({"do": "another-kind"}), json!({})).await.as_ref());
         assert_eq!(message, "filter gave back group `` for person `anna`; a subject keeps its kind and id");
     }
 
@@ -550,7 +630,9 @@ mod filters {
             (json!({"do": "fail", "message": "why"}), FailureClass::Permanent),
         ] {
             let outcome = with_filter(&host, step, json!({"fuel": 10_000_000})).await;
-            let Some(InvocationOutcome::Failed { class: found, filter, .. }) = outcome else { panic!("{outcome:?}") };
+            let Some(InvocationOutcome::Failed { class: found, filter, .. }) = outcome else {
+                panic!("{outcome:?}")
+            };
             assert_eq!((found, filter.as_deref()), (class, Some("f")));
         }
     }
@@ -562,7 +644,10 @@ mod filters {
         assert_eq!(outcome, Some(InvocationOutcome::Skipped { reason: "filter `f`: no consent".to_owned() }));
         let other = json!({"do": "other", "name": "example.org/later", "json": "1"});
         let outcome = with_filter(&host, other, json!({})).await;
-        assert_eq!(outcome, Some(InvocationOutcome::Skipped { reason: "filter `f`: example.org/later: 1".to_owned() }));
+        assert_eq!(
+            outcome,
+            Some(InvocationOutcome::Skipped { reason: "filter `f`: example.org/later: 1".to_owned() })
+        );
         assert_eq!(host.service("t", &person_key("anna")).await.unwrap().status, ServiceStatus::Never);
     }
 }
@@ -650,7 +735,8 @@ mod identifiers {
     async fn written(host: &TestHost) -> Vec<String> {
         let stored = host.host.store.record(CO, &person_key("anna")).await.unwrap().unwrap();
         let Record::Person(person) = stored.record else { panic!("a person") };
-        let of_target = person.identifiers.into_iter().filter(|of| of.provisioning_target.as_deref() == Some("t"));
+        let of_target =
+            person.identifiers.into_iter().filter(|of| of.provisioning_target.as_deref() == Some("t"));
         of_target.map(|identifier| identifier.identifier).collect()
     }
 
@@ -667,7 +753,10 @@ mod identifiers {
         assert_eq!(lines(&log).len(), 1);
         let changes = host.host.store.changes(CO, 0, 10).await.unwrap();
         let last = changes.last().unwrap();
-        assert_eq!((last.actor.as_str(), last.provision, &last.parts[..]), ("target:t", false, &["identifiers".to_owned()][..]));
+        assert_eq!(
+            (last.actor.as_str(), last.provision, &last.parts[..]),
+            ("target:t", false, &["identifiers".to_owned()][..])
+        );
 
         host.misbehaving_target("t", give(&["2"])).await;
         host.put(person_key("anna"), named("anna", "Anne")).await;
@@ -677,7 +766,8 @@ mod identifiers {
     #[tokio::test]
     async fn a_write_from_outside_leaves_identifiers_of_a_target_alone() {
         let host = TestHost::start().await;
-        host.misbehaving_target("t", json!([{"do": "finish", "outcome": "applied", "identifiers": ["1"]}])).await;
+        host.misbehaving_target("t", json!([{"do": "finish", "outcome": "applied", "identifiers": ["1"]}]))
+            .await;
         host.put(person_key("anna"), person("anna")).await;
         host.misbehaving_target("t", json!([{"do": "finish", "outcome": "unchanged"}])).await;
         host.put(person_key("anna"), named("anna", "Anne")).await;
@@ -701,7 +791,11 @@ mod syslog {
             configuration.syslog.socket = socket;
         })
         .await;
-        host.misbehaving_target("t", json!([{"do": "fail", "failure": "conflict", "message": "uid is taken"}])).await;
+        host.misbehaving_target(
+            "t",
+            json!([{"do": "fail", "failure": "conflict", "message": "uid is taken"}]),
+        )
+        .await;
         host.put(person_key("anna"), person("anna")).await;
         // Nobody needs to be told what the one who asked is answered.
         host.host.pipeline.provision(CO, "t", &person_key("anna")).await.unwrap();
@@ -718,7 +812,9 @@ mod syslog {
         let [line] = &lines[..] else { panic!("one line: {lines:?}") };
         assert!(line.starts_with("<27>"), "facility daemon, severity err: {line}");
         assert!(
-            line.ends_with("provisioning of person anna to target t of physics failed (conflict): uid is taken"),
+            line.ends_with(
+                "provisioning of person anna to target t of physics failed (conflict): uid is taken"
+            ),
             "{line}"
         );
     }
@@ -737,7 +833,11 @@ mod the_bundled_api_plugin {
         host.server("web", server).await;
         let manifest = host.host.catalog.find("api").await.unwrap();
         let slot = &manifest.slots[0].name;
-        host.target("t", json!({"plugin": "api", "slots": {slot: "web"}, "configuration": {"identifier_type": "uid"}})).await;
+        host.target(
+            "t",
+            json!({"plugin": "api", "slots": {slot: "web"}, "configuration": {"identifier_type": "uid"}}),
+        )
+        .await;
         host
     }
 
@@ -754,7 +854,8 @@ mod the_bundled_api_plugin {
         ] {
             receiver.answer(move |_| Answer::new(status, "").header("retry-after", "7"));
             let done = host.put(person_key("anna"), named("anna", &status.to_string())).await;
-            let Some(InvocationOutcome::Failed { class: found, retry_after_seconds, .. }) = &done[0].outcome else {
+            let Some(InvocationOutcome::Failed { class: found, retry_after_seconds, .. }) = &done[0].outcome
+            else {
                 panic!("{status}: {:?}", done[0].outcome)
             };
             assert_eq!(*found, class, "{status}");
@@ -772,11 +873,19 @@ mod the_bundled_api_plugin {
         receiver.answer(|_| Answer::new(404, ""));
         let done = host.delete(&person_key("anna")).await;
         assert!(!matches!(done[0].outcome, Some(InvocationOutcome::Failed { .. })), "{:?}", done[0].outcome);
-        let requests: Vec<_> =
-            receiver.received().into_iter().map(|request| format!("{} {}", request.method, request.path)).collect();
+        let requests: Vec<_> = receiver
+            .received()
+            .into_iter()
+            .map(|request| format!("{} {}", request.method, request.path))
+            .collect();
         assert_eq!(requests.len(), 2, "{requests:?}");
         assert!(requests[0].starts_with("PUT /") && requests[1].starts_with("DELETE /"), "{requests:?}");
         assert!(requests.iter().all(|request| request.ends_with("/anna")), "{requests:?}");
-        assert!(receiver.received().iter().all(|request| request.header("authorization") == Some("Bearer s3cr3t")));
+        assert!(
+            receiver
+                .received()
+                .iter()
+                .all(|request| request.header("authorization") == Some("Bearer s3cr3t"))
+        );
     }
 }

@@ -15,7 +15,8 @@ async fn refusal(host: &TestHost, input: Value) -> String {
 async fn a_configuration_that_the_schema_refuses_is_refused_with_its_json_pointer() {
     let host = TestHost::start().await;
     host.install(MISBEHAVING).await;
-    let text = refusal(&host, json!({"plugin": "misbehaving", "configuration": {"provision": 7, "more": []}})).await;
+    let text =
+        refusal(&host, json!({"plugin": "misbehaving", "configuration": {"provision": 7, "more": []}})).await;
     assert!(text.starts_with("target `directory` cannot be stored: "), "{text}");
     assert!(text.contains("/configuration/provision ") && text.contains("more"), "{text}");
 }
@@ -24,7 +25,10 @@ async fn a_configuration_that_the_schema_refuses_is_refused_with_its_json_pointe
 async fn a_plugin_that_is_not_installed_is_refused_with_those_that_are() {
     let host = TestHost::start().await;
     let text = refusal(&host, json!({"plugin": "ldap"})).await;
-    assert!(text.contains("/plugin plugin `ldap` is not installed; no plugin is: install one first"), "{text}");
+    assert!(
+        text.contains("/plugin plugin `ldap` is not installed; no plugin is: install one first"),
+        "{text}"
+    );
     host.install(MISBEHAVING).await;
     let text = refusal(&host, json!({"plugin": "ldap"})).await;
     assert!(text.contains("misbehaving@0.1.0"), "{text}");
@@ -35,11 +39,19 @@ async fn a_filter_is_no_provisioner_and_a_provisioner_no_filter() {
     let host = TestHost::start().await;
     host.misbehaving_filter("marks", json!({"do": "mark", "name": "m"})).await;
     host.install(MISBEHAVING).await;
-    let text = refusal(&host, json!({"plugin": "misbehaving-filter", "configuration": {"filter": {"do": "loop"}}})).await;
-    assert!(text.contains("/plugin plugin `misbehaving-filter` is a data-filter; name a provisioner here"), "{text}");
+    let text =
+        refusal(&host, json!({"plugin": "misbehaving-filter", "configuration": {"filter": {"do": "loop"}}}))
+            .await;
+    assert!(
+        text.contains("/plugin plugin `misbehaving-filter` is a data-filter; name a provisioner here"),
+        "{text}"
+    );
     let input = serde_json::from_value(json!({"plugin": "misbehaving"})).unwrap();
     let error = host.host.administration.put_filter(CO, "f", input).await.unwrap_err().to_string();
-    assert!(error.contains("/plugin plugin `misbehaving` is a provisioner; name a data-filter here"), "{error}");
+    assert!(
+        error.contains("/plugin plugin `misbehaving` is a provisioner; name a data-filter here"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -47,12 +59,18 @@ async fn a_slot_that_is_needed_must_be_bound_to_a_server_of_its_kind() {
     let host = TestHost::start().await;
     host.install_bundled("changelog").await;
     let text = refusal(&host, json!({"plugin": "changelog"})).await;
-    assert!(text.contains("/slots plugin `changelog` needs a server of kind `files` in slot `log`; bind one"), "{text}");
+    assert!(
+        text.contains("/slots plugin `changelog` needs a server of kind `files` in slot `log`; bind one"),
+        "{text}"
+    );
     let text = refusal(&host, json!({"plugin": "changelog", "slots": {"log": "nowhere"}})).await;
     assert!(text.contains("/slots/log there is no server `nowhere`; create it first"), "{text}");
     host.server("web", json!({"kind": "http", "base_url": "https://example.org"})).await;
     let text = refusal(&host, json!({"plugin": "changelog", "slots": {"log": "web"}})).await;
-    assert!(text.contains("/slots/log server `web` is of kind `http`, but slot `log` needs one of kind `files`"), "{text}");
+    assert!(
+        text.contains("/slots/log server `web` is of kind `http`, but slot `log` needs one of kind `files`"),
+        "{text}"
+    );
     let text = refusal(&host, json!({"plugin": "changelog", "slots": {"log": "web", "tree": "web"}})).await;
     assert!(text.contains("/slots/tree plugin `changelog` has no slot `tree`; it has log"), "{text}");
 }
@@ -62,10 +80,15 @@ async fn limits_are_raised_up_to_their_maximum_and_no_further() {
     let host = TestHost::start().await;
     host.install(MISBEHAVING).await;
     let text = refusal(&host, json!({"plugin": "misbehaving", "limits": {"deadline_ms": 600_001}})).await;
-    assert!(text.contains("/limits/deadline_ms limit `deadline_ms` is 600001, but must be from 1 to 600000"), "{text}");
+    assert!(
+        text.contains("/limits/deadline_ms limit `deadline_ms` is 600001, but must be from 1 to 600000"),
+        "{text}"
+    );
     let text = refusal(&host, json!({"plugin": "misbehaving", "limits": {"cpu": 1}})).await;
     assert!(text.contains("/limits/cpu limit `cpu` does not exist; there are fuel, memory_bytes"), "{text}");
-    host.try_target("directory", json!({"plugin": "misbehaving", "limits": {"deadline_ms": 600_000}})).await.unwrap();
+    host.try_target("directory", json!({"plugin": "misbehaving", "limits": {"deadline_ms": 600_000}}))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -86,7 +109,10 @@ async fn what_a_target_uses_is_not_removed() {
     assert!(matches!(error, AdministrationError::InUse { .. }), "{error}");
     assert_eq!(error.to_string(), "filter `marks` is in use by target log; take it out of there first");
     let error = administration.delete_server(CO, "folder-of-log").await.unwrap_err();
-    assert_eq!(error.to_string(), "server `folder-of-log` is in use by target log; take it out of there first");
+    assert_eq!(
+        error.to_string(),
+        "server `folder-of-log` is in use by target log; take it out of there first"
+    );
     administration.delete_target(CO, "log").await.unwrap();
     administration.delete_filter(CO, "marks").await.unwrap();
     administration.delete_server(CO, "folder-of-log").await.unwrap();
@@ -113,13 +139,19 @@ async fn a_server_is_refused_with_all_that_is_wrong_with_it() {
             json!({"kind": "http", "base_url": "http://example.org", "authentication": {"kind": "bearer", "token": "x"}}),
             "/base_url must be https",
         ),
-        (json!({"kind": "http", "base_url": "https://example.org", "request_timeout_ms": 0}), "/request_timeout_ms"),
+        (
+            json!({"kind": "http", "base_url": "https://example.org", "request_timeout_ms": 0}),
+            "/request_timeout_ms",
+        ),
         (json!({"kind": "files", "root": "relative"}), "/root"),
         (json!({"kind": "files", "root": "/there/is/no/such/folder"}), "/root"),
     ] {
         let input: ServerInput = serde_json::from_value(json!({"configuration": configuration})).unwrap();
         let error = host.host.administration.put_server(CO, "s", input).await.unwrap_err().to_string();
-        assert!(error.contains("server `s` cannot be stored: ") && error.contains(complaint), "{configuration}: {error}");
+        assert!(
+            error.contains("server `s` cannot be stored: ") && error.contains(complaint),
+            "{configuration}: {error}"
+        );
     }
 }
 
@@ -170,7 +202,10 @@ async fn a_server_is_checked_where_it_is() {
     let host = TestHost::start().await;
     let root = host.folder("root");
     host.server("files", json!({"kind": "files", "root": root})).await;
-    assert_eq!(host.host.administration.check_server(CO, "files").await.unwrap(), ["the root is there and can be written"]);
+    assert_eq!(
+        host.host.administration.check_server(CO, "files").await.unwrap(),
+        ["the root is there and can be written"]
+    );
     std::fs::remove_dir(&root).unwrap();
     let error = host.host.administration.check_server(CO, "files").await.unwrap_err().to_string();
     assert!(error.starts_with("server `files` does not answer as it should: "), "{error}");

@@ -110,7 +110,9 @@ pub fn router(host: Arc<Host>, exposure: Exposure) -> Router {
                     tracing::debug!(status = response.status().as_u16(), duration_us, "request answered");
                 })
                 // Whoever makes an error of the host says so.
-                .on_failure(()),
+                .on_failure(())
+                .on_request(())
+                .on_eos(()),
         )
 }
 

@@ -25,10 +25,10 @@ Examples:
   zcat people.ndjson.gz | provender import - --co physics --on-error continue
   provender import core-api.ndjson --co physics --format core-api --identifier-type uid
 
-A line is one JSON object:
+A line is one JSON object, here folded for reading:
   {\"kind\": \"group\", \"record\": {\"meta\": {\"id\": \"staff\"}, \"name\": \"Staff\"}}
-  {\"kind\": \"person\", \"record\": {\"meta\": {\"id\": \"42\"}, \"names\": [{\"given\": \"Zoë\", \"primary\": true}]},
-   \"memberships\": [{\"group\": \"staff\"}]}
+  {\"kind\": \"person\", \"record\": {\"meta\": {\"id\": \"42\"},
+   \"names\": [{\"given\": \"Zoë\", \"primary\": true}]}, \"memberships\": [{\"group\": \"staff\"}]}
   {\"kind\": \"person\", \"delete\": \"43\"}
 or a person document of the COmanage Core API. A line that is refused changes nothing.
 
@@ -272,10 +272,11 @@ impl Progress {
     }
 
     fn provisioning(&self, planned: u64) {
-        self.bar.set_style(style("provisioning {wide_bar} {pos}/{len} {per_sec}"));
-        self.bar.set_message("");
+        // Numbers before the style, so that those of the bytes are not shown as people.
         self.bar.reset();
+        self.bar.set_message("");
         self.bar.set_length(planned);
+        self.bar.set_style(style("provisioning {wide_bar} {pos}/{len} {per_sec}"));
     }
 
     fn provisioned(&self, count: u64) {

@@ -25,6 +25,7 @@ mod transcript;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -60,6 +61,9 @@ Examples:
   provender serve                                       the REST API
 
 Exit codes: 0 done, 1 failed, 2 wrong usage.";
+
+/// How long what runs in the background may take to end.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -107,11 +111,9 @@ enum Command {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let as_json = arguments.json;
-    let answered = tokio::runtime::Runtime::new()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(run(arguments)))
-        .and_then(|answer| Ok(answer.print(as_json).map(|()| answer.succeeded())?));
-    match answered {
+    let printed =
+        answered(arguments).and_then(|answer| Ok(answer.print(as_json).map(|()| answer.succeeded())?));
+    match printed {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => match error.downcast_ref::<clap::Error>() {
@@ -122,6 +124,14 @@ pub fn main() -> ExitCode {
             }
         },
     }
+}
+
+fn answered(arguments: Arguments) -> anyhow::Result<Answer> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let answer = runtime.block_on(run(arguments));
+    // A read of standard input cannot be called off, and its writer may never end.
+    runtime.shutdown_timeout(SHUTDOWN_GRACE);
+    answer
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
@@ -135,7 +145,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
     let serves = matches!(arguments.command, Command::Serve);
     let log = if serves || arguments.verbose { configuration.log.clone() } else { quiet(&configuration.log) };
     logging::start(&log, Destination::StandardError)?;
-    let host = Host::start(configuration).await?;
+    // A command that provisions nothing must not take up what another one left unfinished.
+    let provisions = matches!(arguments.command, Command::Serve | Command::Import(_) | Command::Provision(_));
+    let host = if provisions { Host::start(configuration).await? } else { Host::open(configuration).await? };
     let answer = answer(arguments.command, &host, arguments.json).await;
     host.stop().await;
     answer

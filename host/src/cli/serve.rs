@@ -17,7 +17,7 @@ pub(super) async fn run(host: &Arc<Host>) -> anyhow::Result<Answer> {
         .with_context(|| format!("cannot listen on {address}; set `listen` in the configuration"))?;
     if !host.executes() {
         tracing::warn!(
-            "another process runs what is planned; this one serves the API and leaves provisioning to it"
+            "another process runs what is planned; this one serves the API and takes over when that one ends"
         );
     }
     api::serve(Arc::clone(host), listener, stop_requested()).await?;

@@ -22,12 +22,17 @@ pub(super) enum Command {
 Examples:
   provender server put people --co physics --http https://people.example.org/api \\
       --username provender --password-file people.password
-  provender server put lab --co physics --http http://10.0.0.7:8080 --bearer --password-env LAB_TOKEN --private
+  provender server put lab --co physics --http http://10.0.0.7:8080 --private \\
+      --bearer --password-env LAB_TOKEN
   provender server put files --co physics --files /var/lib/provender/files
   provender server put people --co physics --file server.json
 
-The plugin never sees a password or token: the host adds it to the requests. One that is left out stays as it is
-stored, as long as the base URL and the user name stay too.")]
+The file holds what the flags say and more:
+  {\"configuration\": {\"kind\": \"http\", \"base_url\": \"https://people.example.org/api\",
+   \"authentication\": {\"kind\": \"basic\", \"username\": \"provender\", \"password\": \"...\"}}}
+
+The plugin never sees a password or token: the host adds it to the requests. One that is left
+out stays as it is stored, as long as the base URL and the user name stay too.")]
     Put(Box<PutArguments>),
     /// List servers
     List {

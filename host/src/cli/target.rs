@@ -20,6 +20,11 @@ Examples:
       --config-json '{\"identifier_type\": \"uid\"}' --filter short-names --limit deadline_ms=5000
   provender target put people --co physics --file target.json
 
+The file holds what the flags say:
+  {\"plugin\": \"api\", \"configuration\": {\"identifier_type\": \"uid\"},
+   \"slots\": {\"endpoint\": \"people-server\"}, \"filters\": [\"short-names\"],
+   \"mode\": \"automatic\", \"order\": 2, \"limits\": {\"deadline_ms\": 5000}}
+
 What a plugin's configuration and slots are: provender plugin inspect NAME")]
     Put(Box<PutArguments>),
     /// List targets, in the order they are called

@@ -13,7 +13,7 @@ mod subject;
 mod targets;
 mod trial;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -51,8 +51,8 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct Pipeline {
     parts: Arc<Parts>,
-    /// None where another process runs what this one plans.
-    dispatcher: Option<Dispatcher>,
+    /// Empty as long as another process runs what this one plans.
+    dispatcher: Arc<OnceLock<Dispatcher>>,
 }
 
 /// Why a request to provision was not taken.
@@ -72,31 +72,33 @@ pub enum ProvisionError {
 const POLL: Duration = Duration::from_millis(250);
 
 impl Pipeline {
-    /// A pipeline that runs what is planned (`executes`), or leaves it to the process that does.
-    pub fn start(parts: Parts, executes: bool) -> Self {
-        let parts = Arc::new(parts);
-        let dispatcher = executes.then(|| Dispatcher::start(Arc::clone(&parts)));
-        Self { parts, dispatcher }
+    /// A pipeline that leaves what is planned to another process, until [`execute`](Self::execute).
+    pub fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts), dispatcher: Arc::default() }
     }
 
-    /// Takes up what a process before this one left unfinished. Gives how many invocations that are.
-    pub async fn resume(&self) -> Result<u64, StoreError> {
-        match &self.dispatcher {
-            Some(dispatcher) => dispatcher.resume().await,
-            None => Ok(0),
-        }
+    /// Runs what is planned from now on, and takes up what a process before this one left unfinished. Gives how many
+    /// invocations that are.
+    pub async fn execute(&self) -> Result<u64, StoreError> {
+        let dispatcher = self.dispatcher.get_or_init(|| Dispatcher::start(Arc::clone(&self.parts)));
+        dispatcher.resume().await
+    }
+
+    /// Whether this process runs what is planned.
+    pub fn executes(&self) -> bool {
+        self.dispatcher.get().is_some()
     }
 
     /// Runs committed work: in order for each subject, subjects beside each other.
     pub fn submit(&self, co: &str, planned: &[PlannedInvocation]) {
-        if let Some(dispatcher) = &self.dispatcher {
+        if let Some(dispatcher) = self.dispatcher.get() {
             dispatcher.submit(planned.iter().map(|planned| dispatch::Work::of_plan(co, planned)));
         }
     }
 
     /// Waits until all these invocations are finished, and gives them in the same order.
     pub async fn outcomes(&self, co: &str, ids: &[Uuid]) -> Result<Vec<Invocation>, StoreError> {
-        if let Some(dispatcher) = &self.dispatcher {
+        if let Some(dispatcher) = self.dispatcher.get() {
             dispatcher.finished(ids).await;
         }
         let mut invocations = Vec::with_capacity(ids.len());
@@ -154,14 +156,14 @@ impl Pipeline {
 
     /// Waits until nothing that this process knows of is left to run.
     pub async fn idle(&self) {
-        if let Some(dispatcher) = &self.dispatcher {
+        if let Some(dispatcher) = self.dispatcher.get() {
             dispatcher.idle().await;
         }
     }
 
     /// Stops taking up work, and waits until what runs has ended, at most for `grace`.
     pub async fn stop(&self, grace: Duration) {
-        if let Some(dispatcher) = &self.dispatcher {
+        if let Some(dispatcher) = self.dispatcher.get() {
             dispatcher.stop();
             if tokio::time::timeout(grace, dispatcher.running_ended()).await.is_err() {
                 tracing::warn!(

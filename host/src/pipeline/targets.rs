@@ -65,7 +65,10 @@ pub(super) struct TargetRuntime {
 
 /// Runtimes by collaboration and target, each for one generation of the collaboration's configuration.
 #[derive(Default)]
-pub struct RuntimeCache(Mutex<HashMap<(String, String), (i64, Arc<TargetRuntime>)>>);
+pub struct RuntimeCache(Mutex<HashMap<(String, String), Generation>>);
+
+/// A runtime, and the number of the configuration that it was built from.
+type Generation = (i64, Arc<TargetRuntime>);
 
 /// The runtime of a target, built anew when the configuration of its collaboration changed.
 pub(super) async fn runtime(

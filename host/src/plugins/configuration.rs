@@ -6,6 +6,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::manifest::Manifest;
+use super::schema_cost;
 
 /// Most problems told at once.
 const MAX_PROBLEMS: usize = 20;
@@ -27,6 +28,12 @@ pub struct ConfigurationProblem {
     pub message: String,
 }
 
+/// How deep a configuration may nest.
+const MAX_NESTING: u32 = 32;
+
+/// How deep a configuration is thought to nest when only its schema is known.
+const USUAL_NESTING: u32 = 8;
+
 /// Checks a configuration against the plugin's schema.
 ///
 /// The schema is compiled anew: configurations are checked when they are written, not when plugins are called.
@@ -38,8 +45,14 @@ pub fn validate_configuration(
     if !configuration.is_object() {
         return Err(whole("a configuration is a JSON object".to_owned()));
     }
-    let validator = compile(&manifest.configuration_schema)
-        .map_err(|problem| whole(format!("the plugin's configuration schema {problem}")))?;
+    let (nesting, values) = extent(configuration);
+    if nesting > MAX_NESTING {
+        return Err(whole(format!("it nests {nesting} levels deep, of at most {MAX_NESTING}")));
+    }
+    let validator = schema_cost::check(&manifest.configuration_schema, nesting, values)
+        .and_then(|()| compile(&manifest.configuration_schema));
+    let validator =
+        validator.map_err(|problem| whole(format!("the plugin's configuration schema {problem}")))?;
     let problems: Vec<_> = validator
         .iter_errors(configuration)
         .take(MAX_PROBLEMS)
@@ -65,7 +78,20 @@ pub(super) fn read_schema(text: &str) -> Result<Value, String> {
     if schema.get("type").and_then(Value::as_str) != Some("object") {
         return Err("is not of type object".to_owned());
     }
+    schema_cost::check(&schema, USUAL_NESTING, 1)?;
     compile(&schema).map(|_| schema)
+}
+
+/// How deep a value nests, and of how many values it consists.
+fn extent(value: &Value) -> (u32, u64) {
+    let parts: Vec<&Value> = match value {
+        Value::Array(items) => items.iter().collect(),
+        Value::Object(members) => members.values().collect(),
+        _ => Vec::new(),
+    };
+    parts.into_iter().map(extent).fold((0, 1), |(nesting, values), (below, more)| {
+        (nesting.max(below.saturating_add(1)), values.saturating_add(more))
+    })
 }
 
 fn compile(schema: &Value) -> Result<Validator, String> {
@@ -127,8 +153,8 @@ mod tests {
                 r#"{"type": "object", "$schema": "http://json-schema.org/draft-07/schema#"}"#,
                 "names the dialect",
             ),
-            (r#"{"type": "object", "$ref": "https://example.org/schema.json"}"#, "is not valid"),
-            (r##"{"type": "object", "$ref": "#/$defs/missing"}"##, "is not valid"),
+            (r#"{"type": "object", "$ref": "https://example.org/schema.json"}"#, "which is no place of it"),
+            (r##"{"type": "object", "$ref": "#/$defs/missing"}"##, "which is no place of it"),
             (r#"{"type": "object", "properties": {"a": {"pattern": "("}}}"#, "is not valid"),
         ] {
             let problem = read_schema(schema).unwrap_err();
@@ -148,6 +174,15 @@ mod tests {
     }
 
     #[test]
+    fn a_configuration_that_nests_too_deep_is_refused() {
+        let manifest = manifest_of_schema(json!({"type": "object", "properties": {"a": {"$ref": "#"}}}));
+        let nested = |levels| (0..levels).fold(json!({}), |inner, _| json!({"a": inner}));
+        assert_eq!(validate_configuration(&manifest, &nested(32)), Ok(()));
+        let problems = validate_configuration(&manifest, &nested(33)).unwrap_err();
+        assert_eq!(problems[0].message, "it nests 33 levels deep, of at most 32");
+    }
+
+    #[test]
     fn a_schema_that_refers_to_itself_ends_a_check_and_not_the_host() {
         for schema in [
             json!({"type": "object", "$ref": "#"}),
@@ -156,9 +191,8 @@ mod tests {
                 "a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"},
             }}),
         ] {
-            if let Ok(schema) = read_schema(&schema.to_string()) {
-                let _ended = validate_configuration(&manifest_of_schema(schema), &json!({"a": 1}));
-            }
+            let problem = read_schema(&schema.to_string()).unwrap_err();
+            assert!(problem.contains("refers to itself"), "{problem}");
         }
     }
 }

@@ -8,6 +8,7 @@ mod description;
 mod error;
 mod examination;
 mod manifest;
+mod schema_cost;
 
 pub use catalog::{Catalog, LoadedPlugin};
 pub use configuration::{ConfigurationProblem, validate_configuration};

@@ -17,8 +17,8 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 
 /// Connections that read from an SQLite database at once; a write has one of its own.
 const SQLITE_READERS: u32 = 4;
-/// Connections of one process to PostgreSQL.
-const POSTGRES_CONNECTIONS: u32 = 16;
+/// Connections of one process to PostgreSQL, for reading and for writing each.
+const POSTGRES_CONNECTIONS: u32 = 8;
 
 /// Durable at commit: a commit that was answered survives a loss of power.
 const SQLITE_CONNECTION: &str = "PRAGMA busy_timeout = 30000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
@@ -116,7 +116,7 @@ impl Location {
         Ok(connection)
     }
 
-    /// Connections for reading; on PostgreSQL also for writing.
+    /// Connections for reading.
     pub(super) fn readers(&self) -> Result<AnyPool, StoreError> {
         let pool = match self {
             Self::Sqlite(_) => sqlite_pool(SQLITE_READERS, SQLITE_READER),
@@ -125,9 +125,13 @@ impl Location {
         Ok(pool.connect_lazy_with(self.options()?))
     }
 
-    /// The one connection that writes to SQLite.
-    pub(super) fn sqlite_writer(&self) -> Result<AnyPool, StoreError> {
-        Ok(sqlite_pool(1, SQLITE_WRITER).connect_lazy_with(self.options()?))
+    /// Connections for writing; to SQLite a single one.
+    pub(super) fn writers(&self) -> Result<AnyPool, StoreError> {
+        let pool = match self {
+            Self::Sqlite(_) => sqlite_pool(1, SQLITE_WRITER),
+            Self::Postgres(_) => AnyPoolOptions::new().max_connections(POSTGRES_CONNECTIONS),
+        };
+        Ok(pool.connect_lazy_with(self.options()?))
     }
 
     /// Creates the database file when there is none, for its owner only: it holds hashes and sealed secrets.

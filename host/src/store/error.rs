@@ -19,7 +19,7 @@ pub enum StoreError {
     },
     /// The connection was lost, or none became free in time.
     #[error("no connection to the database: {0}")]
-    Connection(#[source] Arc<sqlx::Error>),
+    Connection(Arc<sqlx::Error>),
     /// A newer version of this program wrote the database.
     #[error(
         "the database {database} is of a newer version: its schema is {found}, this program knows {known}; \
@@ -56,7 +56,7 @@ pub enum StoreError {
     Closed,
     /// The database refused a statement or failed: disk full, locked for too long, damaged file.
     #[error("the database failed: {0}")]
-    Database(#[source] Arc<sqlx::Error>),
+    Database(Arc<sqlx::Error>),
 }
 
 impl From<sqlx::Error> for StoreError {

@@ -1,7 +1,8 @@
 //! The lock that lets one process at a time run the invocations of a store.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use sqlx::{AnyConnection, Connection};
 
@@ -12,10 +13,12 @@ use super::dialect::Location;
 const ADVISORY_LOCK: i64 = 0x7072_6f76_656e_6465;
 
 /// Held by the process that runs invocations. Released when it is dropped and when the process dies.
+#[derive(Debug)]
 pub struct ExecutorLock {
     holder: Holder,
 }
 
+#[derive(Debug)]
 enum Holder {
     // Locked until it is closed.
     File(#[expect(dead_code, reason = "held, not read")] File),
@@ -27,7 +30,7 @@ impl ExecutorLock {
     pub(super) async fn try_acquire(location: &Location) -> Result<Option<Self>, StoreError> {
         let holder = match location {
             Location::Sqlite(path) => {
-                lock_file(&lock_path(path)).map_err(|error| location.cannot_open(&error))?.map(Holder::File)
+                lock_file(path).map_err(|error| location.cannot_open(&error))?.map(Holder::File)
             }
             Location::Postgres(_) => {
                 lock_session(location.connect().await?).await?.map(Box::new).map(Holder::Session)
@@ -45,15 +48,12 @@ impl ExecutorLock {
     }
 }
 
-/// Beside the database: "provender.db.lock".
-fn lock_path(database: &Path) -> PathBuf {
-    let mut path = database.as_os_str().to_owned();
+/// Locks a file beside the database: "provender.db.lock".
+fn lock_file(database: &Path) -> std::io::Result<Option<File>> {
+    // Whoever comes by a symbolic link finds the same lock.
+    let mut path = database.canonicalize()?.into_os_string();
     path.push(".lock");
-    path.into()
-}
-
-fn lock_file(path: &Path) -> std::io::Result<Option<File>> {
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),

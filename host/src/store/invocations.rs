@@ -54,9 +54,9 @@ pub(super) const BEGIN_ATTEMPT: ManyKeys = ManyKeys {
 };
 // The truth value hides the condition from SQLite's planner, which would go through all that is unfinished.
 pub(super) const FINISH: ManyRows = ManyRows {
-    head: "UPDATE invocations SET attempt = attempt + 1, finished = ended.column3, failed = ended.column4, outcome = ended.column5, \
-           fuel = ended.column6, memory_bytes = ended.column7, effects = ended.column8, \
-           duration_us = ended.column9 FROM (",
+    head: "UPDATE invocations SET attempt = attempt + 1, finished = ended.column3, failed = ended.column4, \
+           outcome = ended.column5, fuel = ended.column6, memory_bytes = ended.column7, \
+           effects = ended.column8, duration_us = ended.column9 FROM (",
     columns: 9,
     tail: ") AS ended WHERE invocations.co = ended.column1 AND invocations.id = ended.column2 \
            AND (invocations.finished IS NULL) = TRUE RETURNING invocations.id",
@@ -172,7 +172,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Counts one more attempt of each unfinished invocation.
+    /// Counts one more attempt of each unfinished invocation: the one that never came to its end.
     pub async fn begin_attempt(&mut self, ids: &[Uuid]) -> Result<(), StoreError> {
         let mut ids = ids.to_vec();
         ids.sort_unstable();
@@ -183,8 +183,9 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Writes outcomes and transcripts, and returns the ids of those that were unfinished until now. The others, which
-    /// were finished before or went away with their target, are left as they are.
+    /// Writes outcomes and transcripts, counts the attempt that ended, and returns the ids of those that were
+    /// unfinished until now. The others, which were finished before or went away with their target, are left as they
+    /// are.
     pub async fn finish_invocations(
         &mut self,
         finished: &[FinishedInvocation],

@@ -49,17 +49,11 @@ use writer::WriteQueue;
 #[derive(Clone)]
 pub struct Store {
     location: Arc<Location>,
-    /// On PostgreSQL also for writing.
     readers: AnyPool,
-    writer: Writer,
-}
-
-#[derive(Clone)]
-enum Writer {
-    /// SQLite: one at a time.
-    Queue { queue: WriteQueue, connection: AnyPool },
-    /// PostgreSQL: side by side.
-    Pool,
+    /// Apart from the readers, so that writes that wait for each other hold up no read.
+    writers: AnyPool,
+    /// SQLite: the way to the one writer.
+    queue: Option<WriteQueue>,
 }
 
 impl Store {
@@ -73,18 +67,16 @@ impl Store {
         // Even after a failure: a closed session holds no lock of the migrator.
         connection.close().await?;
         migrated?;
-        let writer = match &location {
-            Location::Sqlite(_) => {
-                let connection = location.sqlite_writer()?;
-                Writer::Queue { queue: WriteQueue::start(connection.clone()), connection }
-            }
-            Location::Postgres(_) => Writer::Pool,
+        let (readers, writers) = (location.readers()?, location.writers()?);
+        let queue = match &location {
+            Location::Sqlite(_) => Some(WriteQueue::start(writers.clone())),
+            Location::Postgres(_) => None,
         };
-        Ok(Self { readers: location.readers()?, writer, location: Arc::new(location) })
+        Ok(Self { location: Arc::new(location), readers, writers, queue })
     }
 
     /// Runs `operation` in one transaction and commits it. An error, of the operation or of the commit, leaves nothing
-    /// of it behind.
+    /// of it behind. After an error of the store the operation must fail: PostgreSQL ends the transaction.
     ///
     /// SQLite: operations that wait share a commit, each in a savepoint of its own; one whose caller has gone away is
     /// carried out all the same. An operation must not itself call `write`: it would wait for itself.
@@ -94,16 +86,13 @@ impl Store {
         E: From<StoreError> + Send + 'static,
         F: for<'t> FnOnce(&'t mut Transaction<'_>) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
-        match &self.writer {
-            Writer::Queue { queue, .. } => queue.write(operation).await,
-            Writer::Pool => {
-                let mut transaction = self.readers.begin().await.map_err(StoreError::from)?;
-                let value =
-                    operation(&mut Transaction::new(&mut transaction, self.location.dialect())).await?;
-                transaction.commit().await.map_err(StoreError::from)?;
-                Ok(value)
-            }
+        if let Some(queue) = &self.queue {
+            return queue.write(operation).await;
         }
+        let mut transaction = self.writers.begin().await.map_err(StoreError::from)?;
+        let value = operation(&mut Transaction::new(&mut transaction, self.location.dialect())).await?;
+        transaction.commit().await.map_err(StoreError::from)?;
+        Ok(value)
     }
 
     /// Claims the right to run invocations; `None` while another process has it.
@@ -113,9 +102,7 @@ impl Store {
 
     /// Ends all connections; what is called afterwards fails with [`StoreError::Closed`].
     pub async fn close(&self) {
-        if let Writer::Queue { connection, .. } = &self.writer {
-            connection.close().await;
-        }
+        self.writers.close().await;
         self.readers.close().await;
     }
 

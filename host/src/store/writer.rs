@@ -128,3 +128,44 @@ async fn refuse(job: Job, error: sqlx::Error, attempts: &mut Vec<Attempt>) -> St
     attempts.push(job(Err(error.clone())).await);
     error
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Executor;
+
+    use crate::registry::record::Collaboration;
+    use crate::store::{Store, StoreError};
+
+    async fn put(store: &Store, id: &str) -> Result<(), StoreError> {
+        let collaboration = Collaboration { id: id.to_owned(), ..Collaboration::default() };
+        store
+            .write(|transaction| Box::pin(async move { transaction.put_collaboration(&collaboration).await }))
+            .await
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_fails_is_a_failure_of_all_that_share_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("provender.db").display());
+        let store = Store::open(&url).await.unwrap();
+        // Looked at only when the transaction commits.
+        let violation = store.write::<_, StoreError, _>(|transaction| {
+            Box::pin(async move {
+                transaction.connection.execute("PRAGMA defer_foreign_keys = ON").await?;
+                transaction
+                    .connection
+                    .execute("INSERT INTO plugin_components VALUES ('none', x'00')")
+                    .await?;
+                // The neighbour queues up meanwhile.
+                tokio::task::yield_now().await;
+                Ok(())
+            })
+        });
+        let (violation, neighbour) = tokio::join!(violation, put(&store, "neighbour"));
+        assert!(matches!(violation, Err(StoreError::Conflict(_))), "{violation:?}");
+        assert!(matches!(neighbour, Err(StoreError::Conflict(_))), "{neighbour:?}");
+        assert_eq!(store.collaboration("neighbour").await.unwrap(), None);
+        put(&store, "later").await.unwrap();
+        assert!(store.collaboration("later").await.unwrap().is_some());
+    }
+}

@@ -68,9 +68,7 @@ fn outgoing_request(request: &Request<'_>) -> Result<OutgoingRequest, Failure> {
         .set_method(&method(request.method()))
         .and_then(|()| outgoing.set_scheme(Some(&self::scheme(scheme))))
         .and_then(|()| outgoing.set_authority(Some(authority)))
-        .and_then(|()| {
-            outgoing.set_path_with_query(Some(&path_with_query))
-        })
+        .and_then(|()| outgoing.set_path_with_query(Some(&path_with_query)))
         .map_err(|()| Failure::permanent(format!("{}: not a valid method or URL", request.line())))?;
     Ok(outgoing)
 }

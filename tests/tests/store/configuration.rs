@@ -1,10 +1,11 @@
 //! Plugins, servers, filters, targets and API keys.
 
+use provender::registry::record::{Collaboration, Record, RecordKind, SubjectKey};
 use provender::store::{ApiKeyRow, ServerRow, StoreError};
 use serde_json::json;
 
 use crate::database::Database;
-use crate::samples::{at, filter, plugin, target};
+use crate::samples::{at, filter, person, person_key, plugin, put_records, target};
 
 on_both_databases!(
     a_plugin_is_read_as_it_was_written,
@@ -13,6 +14,7 @@ on_both_databases!(
     a_server_counts_its_revisions,
     targets_and_filters_are_read_as_they_were_written,
     users_of_servers_and_filters_are_found,
+    every_change_of_a_configuration_raises_its_generation,
     an_api_key_is_read_as_it_was_written,
 );
 
@@ -192,6 +194,47 @@ async fn users_of_servers_and_filters_are_found(database: Database) {
         "a slot is no server"
     );
     assert_eq!(store.filter_users("oc", "rename").await.unwrap(), Vec::<String>::new());
+}
+
+async fn every_change_of_a_configuration_raises_its_generation(database: Database) {
+    let store = database.open().await;
+    assert_eq!(store.configuration_generation("co").await.unwrap(), 0);
+    let mut last = 0;
+    for step in 0..9 {
+        store
+            .write::<_, StoreError, _>(move |transaction| {
+                Box::pin(async move {
+                    let list = SubjectKey { kind: RecordKind::EmailList, id: "list".to_owned() };
+                    match step {
+                        0 => {
+                            let co = Collaboration { id: "co".to_owned(), ..Collaboration::default() };
+                            transaction.put_plugin(&plugin("d1", "directory"), b"wasm").await?;
+                            transaction.put_collaboration(&co).await
+                        }
+                        1 => transaction.put_server("co", &server("s", 1)).await.map(drop),
+                        2 => transaction.put_filter("co", &filter("f", "d1")).await,
+                        3 => transaction.put_target("co", &target("t", "d1")).await,
+                        4 => transaction.delete_target("co", "t").await.map(drop),
+                        5 => transaction.delete_filter("co", "f").await.map(drop),
+                        6 => transaction.delete_server("co", "s").await.map(drop),
+                        7 => {
+                            transaction
+                                .put_records("co", &[(list, Record::EmailList(Box::default()))], at(0))
+                                .await
+                        }
+                        _ => transaction.delete_record("co", &list, &[], at(0)).await.map(drop),
+                    }
+                })
+            })
+            .await
+            .unwrap();
+        let generation = store.configuration_generation("co").await.unwrap();
+        assert!(generation > last, "step {step}");
+        last = generation;
+    }
+    put_records(&store, "co", vec![(person_key("p"), person("Ada"))]).await;
+    assert_eq!(store.configuration_generation("co").await.unwrap(), last);
+    assert_eq!(store.configuration_generation("oc").await.unwrap(), 0);
 }
 
 async fn an_api_key_is_read_as_it_was_written(database: Database) {

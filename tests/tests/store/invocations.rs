@@ -138,12 +138,14 @@ async fn attempts_are_counted_until_an_invocation_is_finished(database: Database
             .await
             .unwrap();
     };
+    let attempts = async |id| store.invocation("co", id).await.unwrap().unwrap().attempt;
     begin(vec![one, two, one]).await;
     begin(vec![one]).await;
+    assert_eq!((attempts(one).await, attempts(two).await), (2, 1));
+    // The attempt that ends counts as well.
     finish(&store, vec![ended("co", one, 1, applied())]).await;
     begin(vec![one, two]).await;
-    let attempts = async |id| store.invocation("co", id).await.unwrap().unwrap().attempt;
-    assert_eq!((attempts(one).await, attempts(two).await), (3, 2), "the end counts the run that came to it");
+    assert_eq!((attempts(one).await, attempts(two).await), (3, 2));
 }
 
 async fn a_finished_invocation_has_outcome_usage_and_transcript(database: Database) {

@@ -80,11 +80,23 @@ async fn a_lost_session_is_a_lost_lock() {
 }
 
 #[tokio::test]
+async fn a_symbolic_link_to_a_database_leads_to_the_same_lock() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, link) = (directory.path().join("provender.db"), directory.path().join("link.db"));
+    let store = Store::open(&format!("sqlite:{}", path.display())).await.unwrap();
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let linked = Store::open(&format!("sqlite:{}", link.display())).await.unwrap();
+    let lock = store.try_lock_executor().await.unwrap();
+    assert!(lock.is_some() && linked.try_lock_executor().await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn a_new_sqlite_file_is_for_its_owner_only() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("odd name %20?#é.db");
     let store = Store::open(&format!("sqlite://{}", path.display())).await.unwrap();
     crate::database::create_collaboration(&store, "co").await;
+    let _lock = store.try_lock_executor().await.unwrap().unwrap();
     for file in std::fs::read_dir(directory.path()).unwrap() {
         let file = file.unwrap();
         assert!(file.file_name().to_str().unwrap().starts_with("odd name %20?#é.db"), "{file:?}");

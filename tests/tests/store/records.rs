@@ -24,6 +24,7 @@ on_both_databases!(
     a_document_of_a_mebibyte_in_any_script_is_read_as_it_was_written,
     a_corrupt_document_is_named_and_not_quoted,
     memberships_are_found_from_both_sides,
+    memberships_of_hundreds_of_people_are_found_together,
     a_membership_replaces_that_of_the_same_person_in_the_same_group,
     members_of_a_group_come_in_pages,
 );
@@ -281,6 +282,25 @@ async fn memberships_are_found_from_both_sides(database: Database) {
     assert_eq!(in_group, [membership("g", "q")]);
     assert_eq!(in_groups.len(), 1);
     assert_eq!(one, Some(membership("h", "p")));
+}
+
+async fn memberships_of_hundreds_of_people_are_found_together(database: Database) {
+    let store = database.open_with_collaboration().await;
+    create_collaboration(&store, "oc").await;
+    let people: Vec<String> = (0..300).map(|number| format!("p{number:04}")).collect();
+    let memberships = people.iter().flat_map(|person| [membership("g", person), membership("h", person)]);
+    put_memberships(&store, "co", memberships.collect()).await;
+    put_memberships(&store, "oc", vec![membership("g", "p0007")]).await;
+    let asked = people[..131].to_vec();
+    let mut found = store
+        .write::<_, StoreError, _>(|transaction| {
+            Box::pin(async move { transaction.memberships_of_people("co", &asked).await })
+        })
+        .await
+        .unwrap();
+    found.sort_by(|a, b| (&a.person, &a.group).cmp(&(&b.person, &b.group)));
+    let expected = people[..131].iter().flat_map(|person| [membership("g", person), membership("h", person)]);
+    assert!(found.into_iter().eq(expected));
 }
 
 async fn a_membership_replaces_that_of_the_same_person_in_the_same_group(database: Database) {

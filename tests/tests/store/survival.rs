@@ -53,6 +53,7 @@ async fn a_killed_writer_leaves_every_acknowledged_write_and_no_change_without_i
             }
         }
         child.wait().unwrap();
+        assert!(seen >= writes_before_the_kill, "the child ended by itself after {seen} writes");
         database.wait_until_unused().await;
         check(&database, &acknowledged).await;
     }

@@ -1,7 +1,7 @@
 //! Transactions: what they leave behind, what shares a commit, and what a reader sees of many writers.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use provender::registry::history::Change;
 use provender::registry::record::Cou;
@@ -19,6 +19,7 @@ on_both_databases!(
     a_failed_operation_takes_nothing_of_those_that_share_its_commit,
     a_panic_in_an_operation_reaches_its_caller_only,
     fifty_writers_lose_nothing,
+    writes_may_read_through_the_store,
     a_reader_of_the_history_misses_nothing_while_eight_write,
     a_closed_store_answers_that_it_is_closed,
 );
@@ -185,40 +186,69 @@ async fn fifty_writers_lose_nothing(database: Database) {
     assert_eq!(units, (0..50).collect::<Vec<_>>());
 }
 
+/// More of them at once than there are connections.
+async fn writes_may_read_through_the_store(database: Database) {
+    let store = database.open_with_collaboration().await;
+    let mut writers = JoinSet::new();
+    for number in 0..40 {
+        let store = store.clone();
+        writers.spawn(async move {
+            let inner = store.clone();
+            store
+                .write::<_, StoreError, _>(move |transaction| {
+                    Box::pin(async move {
+                        let record = (person_key(&number.to_string()), person("x"));
+                        transaction.put_records("co", &[record], at(0)).await?;
+                        inner.collaborations().await
+                    })
+                })
+                .await
+                .unwrap()
+                .len()
+        });
+    }
+    assert_eq!(writers.join_all().await, [1; 40]);
+}
+
 async fn a_reader_of_the_history_misses_nothing_while_eight_write(database: Database) {
     const WRITERS: usize = 8;
     const WRITES: usize = 40;
     let store = database.open_with_collaboration().await;
     create_collaboration(&store, "oc").await;
-    let working = Arc::new(AtomicUsize::new(WRITERS));
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
-        let (store, working) = (store.clone(), Arc::clone(&working));
+        let store = store.clone();
         writers.spawn(async move {
             let mut sequences = Vec::new();
             for number in 0..WRITES {
                 sequences.extend(append(&store, "co", 1 + (writer + number) % 3).await);
                 append(&store, "oc", 1).await;
             }
-            working.fetch_sub(1, Ordering::SeqCst);
             sequences
         });
     }
-    let mut read = Vec::new();
-    loop {
-        let last_look = working.load(Ordering::SeqCst) == 0;
-        let page = store.changes("co", read.last().copied().unwrap_or(0), 7).await.unwrap();
-        let empty = page.is_empty();
-        read.extend(page.into_iter().map(|change| change.sequence));
-        if empty && last_look {
-            break;
-        }
-    }
+    let all_written = Arc::new(AtomicBool::new(false));
+    let reader = tokio::spawn(read_history(store.clone(), Arc::clone(&all_written)));
     let mut written = writers.join_all().await.concat();
+    all_written.store(true, Ordering::SeqCst);
+    let read = reader.await.unwrap();
     written.sort_unstable();
     assert_eq!(written, (1..=written.len() as i64).collect::<Vec<_>>());
     assert_eq!(read, written);
     assert_eq!(store.changes("oc", 0, 1000).await.unwrap().len(), WRITERS * WRITES);
+}
+
+/// Pages through the history from the last number seen, until all is written and nothing is left.
+async fn read_history(store: Store, all_written: Arc<AtomicBool>) -> Vec<i64> {
+    let mut read = Vec::new();
+    loop {
+        let last_look = all_written.load(Ordering::SeqCst);
+        let page = store.changes("co", read.last().copied().unwrap_or(0), 7).await.unwrap();
+        if page.is_empty() && last_look {
+            return read;
+        }
+        read.extend(page.into_iter().map(|change| change.sequence));
+    }
 }
 
 async fn a_closed_store_answers_that_it_is_closed(database: Database) {

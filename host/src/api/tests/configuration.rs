@@ -4,6 +4,7 @@ use provender_bundled_plugins::find;
 use serde_json::{Value, json};
 
 use super::{Answer, Api};
+use crate::api::Exposure;
 
 impl Api {
     /// Installs a bundled plugin.
@@ -65,7 +66,7 @@ async fn a_plugin_is_installed_once_found_by_its_digest_and_removed_when_nothing
 
 #[tokio::test]
 async fn what_is_no_plugin_is_refused_with_what_helps() {
-    let api = Api::start_on(crate::api::Exposure::Loopback, |configuration| {
+    let api = Api::start_on(Exposure::Loopback, |configuration| {
         configuration.sandbox.component_bytes = 1_000;
     })
     .await;

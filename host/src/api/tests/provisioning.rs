@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::configuration::changelog;
 use super::{Api, person};
+use crate::api::Exposure;
 
 impl Api {
     /// A host with a target `log` that appends to a file, whose path is given.
@@ -81,6 +82,31 @@ async fn a_caller_who_does_not_wait_gets_the_invocations_at_once() {
     let waited = put("Augusta", "respond-async, wait=60").await;
     assert_eq!(waited.header("preference-applied"), None);
     assert_eq!(waited.with(200)["provisioning"][0]["outcome"]["result"], "applied");
+}
+
+#[tokio::test]
+async fn a_target_that_does_not_answer_costs_the_caller_an_outcome_and_not_the_answer() {
+    let api =
+        Api::start_on(Exposure::Loopback, |configuration| configuration.api.request_timeout_ms = 2_000).await;
+    // Connections are taken by the system; nobody answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let base_url = format!("http://{}", silent.local_addr().unwrap());
+    let server = json!({"kind": "http", "base_url": base_url, "allow_private_addresses": true});
+    api.put("/cos/demo/servers/silent", json!({"configuration": server})).await.with(201);
+    // Not by a request, which may take no longer than that.
+    let wasm = provender_bundled_plugins::find("api").unwrap().wasm.to_vec();
+    api.host.catalog.install("api", wasm).await.unwrap();
+    let target = json!({
+        "plugin": "api", "slots": {"endpoint": "silent"}, "configuration": {"identifier_type": "uid"},
+    });
+    api.put("/cos/demo/targets/silent", target).await.with(201);
+    let mut ada = person("Ada");
+    ada["identifiers"] = json!([{"identifier": "ada", "type": "uid"}]);
+    let answer = api.put("/cos/demo/people/ada", ada).await;
+    assert_eq!(answer.header("preference-applied"), None);
+    let body = answer.with(202);
+    assert_eq!(body["provisioning"][0]["outcome"], Value::Null);
+    assert_eq!(api.get("/cos/demo/people/ada").await.with(200), body["record"]);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Api, person};
+use crate::api::Exposure;
 
 #[tokio::test]
 async fn a_person_is_created_read_replaced_and_removed() {
@@ -143,9 +144,7 @@ async fn a_record_that_cannot_be_stored_changes_nothing_and_says_where() {
 
 #[tokio::test]
 async fn a_body_is_json_and_of_a_bounded_size() {
-    let api =
-        Api::start_on(crate::api::Exposure::Loopback, |configuration| configuration.api.body_bytes = 100)
-            .await;
+    let api = Api::start_on(Exposure::Loopback, |configuration| configuration.api.body_bytes = 100).await;
     let path = "/cos/demo/people/ada";
     for content_type in ["text/plain", "application/x-www-form-urlencoded"] {
         let body = person("Ada").to_string().into_bytes();
@@ -154,6 +153,20 @@ async fn a_body_is_json_and_of_a_bounded_size() {
     let (kind, problem) = api.put(path, person(&"A".repeat(100))).await.problem(413);
     assert_eq!(kind, "too-large");
     assert!(problem["detail"].as_str().unwrap().contains("at most 100 bytes"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_request_that_takes_too_long_or_panics_ends_as_a_problem() {
+    let api =
+        Api::start_on(Exposure::Loopback, |configuration| configuration.api.request_timeout_ms = 0).await;
+    let (kind, problem) = api.get("/cos").await.problem(503);
+    assert_eq!(kind, "unavailable");
+    assert!(problem["detail"].as_str().unwrap().contains("api.request_timeout_ms"), "{problem}");
+
+    let panicked = crate::api::panicked(Box::new("secret of the inside"));
+    assert_eq!(panicked.status(), 500);
+    let body = axum::body::to_bytes(panicked.into_body(), 10_000).await.unwrap();
+    assert!(!String::from_utf8_lossy(&body).contains("secret"));
 }
 
 #[tokio::test]

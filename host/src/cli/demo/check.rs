@@ -173,3 +173,85 @@ fn texts<'v>(list: Option<&'v Value>, member: Option<&str>) -> BTreeSet<&'v str>
 fn text<'v>(value: &'v Value, pointer: &str) -> Option<&'v str> {
     value.pointer(pointer).and_then(Value::as_str)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::demo::receiver::Message;
+    use crate::cli::outcomes::Tally;
+    use crate::registry::record::{EmailAddress, Identifier, Meta, Person};
+
+    fn anna() -> Member {
+        let person = Person {
+            meta: Meta { id: "p1".to_owned(), ..Meta::default() },
+            identifiers: vec![Identifier {
+                identifier: "anna".to_owned(),
+                identifier_type: "uid".to_owned(),
+                ..Identifier::default()
+            }],
+            email_addresses: vec![EmailAddress {
+                mail: "anna@example.org".to_owned(),
+                ..EmailAddress::default()
+            }],
+            ..Person::default()
+        };
+        Member { person, memberships: Vec::new() }
+    }
+
+    fn received(mail: &str) -> Received {
+        let body = json!({"person": {"emailAddresses": [{"address": mail}], "members": []}});
+        let message = Message { path: "/people/anna".to_owned(), text: body.to_string(), body };
+        Received { people: BTreeMap::from([("anna".to_owned(), message)]), ..Received::default() }
+    }
+
+    fn line(action: &str, id: &str) -> (String, Value) {
+        let line = json!({
+            "action": action, "subject": {"kind": "person", "id": id},
+            "document": {"email_addresses": [{"mail": "anna@example.org"}]},
+        });
+        (line.to_string(), line)
+    }
+
+    fn problems(received: &Received, changelog: &[(String, Value)]) -> Vec<String> {
+        let applied = changelog.len() as u64;
+        let targets = BTreeMap::from([(CHANGELOG.to_owned(), Tally { applied, ..Tally::default() })]);
+        let check = Check {
+            members: &[anna()],
+            groups: &[],
+            identifier_type: "uid",
+            received,
+            changelog,
+            outcomes: &Outcomes { targets, failures: Vec::new() },
+            story: &Story { events: Vec::new(), busy: None, requested: None },
+            is_sample: false,
+        };
+        check.problems()
+    }
+
+    #[test]
+    fn targets_that_hold_what_is_stored_are_as_they_should_be() {
+        assert_eq!(problems(&received("anna@example.org"), &[line("added", "p1")]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_missing_different_or_too_much_is_told() {
+        let good = received("anna@example.org");
+        for (received, changelog, expected) in [
+            (Received::default(), vec![line("added", "p1")], "does not hold \"anna\""),
+            (
+                received("old@example.org"),
+                vec![line("added", "p1")],
+                "has mail addresses {\"old@example.org\"}",
+            ),
+            (good.clone(), vec![], "has no line of p1"),
+            (good.clone(), vec![line("added", "p1"), line("deleted", "p1")], "does not tell how it is"),
+            (good, vec![line("added", "p1"), line("added", "p2")], "does not tell that person p2 is gone"),
+        ] {
+            let problems = problems(&received, &changelog);
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(problems[0].contains(expected), "{problems:?}");
+        }
+    }
+}

@@ -42,6 +42,9 @@ use receiver::{Received, Receiver};
 use script::Story;
 use setup::{CHANGELOG, CO};
 
+/// For those who try the API; its answer tells what became of it at each target.
+const EXAMPLE_PERSON: &str = r#"{"names": [{"given": "Zoë", "primary": true}], "identifiers": [{"identifier": "zoë", "type": "uid"}]}"#;
+
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -278,6 +281,8 @@ impl Demo<'_> {
              curl '{base}/cos/{CO}/people?limit=2'\n  \
              curl '{base}/cos/{CO}/changes?after=0'\n  \
              curl '{base}/cos/{CO}/targets/{CHANGELOG}'\n  \
+             curl -X PUT '{base}/cos/{CO}/people/zoe' -H 'Content-Type: application/json' \\\n    \
+             -d '{EXAMPLE_PERSON}'\n  \
              curl {base}/openapi.json\n"
         );
         api::serve(Arc::clone(&self.host), listener, stop_requested()).await?;
