@@ -21,7 +21,7 @@ use crate::guests::{MISBEHAVING, MISBEHAVING_FILTER};
 pub const CO: &str = "physics";
 
 /// A secret key. All hosts of the tests have the same, so that they can share what they compiled.
-const SECRET_KEY: &str = "KioqKioqKioqKioqKioqKioqKioqKioqKioqKioqKio=";
+pub(crate) const SECRET_KEY: &str = "KioqKioqKioqKioqKioqKioqKioqKioqKioqKioqKio=";
 
 /// A host in a temporary folder.
 pub struct TestHost {

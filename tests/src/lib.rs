@@ -2,9 +2,11 @@
 //! and gone after it.
 
 pub mod calls;
+pub mod client;
 pub mod guests;
 pub mod host;
 pub mod people;
 pub mod postgres;
+pub mod process;
 pub mod receiver;
 pub mod waiting;
