@@ -72,11 +72,13 @@ impl Api {
     }
 
     pub async fn put(&self, path: &str, body: Value) -> Answered {
-        self.request(Method::PUT, path, &[("content-type", "application/json")], body.to_string().into()).await
+        self.request(Method::PUT, path, &[("content-type", "application/json")], body.to_string().into())
+            .await
     }
 
     pub async fn post(&self, path: &str, body: Value) -> Answered {
-        self.request(Method::POST, path, &[("content-type", "application/json")], body.to_string().into()).await
+        self.request(Method::POST, path, &[("content-type", "application/json")], body.to_string().into())
+            .await
     }
 
     /// Any request, with more headers.

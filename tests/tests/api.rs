@@ -32,7 +32,8 @@ async fn with_target(serving: &Serving, receiver: &Receiver, steps: Value) {
         "authentication": {"kind": "bearer", "token": "s3cr3t"},
     }});
     api.put(&format!("{V1}/cos/physics/servers/web"), server).await.expect(201);
-    let target = json!({"plugin": "misbehaving", "slots": {"web": "web"}, "configuration": {"provision": steps}});
+    let target =
+        json!({"plugin": "misbehaving", "slots": {"web": "web"}, "configuration": {"provision": steps}});
     api.put(&format!("{V1}/cos/physics/targets/web"), target).await.expect(201);
 }
 
@@ -75,8 +76,12 @@ async fn a_failure_at_a_target_is_part_of_the_answer_and_the_write_stands() {
         written["provisioning"][0]["outcome"],
         json!({"result": "failed", "class": "rate_limited", "message": "slow down", "retry_after_seconds": 60})
     );
-    let services = serving.api.get(&format!("{V1}/cos/physics/people/anna/provisioned-services")).await.expect(200);
-    assert_eq!((&services["items"][0]["status"], &services["items"][0]["message"]), (&json!("failed"), &json!("slow down")));
+    let services =
+        serving.api.get(&format!("{V1}/cos/physics/people/anna/provisioned-services")).await.expect(200);
+    assert_eq!(
+        (&services["items"][0]["status"], &services["items"][0]["message"]),
+        (&json!("failed"), &json!("slow down"))
+    );
     serving.api.get(&format!("{V1}/cos/physics/people/anna")).await.expect(200);
 }
 
@@ -119,7 +124,10 @@ async fn a_request_to_provision_is_answered_with_its_outcome() {
     api.put(&format!("{V1}/cos/physics/people/anna?provision=false"), person("Anna")).await.expect(201);
     let provision = format!("{V1}/cos/physics/targets/web/provision");
     let done = api.post(&provision, json!({"kind": "person", "id": "anna"})).await.expect(200);
-    assert_eq!((&done["action"], &done["outcome"]["result"]), (&json!("reprovision_requested"), &json!("applied")));
+    assert_eq!(
+        (&done["action"], &done["outcome"]["result"]),
+        (&json!("reprovision_requested"), &json!("applied"))
+    );
     assert_eq!(receiver.received().len(), 1);
     let (status, kind, detail) = api.post(&provision, json!({"kind": "person", "id": "bob"})).await.problem();
     assert_eq!((status, kind.as_str()), (404, "not-found"), "{detail}");
@@ -141,7 +149,8 @@ async fn what_is_refused_is_a_problem_that_says_why() {
     assert_eq!(status, 404);
     assert!(detail.contains("chem"), "{detail}");
     let wasm = [("content-type", "application/wasm")];
-    let refused = api.request(Method::POST, &format!("{V1}/plugins"), &wasm, b"\0asm\x01\0\0\0".to_vec()).await;
+    let refused =
+        api.request(Method::POST, &format!("{V1}/plugins"), &wasm, b"\0asm\x01\0\0\0".to_vec()).await;
     let (status, kind, detail) = refused.problem();
     assert_eq!((status, kind.as_str()), (422, "plugin-refused"));
     assert!(detail.contains("is a core module"), "{detail}");
@@ -178,7 +187,8 @@ async fn from_the_first_key_on_every_request_needs_one() {
     of_physics.put(&anna, person("Anne")).await.expect(200);
     assert_eq!(of_physics.put(&format!("{V1}/cos/chem/people/anna"), person("Anna")).await.problem().0, 404);
     let changes = full.get(&format!("{V1}/cos/physics/changes")).await.expect(200);
-    let actors: Vec<_> = changes["items"].as_array().unwrap().iter().map(|change| change["actor"].clone()).collect();
+    let actors: Vec<_> =
+        changes["items"].as_array().unwrap().iter().map(|change| change["actor"].clone()).collect();
     assert_ne!(actors[0], actors[1], "the history tells the keys apart: {actors:?}");
     serving.api.get("/healthz").await.expect(200);
     serving.api.get("/readyz").await.expect(200);

@@ -21,7 +21,17 @@ fn with_target() -> Program {
     program.output(&["co", "create", "physics", "--name", "Physics"]);
     program.output(&["plugin", "install", "--bundled"]);
     program.output(&["server", "put", "files", "--co", "physics", "--files", out.to_str().unwrap()]);
-    program.output(&["target", "put", "log", "--co", "physics", "--plugin", "changelog", "--slot", "log=files"]);
+    program.output(&[
+        "target",
+        "put",
+        "log",
+        "--co",
+        "physics",
+        "--plugin",
+        "changelog",
+        "--slot",
+        "log=files",
+    ]);
     program
 }
 
@@ -42,7 +52,8 @@ mod help {
     /// The commands that a help text lists.
     fn listed(help: &str) -> Vec<String> {
         let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-        let words = commands.take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next());
+        let words =
+            commands.take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next());
         words.filter(|word| *word != "help").map(str::to_owned).collect()
     }
 
@@ -50,9 +61,19 @@ mod help {
     fn every_command_has_help() {
         let program = program();
         let commands = listed(&program.output(&["--help"]));
-        for expected in ["serve", "demo", "import", "plugin", "server", "target", "provision", "services", "changes",
-            "invocations", "key"]
-        {
+        for expected in [
+            "serve",
+            "demo",
+            "import",
+            "plugin",
+            "server",
+            "target",
+            "provision",
+            "services",
+            "changes",
+            "invocations",
+            "key",
+        ] {
             assert!(commands.iter().any(|command| command == expected), "{expected}: {commands:?}");
         }
         for command in &commands {
@@ -92,16 +113,31 @@ mod the_path_of_an_operator {
     #[test]
     fn leads_from_nothing_to_provisioned_people() {
         let program = with_target();
-        assert_contains(&program.output(&["target", "check", "log", "--co", "physics"]), &["target `log` is as it should be"]);
+        assert_contains(
+            &program.output(&["target", "check", "log", "--co", "physics"]),
+            &["target `log` is as it should be"],
+        );
         program.file("people.ndjson", PEOPLE);
         let imported = program.output(&["import", "people.ndjson", "--co", "physics"]);
-        assert_contains(&imported, &["3 lines in ", "3 stored, 0 unchanged, 0 refused", "TARGET", "log     3"]);
+        assert_contains(
+            &imported,
+            &["3 lines in ", "3 stored, 0 unchanged, 0 refused", "TARGET", "log     3"],
+        );
 
         let lines = std::fs::read_to_string(program.folder().join("out/changelog.ndjson")).unwrap();
         assert_eq!(lines.lines().count(), 3);
-        assert_contains(&program.output(&["services", "--co", "physics", "--person", "42"]), &["log", "provisioned"]);
-        assert_contains(&program.output(&["changes", "--co", "physics"]), &["created", "person", "42", "names, memberships", "cli"]);
-        assert_contains(&program.output(&["provision", "--co", "physics", "--target", "log", "--person", "42"]), &["applied"]);
+        assert_contains(
+            &program.output(&["services", "--co", "physics", "--person", "42"]),
+            &["log", "provisioned"],
+        );
+        assert_contains(
+            &program.output(&["changes", "--co", "physics"]),
+            &["created", "person", "42", "names, memberships", "cli"],
+        );
+        assert_contains(
+            &program.output(&["provision", "--co", "physics", "--target", "log", "--person", "42"]),
+            &["applied"],
+        );
 
         let invocations = program.json(&["invocations", "list", "--co", "physics", "--person", "42"]);
         assert_eq!(invocations.as_array().map(Vec::len), Some(2), "{invocations}");
@@ -126,7 +162,10 @@ mod the_path_of_an_operator {
         let program = with_target();
         program.file("people.ndjson", PEOPLE);
         let imported = program.json(&["import", "people.ndjson", "--co", "physics"]);
-        assert_eq!((&imported["stored"], &imported["provisioning"]["targets"]["log"]["applied"]), (&json!(3), &json!(3)));
+        assert_eq!(
+            (&imported["stored"], &imported["provisioning"]["targets"]["log"]["applied"]),
+            (&json!(3), &json!(3))
+        );
         for arguments in [
             &["co", "list"][..],
             &["plugin", "list"],
@@ -179,10 +218,20 @@ mod the_path_of_an_operator {
         let program = with_target();
         program.file("token", "s3cr3t\n");
         program.output(&[
-            "server", "put", "web", "--co", "physics", "--http", "https://example.org", "--bearer", "--password-file",
+            "server",
+            "put",
+            "web",
+            "--co",
+            "physics",
+            "--http",
+            "https://example.org",
+            "--bearer",
+            "--password-file",
             "token",
         ]);
-        for form in [&["server", "show", "web", "--co", "physics"][..], &["server", "list", "--co", "physics"]] {
+        for form in
+            [&["server", "show", "web", "--co", "physics"][..], &["server", "list", "--co", "physics"]]
+        {
             assert_contains(&program.output(form), &["example.org"]);
             assert!(!program.output(form).contains("s3cr3t"));
             assert!(!program.json(form).to_string().contains("s3cr3t"));
@@ -231,7 +280,8 @@ mod an_import {
     fn reads_standard_input() {
         let program = with_target();
         let mut command = program.command(&["import", "-", "--co", "physics"]);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(PEOPLE.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{output:?}");
@@ -248,7 +298,8 @@ mod an_import {
             "EmailAddress": [{"mail": "anna@example.org", "type": "official", "verified": true}],
         });
         program.file("core.ndjson", format!("{document}\n"));
-        let arguments = ["import", "core.ndjson", "--co", "physics", "--format", "core-api", "--identifier-type", "uid"];
+        let arguments =
+            ["import", "core.ndjson", "--co", "physics", "--format", "core-api", "--identifier-type", "uid"];
         assert_contains(&program.output(&arguments), &["1 stored"]);
         let record = program.json(&["records", "get", "--co", "physics", "--person", "akovacs"]);
         assert_eq!(record["record"]["names"][0]["family"], "Kovács", "{record}");
@@ -328,7 +379,10 @@ mod an_error {
         let program = program();
         let output = program.command(&["co", "list"]).env("PROVENDER_LISTN", "x").output().unwrap();
         assert_eq!(output.status.code(), Some(1));
-        assert_contains(&String::from_utf8_lossy(&output.stderr), &["`listn`", "environment", "did you mean `listen`?"]);
+        assert_contains(
+            &String::from_utf8_lossy(&output.stderr),
+            &["`listn`", "environment", "did you mean `listen`?"],
+        );
     }
 
     #[test]
@@ -344,8 +398,14 @@ mod an_error {
         for (arguments, parts) in [
             (&["services", "--co", "chem", "--person", "1"][..], &["there is no collaboration `chem`"][..]),
             (&["services", "--co", "physics", "--person", "1"], &["there is no person `1`"]),
-            (&["provision", "--co", "physics", "--target", "t", "--person", "1"], &["there is no target `t`"]),
-            (&["provision", "--co", "physics", "--target", "log", "--person", "1"], &["there is no person `1`"]),
+            (
+                &["provision", "--co", "physics", "--target", "t", "--person", "1"],
+                &["there is no target `t`"],
+            ),
+            (
+                &["provision", "--co", "physics", "--target", "log", "--person", "1"],
+                &["there is no person `1`"],
+            ),
             (&["import", "nowhere.ndjson", "--co", "physics"], &["nowhere.ndjson", "No such file"]),
             (&["import", "people.ndjson", "--co", "chem"], &["there is no collaboration", "chem"]),
             (&["plugin", "inspect", "ldap"], &["plugin `ldap` is not installed", "changelog@0.1.0"]),
@@ -365,9 +425,18 @@ mod an_error {
         program.file("command.wasm", COMMAND);
         program.file("trap.wasm", described("trap"));
         for (file, parts) in [
-            ("text.wasm", &["plugin `text.wasm` is a file of unknown kind", "build it for `wasm32-wasip2`"][..]),
-            ("command.wasm", &["plugin `command.wasm` exports `wasi:cli/run@", "`provisioner` or `data-filter`"]),
-            ("trap.wasm", &["plugin `trap.wasm` does not describe itself: plugin trapped in `describe`: panic"]),
+            (
+                "text.wasm",
+                &["plugin `text.wasm` is a file of unknown kind", "build it for `wasm32-wasip2`"][..],
+            ),
+            (
+                "command.wasm",
+                &["plugin `command.wasm` exports `wasi:cli/run@", "`provisioner` or `data-filter`"],
+            ),
+            (
+                "trap.wasm",
+                &["plugin `trap.wasm` does not describe itself: plugin trapped in `describe`: panic"],
+            ),
         ] {
             assert_contains(&program.error(&["plugin", "install", file]), parts);
             assert_contains(&program.error(&["plugin", "inspect", file]), parts);
@@ -379,7 +448,16 @@ mod an_error {
     fn of_a_target_has_the_pointer_into_its_configuration() {
         let program = with_target();
         let error = program.error(&[
-            "target", "put", "t", "--co", "physics", "--plugin", "changelog", "--slot", "log=files", "--config-json",
+            "target",
+            "put",
+            "t",
+            "--co",
+            "physics",
+            "--plugin",
+            "changelog",
+            "--slot",
+            "log=files",
+            "--config-json",
             r#"{"format": "loud"}"#,
         ]);
         assert_contains(&error, &["target `t` cannot be stored", "/configuration/format"]);
@@ -391,7 +469,10 @@ mod an_error {
         let mut command = program.command(&["serve"]);
         let output = command.env("PROVENDER_LISTEN", "0.0.0.0:0").output().unwrap();
         assert_eq!(output.status.code(), Some(1));
-        assert_contains(&String::from_utf8_lossy(&output.stderr), &["without an API key", "`provender key create`"]);
+        assert_contains(
+            &String::from_utf8_lossy(&output.stderr),
+            &["without an API key", "`provender key create`"],
+        );
     }
 }
 
@@ -402,7 +483,11 @@ mod the_data {
     fn of_the_host_is_for_its_owner_only() {
         let program = program();
         let mut command = program.command(&["co", "list"]);
-        let output = command.env_remove("PROVENDER_SECRET_KEY").env("PROVENDER_DATA_DIRECTORY", "new").output().unwrap();
+        let output = command
+            .env_remove("PROVENDER_SECRET_KEY")
+            .env("PROVENDER_DATA_DIRECTORY", "new")
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{output:?}");
         let new = program.folder().join("new");
         let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;

@@ -40,8 +40,19 @@ fn misbehaving(program: &Program, receiver: &Receiver, steps: Value) {
     program.output(&["server", "put", "web", "--co", CO, "--http", &receiver.url(), "--private"]);
     let configuration = json!({ "provision": steps }).to_string();
     program.output(&[
-        "target", "put", "t", "--co", CO, "--plugin", "misbehaving", "--slot", "web=web", "--slot", "folder=files",
-        "--config-json", &configuration,
+        "target",
+        "put",
+        "t",
+        "--co",
+        CO,
+        "--plugin",
+        "misbehaving",
+        "--slot",
+        "web=web",
+        "--slot",
+        "folder=files",
+        "--config-json",
+        &configuration,
     ]);
 }
 
@@ -78,7 +89,12 @@ async fn assert_complete(store: &Store, target: &str, people: usize) {
     assert_eq!(records.len(), people);
     for record in records {
         let service = store.provisioned_service(CO, target, &record.key).await.unwrap();
-        assert_eq!(service.map(|service| service.status), Some(ServiceStatus::Provisioned), "{:?}", record.key);
+        assert_eq!(
+            service.map(|service| service.status),
+            Some(ServiceStatus::Provisioned),
+            "{:?}",
+            record.key
+        );
     }
     let mut last: HashMap<SubjectKey, i64> = HashMap::new();
     for invocation in invocations(store).await {
@@ -106,7 +122,10 @@ async fn a_host_killed_while_it_imports_loses_nothing_that_was_committed() {
     let committed = stored.records(CO, RecordKind::Person, None, 10_000).await.unwrap().len();
     let unfinished = stored.unfinished_invocations(10_000, None).await.unwrap().len();
     stored.close().await;
-    assert!(committed > 0 && unfinished > 0, "killed in the middle: {committed} committed, {unfinished} unfinished");
+    assert!(
+        committed > 0 && unfinished > 0,
+        "killed in the middle: {committed} committed, {unfinished} unfinished"
+    );
 
     let serving = program.serve().await;
     settled(&serving).await;
@@ -116,7 +135,10 @@ async fn a_host_killed_while_it_imports_loses_nothing_that_was_committed() {
     stored.close().await;
 
     let again = program.json(&["import", "people.ndjson", "--co", CO]);
-    assert_eq!(again["stored"].as_u64().unwrap() + again["unchanged"].as_u64().unwrap(), (PEOPLE + 12) as u64);
+    assert_eq!(
+        again["stored"].as_u64().unwrap() + again["unchanged"].as_u64().unwrap(),
+        (PEOPLE + 12) as u64
+    );
     let stored = store(&program).await;
     assert_complete(&stored, "log", PEOPLE).await;
     let told: HashSet<String> = lines(&log)
@@ -159,7 +181,11 @@ async fn work_that_was_committed_and_not_begun_is_done_after_a_restart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_was_cut_off_is_made_again_as_another_attempt_of_the_same_invocation() {
     let (program, receiver) = (program(), Receiver::start().await);
-    misbehaving(&program, &receiver, json!([{"do": "report"}, {"do": "request", "slot": "web", "url": "/x"}]));
+    misbehaving(
+        &program,
+        &receiver,
+        json!([{"do": "report"}, {"do": "request", "slot": "web", "url": "/x"}]),
+    );
     receiver.hold();
     let serving = program.serve().await;
     assert_eq!(put(&serving, "anna").await, 202);
@@ -211,7 +237,9 @@ async fn an_effect_whose_outcome_was_not_committed_is_made_again_and_its_state_i
     assert_eq!(lines_so_far(&done), 2, "an effect is made at least once");
     let stored = store(&program).await;
     let [invocation] = &invocations(&stored).await[..] else { panic!("one invocation") };
-    let Some(InvocationOutcome::Applied { history }) = &invocation.outcome else { panic!("{:?}", invocation.outcome) };
+    let Some(InvocationOutcome::Applied { history }) = &invocation.outcome else {
+        panic!("{:?}", invocation.outcome)
+    };
     assert_eq!(history[0], "nothing", "state of a call that was cut off is not stored");
     let seen = stored.plugin_state(CO, "t", Some(&person_key("anna")), "seen").await.unwrap();
     assert_eq!(seen.as_deref(), Some(&b"yes"[..]));
@@ -245,7 +273,8 @@ async fn every_write_that_was_answered_survives_kills_at_any_instant() {
         let writers: Vec<_> = writers.collect();
         let log = program.folder().join("out/changelog.ndjson");
         let target = lines_so_far(&log) + 7 + 13 * round;
-        eventually("more people in the changelog", async || (lines_so_far(&log) >= target).then_some(())).await;
+        eventually("more people in the changelog", async || (lines_so_far(&log) >= target).then_some(()))
+            .await;
         serving.kill();
         for writer in writers {
             answered.extend(writer.await.unwrap());

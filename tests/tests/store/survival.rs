@@ -4,25 +4,20 @@ use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use provender::store::{InvocationFilter, Store, StoreError};
-use tokio::task::JoinSet;
+use provender::store::InvocationFilter;
 
 use crate::database::{Database, until};
-use crate::samples::{at, change, person, person_key, planned};
+use crate::samples::person_key;
 
 on_both_databases!(
     a_killed_writer_leaves_every_acknowledged_write_and_no_change_without_its_work,
     a_killed_process_holds_no_executor_lock,
 );
 
-/// Tells the child where its store is.
-const URL: &str = "PROVENDER_TEST_STORE_URL";
-
-/// This test binary again, with one of the tests below that are for children only.
-fn child(test: &str, database: &Database) -> (Child, BufReader<ChildStdout>) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--ignored", "--nocapture"])
-        .env(URL, &database.url)
+/// A process on the same database.
+fn child(role: &str, database: &Database) -> (Child, BufReader<ChildStdout>) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_store-child"))
+        .args([role, &database.url])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -30,17 +25,12 @@ fn child(test: &str, database: &Database) -> (Child, BufReader<ChildStdout>) {
     (child, output)
 }
 
-async fn store_of_the_parent() -> Store {
-    let url = std::env::var(URL).expect("only for children of the tests in this file");
-    Store::open(&url).await.unwrap()
-}
-
 async fn a_killed_writer_leaves_every_acknowledged_write_and_no_change_without_its_work(database: Database) {
     let store = database.open_with_collaboration().await;
     store.close().await;
     let mut acknowledged = HashSet::new();
     for writes_before_the_kill in [1, 17, 60, 150] {
-        let (mut child, output) = child("survival::a_child_writes_until_it_is_killed", &database);
+        let (mut child, output) = child("write", &database);
         let mut seen = 0;
         for line in output.lines() {
             // What was acknowledged before the kill and is still in the pipe counts as well.
@@ -75,44 +65,9 @@ async fn check(database: &Database, acknowledged: &HashSet<String>) {
     store.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "the child of a_killed_writer_..."]
-async fn a_child_writes_until_it_is_killed() {
-    let store = store_of_the_parent().await;
-    let mut writers = JoinSet::new();
-    for writer in 0..4 {
-        let store = store.clone();
-        writers.spawn(async move {
-            for number in 0.. {
-                let id = format!("{}-{writer}-{number}", std::process::id());
-                write_person(&store, id.clone()).await.unwrap();
-                println!("\nacknowledged {id}");
-            }
-        });
-    }
-    writers.join_all().await;
-}
-
-/// A record, its change, and the work that follows from it.
-async fn write_person(store: &Store, id: String) -> Result<(), StoreError> {
-    store
-        .write(move |transaction| {
-            Box::pin(async move {
-                transaction.put_records("co", &[(person_key(&id), person(&id))], at(0)).await?;
-                for sequence in transaction.append_changes("co", &[change(person_key(&id))], at(0)).await? {
-                    let mut work = planned("t", person_key(&id));
-                    work.change = Some(sequence);
-                    transaction.plan_invocations("co", &[work], at(0)).await?;
-                }
-                Ok(())
-            })
-        })
-        .await
-}
-
 async fn a_killed_process_holds_no_executor_lock(database: Database) {
     let store = database.open().await;
-    let (mut child, mut output) = child("survival::a_child_holds_the_executor_lock", &database);
+    let (mut child, mut output) = child("lock", &database);
     let mut line = String::new();
     while !line.contains("locked") {
         line.clear();
@@ -122,13 +77,4 @@ async fn a_killed_process_holds_no_executor_lock(database: Database) {
     child.kill().unwrap();
     child.wait().unwrap();
     until(async || store.try_lock_executor().await.unwrap().is_some()).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "the child of a_killed_process_..."]
-async fn a_child_holds_the_executor_lock() {
-    let store = store_of_the_parent().await;
-    let _lock = store.try_lock_executor().await.unwrap().expect("the lock is free");
-    println!("\nlocked");
-    std::future::pending::<()>().await;
 }
