@@ -31,9 +31,11 @@ pub struct TestHost {
 
 /// Settings of a host whose data is in a folder of its own, and whose compiled components are those of all tests.
 pub fn configuration(folder: &Path) -> Configuration {
-    let mut configuration = Configuration::default();
-    configuration.data_directory = data_directory(folder);
-    configuration.secret_key = Some(SECRET_KEY.into());
+    let mut configuration = Configuration {
+        data_directory: data_directory(folder),
+        secret_key: Some(SECRET_KEY.into()),
+        ..Configuration::default()
+    };
     configuration.syslog.enabled = false;
     configuration.sandbox.instances = 8;
     configuration

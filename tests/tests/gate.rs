@@ -172,6 +172,23 @@ mod http {
     }
 
     #[tokio::test]
+    async fn a_credential_that_the_counterpart_sends_back_is_blanked() {
+        let receiver = Receiver::start().await;
+        receiver.answer(|request| {
+            let sent = request.header("authorization").unwrap_or_default().to_owned();
+            Answer::new(200, format!("you sent {sent}")).header("x-echo", sent)
+        });
+        let bearer = json!({
+            "base_url": receiver.url(), "allow_private_addresses": true, "authentication": {"kind": "bearer"},
+        });
+        let server = http_server(bearer, &[("token", "s3cr3t-t0k3n")], &[]);
+        let end = call(json!({"slot": "web", "url": "/x"})).web("web", &server, &[]).provision().await;
+        let transcript = serde_json::to_string(&end.transcript).unwrap();
+        let told = format!("{transcript}{:?}", history(end));
+        assert!(told.contains("you sent") && !told.contains("s3cr3t"), "{told}");
+    }
+
+    #[tokio::test]
     async fn a_plugin_cannot_set_the_credential_itself() {
         let receiver = Receiver::start().await;
         for header in ["authorization", "Authorization", "proxy-authorization", "host", "connection"] {

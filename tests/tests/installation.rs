@@ -264,7 +264,7 @@ mod an_installed_plugin {
         let host = TestHost::start().await;
         let manifest = host.install(MISBEHAVING).await;
         let host = host.restart().await;
-        assert_eq!(host.host.catalog.list().await.unwrap(), [manifest.clone()]);
+        assert_eq!(host.host.catalog.list().await.unwrap(), std::slice::from_ref(&manifest));
         host.host.catalog.load(&manifest.digest).await.unwrap();
     }
 }

@@ -522,6 +522,23 @@ mod provisioned_services {
     }
 
     #[tokio::test]
+    async fn a_limit_of_the_host_holds_for_all_targets_unless_a_target_has_its_own() {
+        let host = TestHost::start_with(|configuration| {
+            configuration.limits.insert("memory_bytes".to_owned(), 8 << 20);
+        })
+        .await;
+        let steps = json!([{"do": "allocate", "bytes": 16 << 20, "piece": 1 << 20}]);
+        host.misbehaving_target("small", steps.clone()).await;
+        host.misbehaving_target_with("large", steps, json!({"limits": {"memory_bytes": 64 << 20}})).await;
+        let done = host.put(person_key("anna"), person("anna")).await;
+        let (class, message) = failed(done[0].outcome.as_ref());
+        assert_eq!(class, FailureClass::MemoryLimit);
+        assert!(message.contains("limit is 8388608, asked for "), "{message}");
+        assert_eq!(history(&done[1]), ["16 pieces of 1048576 bytes"]);
+        assert!(done[1].usage.memory_bytes > 16 << 20, "{:?}", done[1].usage);
+    }
+
+    #[tokio::test]
     async fn what_a_plugin_says_is_bounded() {
         let host = TestHost::start().await;
         host.misbehaving_target(

@@ -14,10 +14,10 @@ on_both_databases!(
     a_killed_process_holds_no_executor_lock,
 );
 
-/// A process that uses the store until it is killed: see `src/store_process.rs`.
-fn child(what: &str, database: &Database) -> (Child, BufReader<ChildStdout>) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_store-process"))
-        .args([what, &database.url])
+/// A process on the same database.
+fn child(role: &str, database: &Database) -> (Child, BufReader<ChildStdout>) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_store-child"))
+        .args([role, &database.url])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

@@ -1,6 +1,6 @@
-//! A process that uses a store until it is killed: `store-process write|lock URL`.
-
-use std::process::ExitCode;
+//! The process that the tests of the store kill: writes without end, or holds the executor lock.
+//!
+//! `store-child write|lock URL`
 
 use jiff::Timestamp;
 use provender::provisioning::{Action, PlannedInvocation};
@@ -10,41 +10,38 @@ use provender_tests::people::{person, person_key};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-const CO: &str = "co";
-
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [what, url] = &arguments[..] else { return ExitCode::FAILURE };
-    let store = Store::open(url).await.expect("a store");
-    match what.as_str() {
-        "write" => write_without_end(&store).await,
-        "lock" => hold_the_lock(&store).await,
-        _ => {}
+    let [role, url] = arguments.as_slice() else { anyhow::bail!("usage: store-child write|lock URL") };
+    let store = Store::open(url).await?;
+    match role.as_str() {
+        "write" => write_without_end(store).await,
+        "lock" => {
+            let _lock =
+                store.try_lock_executor().await?.ok_or_else(|| anyhow::anyhow!("the lock is taken"))?;
+            println!("locked");
+            std::future::pending().await
+        }
+        other => anyhow::bail!("no such role: {other}"),
     }
-    ExitCode::FAILURE
 }
 
-/// Writes people by several writers at once, and says of each when it is stored.
-async fn write_without_end(store: &Store) {
+async fn write_without_end(store: Store) -> anyhow::Result<()> {
     let mut writers = JoinSet::new();
     for writer in 0..4 {
         let store = store.clone();
         writers.spawn(async move {
             for number in 0.. {
                 let id = format!("{}-{writer}-{number}", std::process::id());
-                write_person(&store, id.clone()).await.expect("a stored person");
+                write_person(&store, id.clone()).await?;
                 println!("acknowledged {id}");
             }
+            Ok::<_, StoreError>(())
         });
     }
-    writers.join_all().await;
-}
-
-async fn hold_the_lock(store: &Store) {
-    let _lock = store.try_lock_executor().await.expect("a store").expect("the lock is free");
-    println!("locked");
-    std::future::pending::<()>().await;
+    writers.join_all().await.into_iter().collect::<Result<(), _>>()?;
+    Ok(())
 }
 
 /// A record, its change, and the work that follows from it.
@@ -52,25 +49,25 @@ async fn write_person(store: &Store, id: String) -> Result<(), StoreError> {
     store
         .write(move |transaction| {
             Box::pin(async move {
-                let (subject, at) = (person_key(&id), Timestamp::UNIX_EPOCH);
-                transaction.put_records(CO, &[(subject.clone(), person(&id))], at).await?;
+                let (key, at) = (person_key(&id), Timestamp::now());
+                transaction.put_records("co", &[(key.clone(), person(&id))], at).await?;
                 let change = NewChange {
-                    subject: subject.clone(),
+                    subject: key.clone(),
                     operation: Operation::Created,
-                    parts: Vec::new(),
-                    actor: "test".to_owned(),
+                    parts: vec!["names".to_owned()],
+                    actor: "store-child".to_owned(),
                     provision: true,
                 };
-                for sequence in transaction.append_changes(CO, &[change], at).await? {
+                for sequence in transaction.append_changes("co", &[change], at).await? {
                     let work = PlannedInvocation {
                         id: Uuid::now_v7(),
                         target: "t".to_owned(),
-                        subject: subject.clone(),
+                        subject: key.clone(),
                         action: Action::Added,
                         change: Some(sequence),
                         cause: None,
                     };
-                    transaction.plan_invocations(CO, &[work], at).await?;
+                    transaction.plan_invocations("co", &[work], at).await?;
                 }
                 Ok(())
             })
