@@ -61,7 +61,7 @@ fn main() {
 }
 
 async fn one_run(people: usize) -> Rates {
-    let test = TestHost::start().await;
+    let test = TestHost::start_with(|configuration| configuration.sandbox.instances = 64).await;
     import_lines(&test, groups()).await;
     let import = timed(import_lines(&test, people_lines(people))).await;
 

@@ -1,17 +1,28 @@
 //! The end of a run: outcome, provisioned service, state of the plugin and identifiers it gave, in one transaction.
+//!
+//! Runs that end at about the same time share a transaction. One that cannot be committed does not take the others with
+//! it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
 
 use super::dispatch::Work;
 use crate::capabilities::contract::state::Scope;
 use crate::capabilities::contract::types::WrittenIdentifier;
 use crate::capabilities::state::StateChange;
 use crate::provisioning::{Action, InvocationOutcome, ProvisionedService, Usage};
+use crate::registry::record::SubjectKey;
 use crate::registry::write_back::write_back;
-use crate::store::{self, FinishedInvocation, Store, StoreError};
+use crate::store::{self, FinishedInvocation, Store, StoreError, Transaction};
 
 /// A run that ended.
+#[derive(Clone)]
 pub(super) struct Finished {
+    pub(super) work: Work,
     /// The action that the plugin was called with.
     pub(super) action: Action,
     pub(super) outcome: InvocationOutcome,
@@ -24,49 +35,131 @@ pub(super) struct Finished {
     pub(super) at: Timestamp,
 }
 
-/// Commits the end of a run.
-pub(super) async fn commit(store: &Store, work: &Work, finished: Finished) -> Result<(), StoreError> {
-    let work = work.clone();
-    let before = store.provisioned_service(&work.co, &work.target, &work.subject).await?;
-    store
-        .write(move |transaction| {
-            Box::pin(async move {
-                let Finished { action, outcome, identifiers, state, usage, transcript, at } = finished;
-                let end = FinishedInvocation {
-                    co: work.co.clone(),
-                    id: work.id,
-                    outcome: outcome.clone(),
-                    usage,
-                    finished: at,
-                    transcript,
-                };
-                // Nothing is left to commit when the target went away meanwhile.
-                if transaction.finish_invocations(&[end]).await?.is_empty() {
-                    return Ok(());
-                }
-                let service = before
-                    .unwrap_or_else(|| ProvisionedService::never(work.target.clone(), work.subject.clone()))
-                    .after(work.id, action, &outcome, at);
-                transaction.put_provisioned_services(&work.co, &[service]).await?;
-                if !state.is_empty() {
-                    let changes: Vec<_> = state.into_iter().map(|change| stored(change, &work)).collect();
-                    transaction.set_plugin_state(&work.co, &work.target, &changes).await?;
-                }
-                if let Some(identifiers) = identifiers {
-                    let identifiers =
-                        identifiers.into_iter().map(|it| (it.identifier, it.identifier_type)).collect();
-                    write_back(transaction, &work.co, &work.target, &work.subject, identifiers, at).await?;
-                }
-                Ok(())
-            })
-        })
-        .await
+/// Commits the ends of runs.
+#[derive(Clone)]
+pub(super) struct Committer(mpsc::Sender<Waiting>);
+
+struct Waiting {
+    finished: Finished,
+    committed: oneshot::Sender<Result<(), StoreError>>,
 }
 
-fn stored(change: StateChange, work: &Work) -> store::StateChange {
+/// Ends of runs in one transaction, at most.
+const GROUP: usize = 64;
+
+impl Committer {
+    /// Commits until all clones are dropped.
+    pub(super) fn start(store: Store) -> Self {
+        let (sender, mut receiver) = mpsc::channel::<Waiting>(GROUP);
+        tokio::spawn(async move {
+            let mut group = Vec::new();
+            while receiver.recv_many(&mut group, GROUP).await > 0 {
+                commit_group(&store, std::mem::take(&mut group)).await;
+            }
+        });
+        Self(sender)
+    }
+
+    /// Commits the end of a run, together with those that wait.
+    pub(super) async fn commit(&self, finished: Finished) -> Result<(), StoreError> {
+        let (committed, answer) = oneshot::channel();
+        self.0.send(Waiting { finished, committed }).await.map_err(|_| StoreError::Closed)?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+async fn commit_group(store: &Store, group: Vec<Waiting>) {
+    let (ends, waiting): (Vec<Finished>, Vec<_>) =
+        group.into_iter().map(|waiting| (waiting.finished, waiting.committed)).unzip();
+    let ends = Arc::new(ends);
+    let together = write(store, Arc::clone(&ends)).await;
+    for (end, committed) in ends.iter().zip(waiting) {
+        let result = match &together {
+            Ok(()) => Ok(()),
+            Err(_) => write(store, Arc::new(vec![end.clone()])).await,
+        };
+        // A receiver that is gone has been stopped, and looks into the store.
+        let _ = committed.send(result);
+    }
+}
+
+async fn write(store: &Store, ends: Arc<Vec<Finished>>) -> Result<(), StoreError> {
+    store.write(move |transaction| Box::pin(async move { write_ends(transaction, &ends).await })).await
+}
+
+async fn write_ends(transaction: &mut Transaction<'_>, ends: &[Finished]) -> Result<(), StoreError> {
+    let invocations: Vec<FinishedInvocation> = ends.iter().map(Finished::invocation).collect();
+    // Those whose target went away meanwhile are no longer there to be finished, and leave nothing else behind.
+    let finished: Vec<Uuid> = transaction.finish_invocations(&invocations).await?;
+    let mut by_collaboration: HashMap<&str, Vec<&Finished>> = HashMap::new();
+    for end in ends.iter().filter(|end| finished.contains(&end.work.id)) {
+        by_collaboration.entry(&end.work.co).or_default().push(end);
+    }
+    for (co, ends) in by_collaboration {
+        write_services(transaction, co, &ends).await?;
+        for end in ends {
+            write_gifts(transaction, end).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Where the subjects stand at the targets now.
+async fn write_services(
+    transaction: &mut Transaction<'_>,
+    co: &str,
+    ends: &[&Finished],
+) -> Result<(), StoreError> {
+    let places: Vec<(String, SubjectKey)> =
+        ends.iter().map(|end| (end.work.target.clone(), end.work.subject.clone())).collect();
+    let stored = transaction.provisioned_services_at(co, &places).await?;
+    let mut services: HashMap<(String, SubjectKey), ProvisionedService> = stored
+        .into_iter()
+        .map(|service| ((service.target.clone(), service.subject.clone()), service))
+        .collect();
+    for (end, (target, subject)) in ends.iter().zip(places) {
+        let before = services
+            .remove(&(target.clone(), subject.clone()))
+            .unwrap_or_else(|| ProvisionedService::never(target.clone(), subject.clone()));
+        let after = before.after(end.work.id, end.action, &end.outcome, end.at);
+        services.insert((target, subject), after);
+    }
+    let services: Vec<ProvisionedService> = services.into_values().collect();
+    transaction.put_provisioned_services(co, &services).await
+}
+
+/// What the plugin gave to be kept: its state, and identifiers of the subject.
+async fn write_gifts(transaction: &mut Transaction<'_>, end: &Finished) -> Result<(), StoreError> {
+    let Work { co, target, subject, .. } = &end.work;
+    if !end.state.is_empty() {
+        let changes: Vec<_> = end.state.iter().map(|change| stored(change.clone(), subject)).collect();
+        transaction.set_plugin_state(co, target, &changes).await?;
+    }
+    if let Some(identifiers) = &end.identifiers {
+        let pair = |given: &WrittenIdentifier| (given.identifier.clone(), given.identifier_type.clone());
+        let identifiers = identifiers.iter().map(pair).collect();
+        write_back(transaction, co, target, subject, identifiers, end.at).await?;
+    }
+    Ok(())
+}
+
+fn stored(change: StateChange, subject: &SubjectKey) -> store::StateChange {
     let subject = match change.scope {
         Scope::Target => None,
-        Scope::Subject => Some(work.subject.clone()),
+        Scope::Subject => Some(subject.clone()),
     };
     store::StateChange { subject, key: change.key, value: change.value }
+}
+
+impl Finished {
+    fn invocation(&self) -> FinishedInvocation {
+        FinishedInvocation {
+            co: self.work.co.clone(),
+            id: self.work.id,
+            outcome: self.outcome.clone(),
+            usage: self.usage,
+            finished: self.at,
+            transcript: self.transcript.clone(),
+        }
+    }
 }

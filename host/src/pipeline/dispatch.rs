@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
+use super::commit::Committer;
 use super::{POLL, Parts, run};
 use crate::provisioning::{Action, Invocation, PlannedInvocation};
 use crate::registry::record::SubjectKey;
@@ -69,6 +70,7 @@ struct Lanes {
 
 struct Inner {
     parts: Arc<Parts>,
+    committer: Committer,
     lanes: Mutex<Lanes>,
     slots: Semaphore,
     progress: Notify,
@@ -88,8 +90,9 @@ impl Dispatcher {
     /// A dispatcher that also looks for work that other processes planned.
     pub(super) fn start(parts: Arc<Parts>) -> Self {
         let slots = Semaphore::new(parts.concurrency);
-        let dispatcher =
-            Self(Arc::new(Inner { parts, lanes: Mutex::default(), slots, progress: Notify::new() }));
+        let committer = Committer::start(parts.store.clone());
+        let progress = Notify::new();
+        let dispatcher = Self(Arc::new(Inner { parts, committer, lanes: Mutex::default(), slots, progress }));
         tokio::spawn(dispatcher.clone().look_for_work());
         dispatcher
     }
@@ -145,7 +148,7 @@ impl Dispatcher {
                 if !self.begin() {
                     return;
                 }
-                run::run(&self.0.parts, &work).await;
+                run::run(&self.0.parts, &self.0.committer, &work).await;
             }
             let more = self.finish(&lane, work.id);
             self.0.progress.notify_waiters();

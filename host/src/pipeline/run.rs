@@ -7,7 +7,7 @@ use ring::digest;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::commit::{Finished, commit};
+use super::commit::{Committer, Finished};
 use super::contract::{
     action, failed_by_fault, failed_by_plugin, finished_by_plugin, kind_of, record_id, subject_kind,
     timestamp,
@@ -64,7 +64,7 @@ impl From<InvocationOutcome> for End {
 
 /// Runs one planned provisioning and commits its outcome. A run whose outcome cannot be committed stays planned, and is
 /// taken up again.
-pub(super) async fn run(parts: &Parts, work: &Work) {
+pub(super) async fn run(parts: &Parts, committer: &Committer, work: &Work) {
     let clock = Instant::now();
     let started = Timestamp::now();
     let (end, action, mut usage, steps) = match attempt(parts, work, started).await {
@@ -79,6 +79,7 @@ pub(super) async fn run(parts: &Parts, work: &Work) {
     usage.duration_us = u64::try_from(clock.elapsed().as_micros()).unwrap_or(u64::MAX);
     report(parts, work, &end.outcome);
     let finished = Finished {
+        work: work.clone(),
         action,
         outcome: end.outcome,
         identifiers: end.identifiers,
@@ -87,7 +88,7 @@ pub(super) async fn run(parts: &Parts, work: &Work) {
         transcript: serde_json::Value::Array(steps).to_string(),
         at: Timestamp::now(),
     };
-    if let Err(error) = commit(&parts.store, work, finished).await {
+    if let Err(error) = committer.commit(finished).await {
         tracing::error!(invocation = %work.id, target = work.target, %error, "outcome not committed");
     }
 }

@@ -14,6 +14,14 @@ const PUT: ManyRows = ManyRows {
     tail: "ON CONFLICT (co, subject_kind, subject_id, target) DO UPDATE SET document = excluded.document",
 };
 
+/// Where some subjects stand: pairs of target and subject.
+const AT: ManyRows = ManyRows {
+    head: "SELECT subject_kind, subject_id, target, document FROM provisioned_services \
+           WHERE (co, subject_kind, subject_id, target) IN (",
+    columns: 4,
+    tail: ")",
+};
+
 impl Store {
     /// Where a subject stands at a target; `None` when it was never provisioned there.
     pub async fn provisioned_service(
@@ -53,6 +61,22 @@ impl Transaction<'_> {
         subject: &SubjectKey,
     ) -> Result<Option<ProvisionedService>, StoreError> {
         provisioned_service(self.in_collaboration(co).await?, co, target, subject).await
+    }
+
+    /// Where subjects stand at targets; those that were never provisioned there are left out.
+    pub async fn provisioned_services_at(
+        &mut self,
+        co: &str,
+        places: &[(String, SubjectKey)],
+    ) -> Result<Vec<ProvisionedService>, StoreError> {
+        let dialect = self.dialect;
+        let rows = AT
+            .execute(self.in_collaboration(co).await?, dialect, places, |query, (target, subject)| {
+                let query = query.bind(co).bind(kind_word(subject.kind)).bind(subject.id.as_str());
+                query.bind(target.as_str())
+            })
+            .await?;
+        rows.iter().map(service_of).collect()
     }
 
     /// Stores where subjects stand, in place of what was known. Of two for the same subject and target the last stays.

@@ -22,7 +22,8 @@ pub(crate) async fn insert(source: &Path, copy: &Path, tables: &[&str]) -> Durat
     let mut source = open(source).await;
     let mut copy = open(copy).await;
     let mut taken = Duration::ZERO;
-    for table in tables {
+    // What the others refer to comes first, and is not counted.
+    for table in ["collaborations"].iter().chain(tables) {
         for statement in definitions(&mut source, table).await {
             sqlx::query(AssertSqlSafe(statement)).execute(&mut copy).await.expect("a table or index");
         }
@@ -31,7 +32,9 @@ pub(crate) async fn insert(source: &Path, copy: &Path, tables: &[&str]) -> Durat
         let rows: Vec<Vec<Cell>> = rows.iter().map(cells).collect();
         let started = Instant::now();
         insert_rows(&mut copy, table, &rows).await;
-        taken += started.elapsed();
+        if tables.contains(table) {
+            taken += started.elapsed();
+        }
     }
     taken
 }
