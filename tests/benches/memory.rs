@@ -16,7 +16,7 @@ fn main() {
         test.host.administration.put_filter(CO, "names", filter).await.expect("a stored filter");
         test.changelog("changelog", json!({"filters": ["names"]})).await;
         let mut calls = 0;
-        for until in [1, 100, 1_000, 10_000, 20_000] {
+        for until in [1, 100, 1_000, 10_000, 20_000, 40_000] {
             while calls < until {
                 calls += 1;
                 let key = person_key(&format!("p{}", calls % 500));
