@@ -137,7 +137,7 @@ impl Default for Configuration {
 impl Default for SandboxConfiguration {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { instances: 64, component_bytes: 64 << 20, concurrency: 4 * cores }
+        Self { instances: 64, component_bytes: 64 << 20, concurrency: 16 * cores }
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
 use super::commit::Committer;
+use super::loader::Loader;
 use super::{POLL, Parts, run};
 use crate::provisioning::{Action, Invocation, PlannedInvocation};
 use crate::registry::record::SubjectKey;
@@ -70,6 +71,7 @@ struct Lanes {
 
 struct Inner {
     parts: Arc<Parts>,
+    loader: Loader,
     committer: Committer,
     lanes: Mutex<Lanes>,
     slots: Semaphore,
@@ -90,9 +92,11 @@ impl Dispatcher {
     /// A dispatcher that also looks for work that other processes planned.
     pub(super) fn start(parts: Arc<Parts>) -> Self {
         let slots = Semaphore::new(parts.concurrency);
+        let loader = Loader::start(parts.store.clone());
         let committer = Committer::start(parts.store.clone());
         let progress = Notify::new();
-        let dispatcher = Self(Arc::new(Inner { parts, committer, lanes: Mutex::default(), slots, progress }));
+        let dispatcher =
+            Self(Arc::new(Inner { parts, loader, committer, lanes: Mutex::default(), slots, progress }));
         tokio::spawn(dispatcher.clone().look_for_work());
         dispatcher
     }
@@ -148,7 +152,7 @@ impl Dispatcher {
                 if !self.begin() {
                     return;
                 }
-                run::run(&self.0.parts, &self.0.committer, &work).await;
+                run::run(&self.0.parts, &self.0.loader, &self.0.committer, &work).await;
             }
             let more = self.finish(&lane, work.id);
             self.0.progress.notify_waiters();

@@ -6,6 +6,7 @@
 mod commit;
 mod contract;
 mod dispatch;
+mod loader;
 mod lookups;
 mod plugin_state;
 mod run;

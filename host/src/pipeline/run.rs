@@ -13,6 +13,7 @@ use super::contract::{
     timestamp,
 };
 use super::dispatch::Work;
+use super::loader::Loader;
 use super::subject::{Assembled, assemble};
 use super::targets::{Step, TargetRuntime};
 use super::{Parts, targets};
@@ -64,10 +65,10 @@ impl From<InvocationOutcome> for End {
 
 /// Runs one planned provisioning and commits its outcome. A run whose outcome cannot be committed stays planned, and is
 /// taken up again.
-pub(super) async fn run(parts: &Parts, committer: &Committer, work: &Work) {
+pub(super) async fn run(parts: &Parts, loader: &Loader, committer: &Committer, work: &Work) {
     let clock = Instant::now();
     let started = Timestamp::now();
-    let (end, action, mut usage, steps) = match attempt(parts, work, started).await {
+    let (end, action, mut usage, steps) = match attempt(parts, loader, work, started).await {
         Ok(attempted) => attempted,
         // The target is gone, and its work with it.
         Err(targets::TargetProblem::Unknown(_)) => return,
@@ -121,10 +122,12 @@ type Attempted = (End, Action, Usage, Vec<serde_json::Value>);
 
 async fn attempt(
     parts: &Parts,
+    loader: &Loader,
     work: &Work,
     started: Timestamp,
 ) -> Result<Attempted, targets::TargetProblem> {
-    let runtime = targets::runtime(parts, &work.co, &work.target).await?;
+    let loaded = loader.load(&work.co, &work.subject).await?;
+    let runtime = targets::runtime(parts, &work.co, &work.target, loaded.generation).await?;
     let nothing = |reason: &str| {
         let outcome = InvocationOutcome::Skipped { reason: reason.to_owned() };
         Ok((End::from(outcome), work.action, Usage::default(), Vec::new()))
@@ -132,7 +135,7 @@ async fn attempt(
     if !runtime.handles(subject_kind(work.subject.kind)) {
         return nothing(&format!("the plugin does not handle a {}", subject_kind(work.subject.kind)));
     }
-    let assembled = assemble(&parts.store, &runtime.co, work, started).await?;
+    let assembled = assemble(&parts.store, &runtime.co, work, loaded, started).await?;
     let Some(Assembled { subject, action }) = assembled else {
         return nothing("the record is gone without a trace");
     };

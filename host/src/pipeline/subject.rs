@@ -4,12 +4,13 @@ use jiff::Timestamp;
 
 use super::contract::{subject_email_list, subject_group, subject_person, subject_service};
 use super::dispatch::Work;
+use super::loader::Loaded;
 use super::targets::CollaborationState;
 use crate::capabilities::contract::records::Subject;
 use crate::provisioning::Action;
-use crate::registry::record::{Group, Membership, Person, Record, RecordKind, SubjectKey};
+use crate::registry::record::{Group, Record, RecordKind, SubjectKey};
 use crate::registry::visible::{MembershipCause, group_member, visible_group, visible_person};
-use crate::store::{Store, StoreError, StoredRecord};
+use crate::store::{Store, StoreError};
 
 /// A subject and why it is provisioned, as it is now.
 pub(super) struct Assembled {
@@ -17,19 +18,21 @@ pub(super) struct Assembled {
     pub(super) action: Action,
 }
 
-/// Reads the subject of some work. None when there is no trace of it.
+/// Makes the subject of some work of what was read of it. None when there is no trace of it.
 pub(super) async fn assemble(
     store: &Store,
     co: &CollaborationState,
     work: &Work,
+    loaded: Loaded,
     now: Timestamp,
 ) -> Result<Option<Assembled>, StoreError> {
-    let Some(stored) = store.record(&work.co, &work.subject).await? else { return Ok(None) };
+    let Loaded { stored: Some(stored), memberships, .. } = loaded else { return Ok(None) };
     let gone = stored.deleted.is_some();
-    let (subject, provisionable) = match stored.record.clone() {
+    let (subject, provisionable) = match stored.record {
         Record::Person(person) => {
             let provisionable = person.status.is_provisionable();
-            (assemble_person(store, co, work, *person, &stored, now).await?, provisionable)
+            let visible = visible_person(*person, memberships, &co.email_lists, now);
+            (subject_person(visible, &co.view), provisionable)
         }
         Record::Group(group) => (assemble_group(store, co, work, *group).await?, true),
         Record::EmailList(list) => (subject_email_list(*list, &co.view), true),
@@ -45,42 +48,6 @@ fn current_action(planned: Action, absent: bool) -> Action {
         (false, Action::Deleted) => Action::Updated,
         (false, action) => action,
     }
-}
-
-async fn assemble_person(
-    store: &Store,
-    co: &CollaborationState,
-    work: &Work,
-    person: Person,
-    stored: &StoredRecord,
-    now: Timestamp,
-) -> Result<Subject, StoreError> {
-    let memberships = if stored.deleted.is_some() {
-        with_groups(store, &work.co, &stored.last_memberships).await?
-    } else {
-        let memberships = store.memberships_of_person(&work.co, &work.subject.id).await?;
-        memberships.into_iter().map(|found| (found.membership, found.group)).collect()
-    };
-    Ok(subject_person(visible_person(person, memberships, &co.email_lists, now), &co.view))
-}
-
-async fn with_groups(
-    store: &Store,
-    co: &str,
-    memberships: &[Membership],
-) -> Result<Vec<(Membership, Group)>, StoreError> {
-    let ids: Vec<String> = memberships.iter().map(|membership| membership.group.clone()).collect();
-    let groups = store.records_by_id(co, RecordKind::Group, &ids).await?;
-    let group_of = |membership: &Membership| {
-        groups.iter().find_map(|stored| match &stored.record {
-            Record::Group(group) if stored.key.id == membership.group => Some((**group).clone()),
-            _ => None,
-        })
-    };
-    Ok(memberships
-        .iter()
-        .filter_map(|membership| Some((membership.clone(), group_of(membership)?)))
-        .collect())
 }
 
 async fn assemble_group(

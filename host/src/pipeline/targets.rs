@@ -70,13 +70,13 @@ pub struct RuntimeCache(Mutex<HashMap<(String, String), Generation>>);
 /// A runtime, and the number of the configuration that it was built from.
 type Generation = (i64, Arc<TargetRuntime>);
 
-/// The runtime of a target, built anew when the configuration of its collaboration changed.
+/// The runtime of a target, built anew when the configuration of its collaboration is no longer that of `generation`.
 pub(super) async fn runtime(
     parts: &Parts,
     co: &str,
     target: &str,
+    generation: i64,
 ) -> Result<Arc<TargetRuntime>, TargetProblem> {
-    let generation = parts.store.configuration_generation(co).await?;
     let key = (co.to_owned(), target.to_owned());
     let cached = {
         let cache = parts.runtimes.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -40,7 +40,8 @@ impl Pipeline {
     /// Lets the plugin test the target's configuration and its counterparts. Gives its lines for the operator.
     pub async fn check_target(&self, co: &str, target: &str) -> Result<Vec<String>, TrialError> {
         let parts = &self.parts;
-        let runtime = runtime(parts, co, target).await?;
+        let generation = parts.store.configuration_generation(co).await?;
+        let runtime = runtime(parts, co, target, generation).await?;
         let at = Timestamp::now();
         let state = state_of_trial(parts, &runtime, at);
         let context = runtime.context(timestamp(at));
@@ -51,7 +52,8 @@ impl Pipeline {
     /// Lets the plugin set its counterpart up. Gives its lines for the operator.
     pub async fn prepare_target(&self, co: &str, target: &str) -> Result<Vec<String>, TrialError> {
         let parts = &self.parts;
-        let runtime = runtime(parts, co, target).await?;
+        let generation = parts.store.configuration_generation(co).await?;
+        let runtime = runtime(parts, co, target, generation).await?;
         let at = Timestamp::now();
         let state = state_of_trial(parts, &runtime, at);
         let context = runtime.context(timestamp(at));

@@ -3,6 +3,7 @@
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
+use super::dialect::Dialect;
 use super::rows::{ManyKeys, ManyRows, document, json, last_of_each};
 use super::{Store, StoreError, Transaction};
 use crate::registry::record::{Group, Membership};
@@ -33,6 +34,15 @@ pub(super) const DELETE_OF_PERSON: &str = "DELETE FROM memberships WHERE co = $1
 pub(super) const DELETE_OF_GROUP: &str = "DELETE FROM memberships WHERE co = $1 AND group_id = $2";
 
 impl Store {
+    /// The memberships of people, in no order.
+    pub async fn memberships_of_people(
+        &self,
+        co: &str,
+        people: &[String],
+    ) -> Result<Vec<Membership>, StoreError> {
+        memberships_of_people(&mut *self.reader().await?, self.location.dialect(), co, people).await
+    }
+
     /// What a person is part of, by ascending id of the group; groups that were deleted do not count.
     pub async fn memberships_of_person(
         &self,
@@ -81,10 +91,7 @@ impl Transaction<'_> {
         people: &[String],
     ) -> Result<Vec<Membership>, StoreError> {
         let dialect = self.dialect;
-        let connection = self.in_collaboration(co).await?;
-        let rows =
-            OF_PEOPLE.fetch(connection, dialect, &[co], people, |query, id| query.bind(id.as_str())).await?;
-        rows.iter().map(membership_of).collect()
+        memberships_of_people(self.in_collaboration(co).await?, dialect, co, people).await
     }
 
     /// A page of a group's memberships, by ascending id of the person, from behind `after`.
@@ -153,6 +160,17 @@ async fn memberships_of_person(
             Ok(MembershipInGroup { membership: membership_of(row)?, group })
         })
         .collect()
+}
+
+async fn memberships_of_people(
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+    co: &str,
+    people: &[String],
+) -> Result<Vec<Membership>, StoreError> {
+    let rows =
+        OF_PEOPLE.fetch(connection, dialect, &[co], people, |query, id| query.bind(id.as_str())).await?;
+    rows.iter().map(membership_of).collect()
 }
 
 async fn members_of_group(

@@ -1,0 +1,138 @@
+//! Reads the subjects of runs. Runs that begin at about the same time share the queries.
+
+use std::collections::{BTreeSet, HashMap};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::registry::record::{Group, Membership, Record, RecordKind, SubjectKey};
+use crate::store::{Store, StoreError, StoredRecord};
+
+/// A subject as stored, and what it is provisioned by.
+#[derive(Clone)]
+pub(super) struct Loaded {
+    /// Number of the configuration of its collaboration, read before the rest.
+    pub(super) generation: i64,
+    /// None when there is no trace of it.
+    pub(super) stored: Option<StoredRecord>,
+    /// Those of a person; the last known ones of a person that is gone.
+    pub(super) memberships: Vec<(Membership, Group)>,
+}
+
+/// Reads subjects.
+#[derive(Clone)]
+pub(super) struct Loader(mpsc::Sender<Request>);
+
+struct Request {
+    co: String,
+    subject: SubjectKey,
+    loaded: oneshot::Sender<Result<Loaded, StoreError>>,
+}
+
+/// Subjects read together, at most.
+const GROUP: usize = 64;
+
+impl Loader {
+    /// Reads until all clones are dropped.
+    pub(super) fn start(store: Store) -> Self {
+        let (sender, mut receiver) = mpsc::channel::<Request>(GROUP);
+        tokio::spawn(async move {
+            let mut group = Vec::new();
+            while receiver.recv_many(&mut group, GROUP).await > 0 {
+                answer(&store, std::mem::take(&mut group)).await;
+            }
+        });
+        Self(sender)
+    }
+
+    /// Reads one subject, together with those that are asked for at the same time.
+    pub(super) async fn load(&self, co: &str, subject: &SubjectKey) -> Result<Loaded, StoreError> {
+        let (loaded, answer) = oneshot::channel();
+        let request = Request { co: co.to_owned(), subject: subject.clone(), loaded };
+        self.0.send(request).await.map_err(|_| StoreError::Closed)?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+async fn answer(store: &Store, group: Vec<Request>) {
+    let mut by_collaboration: HashMap<String, Vec<Request>> = HashMap::new();
+    for request in group {
+        by_collaboration.entry(request.co.clone()).or_default().push(request);
+    }
+    for (co, requests) in by_collaboration {
+        let subjects: Vec<SubjectKey> = requests.iter().map(|request| request.subject.clone()).collect();
+        let together = load(store, &co, &subjects).await;
+        for request in requests {
+            let loaded = match &together {
+                Ok(found) => found.get(&request.subject).cloned().ok_or(StoreError::Closed),
+                // A document that cannot be read must not keep the others from being provisioned.
+                Err(_) => load(store, &co, std::slice::from_ref(&request.subject))
+                    .await
+                    .and_then(|found| found.into_values().next().ok_or(StoreError::Closed)),
+            };
+            // A receiver that is gone has been stopped.
+            let _ = request.loaded.send(loaded);
+        }
+    }
+}
+
+async fn load(
+    store: &Store,
+    co: &str,
+    subjects: &[SubjectKey],
+) -> Result<HashMap<SubjectKey, Loaded>, StoreError> {
+    let generation = store.configuration_generation(co).await?;
+    let mut ids: HashMap<RecordKind, BTreeSet<String>> = HashMap::new();
+    for subject in subjects {
+        ids.entry(subject.kind).or_default().insert(subject.id.clone());
+    }
+    let mut records = HashMap::new();
+    for (kind, ids) in ids {
+        let ids: Vec<String> = ids.into_iter().collect();
+        for stored in store.records_by_id(co, kind, &ids).await? {
+            records.insert(stored.key.clone(), stored);
+        }
+    }
+    let mut memberships = memberships_of(store, co, &records).await?;
+    Ok(subjects
+        .iter()
+        .map(|subject| {
+            let stored = records.get(subject).cloned();
+            let memberships = memberships.remove(subject).unwrap_or_default();
+            (subject.clone(), Loaded { generation, stored, memberships })
+        })
+        .collect())
+}
+
+type Memberships = HashMap<SubjectKey, Vec<(Membership, Group)>>;
+
+/// The memberships of all people among the records, with their groups.
+async fn memberships_of(
+    store: &Store,
+    co: &str,
+    records: &HashMap<SubjectKey, StoredRecord>,
+) -> Result<Memberships, StoreError> {
+    let people = || records.values().filter(|stored| stored.key.kind == RecordKind::Person);
+    let living: Vec<String> =
+        people().filter(|stored| stored.deleted.is_none()).map(|stored| stored.key.id.clone()).collect();
+    let mut memberships =
+        if living.is_empty() { Vec::new() } else { store.memberships_of_people(co, &living).await? };
+    memberships.extend(people().flat_map(|stored| stored.last_memberships.iter().cloned()));
+    let ids: BTreeSet<String> = memberships.iter().map(|membership| membership.group.clone()).collect();
+    let ids: Vec<String> = ids.into_iter().collect();
+    let mut groups = HashMap::new();
+    if !ids.is_empty() {
+        for stored in store.records_by_id(co, RecordKind::Group, &ids).await? {
+            if let Record::Group(group) = stored.record {
+                groups.insert(stored.key.id, *group);
+            }
+        }
+    }
+    let mut found = Memberships::new();
+    for membership in memberships {
+        if let Some(group) = groups.get(&membership.group) {
+            let person = SubjectKey { kind: RecordKind::Person, id: membership.person.clone() };
+            found.entry(person).or_default().push((membership, group.clone()));
+        }
+    }
+    Ok(found)
+}
