@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use wasmtime::component::Resource;
 
-use super::CallState;
 use super::contract::files::{Entry, EntryKind, Error, Host, HostRoot};
+use super::{CallState, readable};
 use crate::sandbox::{Access, Effect, GuestState, Performed, Refusal};
 use crate::servers;
 use crate::servers::files::{FilesError, FilesRoot};
@@ -90,14 +90,6 @@ fn with_slot(mut request: Value, slot: &str) -> Value {
         request.insert("slot".to_owned(), slot.into());
     }
     request
-}
-
-/// Content as a reader of the transcript wants it: text where it is text.
-fn readable(content: &[u8]) -> Value {
-    match std::str::from_utf8(content) {
-        Ok(text) => text.into(),
-        Err(_) => json!({"bytes": content.len()}),
-    }
 }
 
 fn nothing<T>(_: &T) -> Shown {

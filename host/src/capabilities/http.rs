@@ -17,7 +17,7 @@ use wasmtime_wasi_http::{
     WasiHttpView,
 };
 
-use super::CallState;
+use super::{CallState, readable};
 use crate::sandbox::{Access, Effect, Gate, LimitName, Performed, Refusal};
 use crate::servers::connector::ConnectError;
 use crate::servers::http::{
@@ -261,8 +261,5 @@ fn readable_body(body: &Bytes) -> Value {
     if body.is_empty() {
         return Value::Null;
     }
-    match std::str::from_utf8(body) {
-        Ok(text) => serde_json::from_str(text).unwrap_or_else(|_| text.into()),
-        Err(_) => json!({"bytes": body.len()}),
-    }
+    serde_json::from_slice(body).unwrap_or_else(|_| readable(body))
 }

@@ -12,6 +12,7 @@ pub mod registry;
 pub mod state;
 
 use jiff::Timestamp;
+use serde_json::{Value, json};
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
@@ -92,3 +93,11 @@ pub fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
 
 impl contract::records::Host for CallState {}
 impl contract::types::Host for CallState {}
+
+/// Bytes as a reader of the transcript wants them: text where they are text.
+fn readable(bytes: &[u8]) -> Value {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => json!({"bytes": bytes.len()}),
+    }
+}

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::CallState;
 use super::contract::state::{Error, Host, Scope};
+use super::{CallState, readable};
 use crate::sandbox::{Access, Effect, GuestState, HostFunctionFault, LimitName, Performed, Refusal};
 
 /// Reads what calls before this one stored.
@@ -167,14 +167,6 @@ fn check_key(key: &str) -> Result<(), Error> {
         length => {
             Err(Error::InvalidKey(format!("a key has 1 to {MAX_KEY_BYTES} bytes, this one has {length}")))
         }
-    }
-}
-
-/// Bytes as a reader of the transcript wants them: text where it is text.
-fn readable(bytes: &[u8]) -> Value {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.into(),
-        Err(_) => json!({"bytes": bytes.len()}),
     }
 }
 
