@@ -149,7 +149,7 @@ impl Default for SandboxConfiguration {
             instances: 64,
             component_bytes: 64 << 20,
             concurrency: 16 * cores,
-            compile_seconds: 90,
+            compile_seconds: 100,
             compile_memory_bytes: 4 << 30,
             compiler: Compiler::default(),
         }

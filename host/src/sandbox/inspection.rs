@@ -99,7 +99,7 @@ pub enum Refused {
         stderr: String,
     },
     /// The host's own fault.
-    #[error("could not be compiled: {message}; install it again when this host is mended")]
+    #[error("could not be compiled: {message}; mend this host, then try again")]
     CompilerFailed { message: String },
     #[error(
         "imports {}, which this host does not offer; it offers {OFFER}; build the plugin without them",

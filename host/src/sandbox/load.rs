@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -108,7 +109,14 @@ impl<S: GuestState> Loader<S> {
         if let Some(loaded) = self.load_cached(digest).await? {
             return Ok(loaded);
         }
-        let code = self.compiler.compile(self.compile_limits, &wasm).await?;
+        let started = Instant::now();
+        let compiled = self.compiler.compile(self.compile_limits, &wasm).await;
+        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let code = compiled.inspect_err(|error| {
+            // Who offered it may have gone away by now.
+            tracing::warn!(%digest, %error, duration_ms, "component not compiled");
+        })?;
+        tracing::info!(%digest, duration_ms, "component compiled");
         let digest = Arc::clone(digest);
         self.blocking(move |loader| {
             let loaded = loader.link(&code).unwrap_or_else(|Foreign(error)| {

@@ -32,7 +32,7 @@ pub enum Compiler {
 pub struct CompileLimits {
     /// Of wall-clock time.
     pub seconds: u64,
-    /// Of address space.
+    /// Of memory that it can write to.
     pub memory_bytes: u64,
 }
 
