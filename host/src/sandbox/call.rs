@@ -8,6 +8,7 @@ use wasmtime::Store;
 use wasmtime::component::{InstancePre, Linker};
 
 use super::fault::Fault;
+use super::gate::Violation;
 use super::guest::{GuestState, MAX_RESOURCES};
 use super::inspection::Refused;
 use super::limits::{LimitName, Limits};
@@ -16,6 +17,7 @@ use super::transcript::Transcript;
 
 /// Runs components whose stores hold an `S`.
 pub struct Sandbox<S: GuestState> {
+    engine: String,
     loader: Arc<Loader<S>>,
     slots: Semaphore,
 }
@@ -45,7 +47,8 @@ impl<S: GuestState> Sandbox<S> {
         link: impl Fn(&mut Linker<S>) -> wasmtime::Result<()>,
     ) -> wasmtime::Result<Self> {
         let loader = Arc::new(Loader::start(settings, link)?);
-        Ok(Self { loader, slots: Semaphore::new(settings.instances as usize) })
+        let engine = format!("provender {}, {}", env!("CARGO_PKG_VERSION"), loader.fingerprint());
+        Ok(Self { engine, loader, slots: Semaphore::new(settings.instances as usize) })
     }
 
     /// Compiles, checks and links a component, or takes what was compiled of it before.
@@ -56,6 +59,11 @@ impl<S: GuestState> Sandbox<S> {
     /// Removes what was compiled of a component.
     pub fn forget(&self, digest: &str) {
         self.loader.forget(digest);
+    }
+
+    /// Names the engine: the version of the host, and what its compiler makes of a component.
+    pub fn engine(&self) -> &str {
+        &self.engine
     }
 
     /// Calls an export: `body` makes the instance in the store and calls it.
@@ -85,7 +93,8 @@ impl<S: GuestState> Sandbox<S> {
         let memory_bytes = guest.limiter.memory_peak as u64;
         let mut transcript = gate.take_transcript();
         transcript.stderr.clone_from(&stderr);
-        let result = match (gate.violation(), outcome) {
+        let left = gate.left_of_record().map(|difference| Violation::Diverged { difference });
+        let result = match (gate.violation().or(left), outcome) {
             (Some(violation), _) => Err(Fault::of_violation(export, &violation)),
             (None, Err(_)) => Err(Fault::Deadline { export, limit_ms }),
             (None, Ok(Err(error))) => Err(Fault::of_error(export, &error, limits, stderr)),

@@ -10,7 +10,7 @@ use wasmtime::component::{Component, InstancePre, Linker};
 
 use super::cache::{Cache, Code};
 use super::compiler::{CompileLimits, Compiler};
-use super::engine::Engines;
+use super::engine::{Engines, fingerprint};
 use super::guest::GuestState;
 use super::inspection::{Inspection, Refused, inspect, sniff, walk};
 
@@ -163,6 +163,11 @@ impl<S: GuestState> Loader<S> {
     ) -> Result<T, Refused> {
         let loader = Arc::clone(self);
         spawn_blocking(move || work(&loader)).await.unwrap_or_else(|error| Err(unloaded(&error)))
+    }
+
+    /// Tells the code of this host's engines from that of others.
+    pub(super) fn fingerprint(&self) -> String {
+        fingerprint(&self.engines.on_demand)
     }
 
     /// Removes what was compiled of a component.
