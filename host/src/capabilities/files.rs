@@ -66,6 +66,7 @@ impl CallState {
             granted,
         };
         let gate = Arc::clone(&self.guest().gate);
+        let leaving = Arc::clone(&gate);
         let performed = gate.pass(effect, |room| async move {
             match perform(Arc::clone(&slot.root), room).await {
                 Ok(value) => {
@@ -73,6 +74,9 @@ impl CallState {
                     Performed { value: Ok(value), result, bytes_in }
                 }
                 Err(error) => {
+                    if let FilesError::OutsideRoot { .. } = error {
+                        leaving.refuse("files", operation, format!("slot `{}`: {error}", slot.name));
+                    }
                     let result = json!({"error": error.to_string()});
                     // More than there was room for is a budget of the call.
                     let over = matches!(error, FilesError::TooLarge { unit: "bytes", .. });
@@ -112,6 +116,7 @@ impl From<FilesError> for Error {
             FilesError::NotFound { .. } => Self::NotFound(message),
             FilesError::AlreadyExists { .. } => Self::AlreadyExists(message),
             FilesError::InvalidPath { .. } | FilesError::InvalidLine { .. } => Self::InvalidPath(message),
+            FilesError::OutsideRoot { .. } => Self::Refused(message),
             FilesError::TooLarge { .. } => Self::TooLarge(message),
             FilesError::Io { .. } => Self::Io(message),
         }

@@ -5,6 +5,7 @@ mod crash;
 mod effects;
 mod end;
 mod observe;
+mod wire;
 
 use provender_sdk::records::{Subject, SubjectKind};
 use provender_sdk::{
@@ -68,6 +69,10 @@ enum Step {
     },
     /// Makes requests.
     Request(effects::Request),
+    /// Makes a request by hand.
+    RawRequest(wire::RawRequest),
+    /// Makes many requests at once.
+    Crowd(wire::Crowd),
     /// Works with files.
     File(effects::File),
     /// Works with the state.
@@ -160,6 +165,8 @@ fn take(
             Step::Stderr { text, times } => (0..*times).for_each(|_| eprint!("{text}")),
             Step::Log { message, times } => (0..*times).for_each(|_| provender_sdk::log::info(message, &[])),
             Step::Request(request) => request.make(context, notes),
+            Step::RawRequest(request) => request.make(notes),
+            Step::Crowd(crowd) => crowd.make(notes),
             Step::File(file) => file.act(notes),
             Step::State(state) => state.act(notes),
             Step::LookUp { group, times } => effects::look_up(group, *times, notes),
