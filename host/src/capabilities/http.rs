@@ -24,7 +24,8 @@ use super::{CallState, readable};
 use crate::sandbox::{Access, Effect, Gate, LimitName, Performed, Refusal};
 use crate::servers::connector::ConnectError;
 use crate::servers::http::{
-    HttpError, HttpLimits, HttpServer, IncomingResponse, MAX_RESPONSE_HEADER_BYTES, OutgoingRequest,
+    HttpError, HttpLimits, HttpServer, IncomingResponse, MAX_METHOD_BYTES, MAX_RESPONSE_HEADER_BYTES,
+    OutgoingRequest,
 };
 
 /// A server bound to a slot, and what the plugin asked for there.
@@ -53,6 +54,9 @@ struct Hooks {
     gate: Arc<Gate>,
     traffic: Arc<Traffic>,
 }
+
+/// Longest text of a refusal; a plugin may ask for the longest URL that there is.
+const MAX_REFUSAL_CHARACTERS: usize = 2_000;
 
 /// What a header may take in memory, and what a body that is being written may keep back: a call holds many at once.
 const FIELDS_BYTES: usize = 32 * 1024;
@@ -139,7 +143,7 @@ async fn send(
     let body = traffic.collect(body, gate).await?;
     let _turn = traffic.turn().await;
     let slot = grant.slot_of(&parts.method, &parts.uri);
-    let method = parts.method.to_string();
+    let method: String = parts.method.as_str().chars().take(MAX_METHOD_BYTES).collect();
     let safe = slot.as_ref().is_ok_and(|(slot, path)| slot.reads(&parts.method, path.path()));
     let effect = Effect {
         capability: "http",
@@ -218,7 +222,8 @@ impl Grant {
         }
         let granted =
             if reasons.is_empty() { "no server is bound to a slot".to_owned() } else { reasons.join("; ") };
-        Err(Refusal(format!("{scheme}://{authority}{path} is not granted: {granted}", path = uri.path())))
+        let refusal = format!("{scheme}://{authority}{path} is not granted: {granted}", path = uri.path());
+        Err(Refusal(refusal.chars().take(MAX_REFUSAL_CHARACTERS).collect()))
     }
 }
 

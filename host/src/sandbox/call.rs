@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 use wasmtime::Store;
-use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::component::{Component, InstancePre, Linker, ResourceTable};
 
 use super::cache::Cache;
 use super::engine::Engines;
@@ -158,6 +158,8 @@ impl<S: GuestState> Sandbox<S> {
         let stderr = guest.stderr.text();
         let memory_bytes = guest.limiter.memory_peak as u64;
         let mut transcript = gate.take_transcript();
+        // What the guest left under way ends with its call.
+        guest.table = ResourceTable::new();
         transcript.stderr.clone_from(&stderr);
         let result = match (gate.violation(), outcome) {
             (Some(violation), _) => Err(Fault::of_violation(export, &violation)),

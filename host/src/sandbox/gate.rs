@@ -4,6 +4,7 @@
 //! or an exceeded budget closes the gate for the rest of the call and decides how the call ends, whatever the plugin
 //! makes of it.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -71,7 +72,14 @@ struct Ledger {
     log_bytes: u64,
     transcript_room: usize,
     transcript: Transcript,
+    /// Effects that passed and did not end yet, by their number.
+    under_way: BTreeMap<u64, Effect>,
+    /// Whether the call is over.
+    shut: bool,
 }
+
+/// What stands in the transcript for an effect that the call did not wait for. It may have happened.
+const CUT_OFF: &str = "the call ended before it did";
 
 /// What an entry takes beside its request and result, about.
 const ENTRY_BYTES: usize = 128;
@@ -104,21 +112,11 @@ impl Gate {
     where
         F: Future<Output = Performed<T>> + Send,
     {
-        let (sequence, room) = match self.admit(&effect) {
-            Ok(admitted) => admitted,
-            Err(violation) => {
-                self.record(
-                    effect,
-                    Entry { result: json!({"refused": violation.to_string()}), ..Entry::default() },
-                );
-                return Err(violation);
-            }
-        };
+        let (sequence, room) = self.admit(effect)?;
         let started = Instant::now();
         let Performed { value, result, bytes_in } = perform(room).await;
         let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.record(effect, Entry { sequence, result, bytes_in, duration_us, ..Entry::default() });
-        self.count_in(bytes_in)?;
+        self.end(sequence, Entry { sequence, result, bytes_in, duration_us, ..Entry::default() })?;
         Ok(value)
     }
 
@@ -158,41 +156,56 @@ impl Gate {
         self.ledger().effects
     }
 
-    /// Takes the transcript out, at the end of the call.
+    /// Takes the transcript out, at the end of the call. Nothing passes from now on, and what is under way is noted as
+    /// such, since nobody will know what became of it.
     pub fn take_transcript(&self) -> Transcript {
-        std::mem::take(&mut self.ledger().transcript)
+        let mut ledger = self.ledger();
+        ledger.shut = true;
+        for (sequence, effect) in std::mem::take(&mut ledger.under_way) {
+            let entry = Entry { sequence, result: json!({"error": CUT_OFF}), ..Entry::default() };
+            ledger.record(effect, entry);
+        }
+        std::mem::take(&mut ledger.transcript)
     }
 
     /// Counts an effect before it happens. Gives its number and how many bytes may still come in.
-    fn admit(&self, effect: &Effect) -> Result<(u64, u64), Violation> {
+    fn admit(&self, effect: Effect) -> Result<(u64, u64), Violation> {
         let mut ledger = self.ledger();
-        if let Some(violation) = &ledger.violation {
-            return Err(violation.clone());
-        }
         let effects = ledger.effects + 1;
         let bytes_out = ledger.bytes_out.saturating_add(effect.bytes_out);
-        let violation = match &effect.granted {
-            Err(Refusal(reason)) => Some(Violation::Refused {
-                capability: effect.capability,
-                operation: effect.operation.clone(),
-                reason: reason.clone(),
-            }),
-            Ok(()) => {
+        let refused = |reason: &str| Violation::Refused {
+            capability: effect.capability,
+            operation: effect.operation.clone(),
+            reason: reason.to_owned(),
+        };
+        if ledger.shut {
+            return Err(refused("the call is over"));
+        }
+        let violation = match (&ledger.violation, &effect.granted) {
+            (Some(violation), _) => Some(violation.clone()),
+            (None, Err(Refusal(reason))) => Some(refused(reason)),
+            (None, Ok(())) => {
                 self.over(LimitName::Effects, effects).or_else(|| self.over(LimitName::BytesOut, bytes_out))
             }
         };
         if let Some(violation) = violation {
-            ledger.violation = Some(violation.clone());
-            return Err(violation);
+            let entry = Entry { result: json!({"refused": violation.to_string()}), ..Entry::default() };
+            ledger.record(effect, entry);
+            return Err(ledger.violation.get_or_insert(violation).clone());
         }
         ledger.effects = effects;
         ledger.bytes_out = bytes_out;
+        ledger.under_way.insert(effects, effect);
         Ok((effects, self.limits.get(LimitName::BytesIn).saturating_sub(ledger.bytes_in)))
     }
 
-    fn count_in(&self, bytes: u64) -> Result<(), Violation> {
+    /// Records an effect that happened, and counts what came in.
+    fn end(&self, sequence: u64, entry: Entry) -> Result<(), Violation> {
         let mut ledger = self.ledger();
-        ledger.bytes_in = ledger.bytes_in.saturating_add(bytes);
+        // Not there when the call was over before.
+        let Some(effect) = ledger.under_way.remove(&sequence) else { return Ok(()) };
+        ledger.bytes_in = ledger.bytes_in.saturating_add(entry.bytes_in);
+        ledger.record(effect, entry);
         match self.over(LimitName::BytesIn, ledger.bytes_in) {
             Some(violation) => Err(ledger.violation.get_or_insert(violation).clone()),
             None => Ok(()),
@@ -204,18 +217,24 @@ impl Gate {
         (used > limit).then_some(Violation::Budget { name, limit, used })
     }
 
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        // A ledger stays consistent between statements, so a panic elsewhere does not spoil it.
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ledger {
     /// Adds an effect to the transcript, as far as there is room. `entry` holds what became of it.
-    fn record(&self, effect: Effect, entry: Entry) {
-        let mut ledger = self.ledger();
-        if ledger.transcript_room == 0 {
-            ledger.transcript.effects_left_out += 1;
+    fn record(&mut self, effect: Effect, entry: Entry) {
+        if self.transcript_room == 0 {
+            self.transcript.effects_left_out += 1;
             return;
         }
-        let mut room = ledger.transcript_room.saturating_sub(ENTRY_BYTES);
+        let mut room = self.transcript_room.saturating_sub(ENTRY_BYTES);
         let request = shortened(effect.request, &mut room);
         let result = shortened(entry.result, &mut room);
-        ledger.transcript_room = room;
-        ledger.transcript.effects.push(Entry {
+        self.transcript_room = room;
+        self.transcript.effects.push(Entry {
             capability: effect.capability.to_owned(),
             operation: effect.operation,
             access: effect.access,
@@ -224,11 +243,6 @@ impl Gate {
             result,
             ..entry
         });
-    }
-
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        // A ledger stays consistent between statements, so a panic elsewhere does not spoil it.
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -291,6 +305,20 @@ mod tests {
             gate.pass(write(Ok(())), three_bytes).await.unwrap();
             assert_eq!(gate.pass(write(Ok(())), three_bytes).await.unwrap_err().to_string(), expected);
         }
+    }
+
+    #[tokio::test]
+    async fn an_effect_that_the_call_does_not_wait_for_is_recorded_and_none_passes_after_the_end() {
+        let gate = Gate::new(Limits::default());
+        let under_way = gate.pass(write(Ok(())), async |_| std::future::pending::<Performed<u64>>().await);
+        let given_up = tokio::time::timeout(std::time::Duration::ZERO, under_way).await;
+        assert!(given_up.is_err());
+        let transcript = gate.take_transcript();
+        assert_eq!(transcript.effects.len(), 1);
+        assert_eq!(transcript.effects[0].result, json!({"error": CUT_OFF}));
+        let late = gate.pass(write(Ok(())), three_bytes).await.unwrap_err();
+        assert_eq!(late.to_string(), "test write is refused: the call is over");
+        assert_eq!((gate.effects(), gate.violation()), (1, None));
     }
 
     #[tokio::test]

@@ -32,6 +32,8 @@ use super::{ServerError, tls};
 
 /// Most bytes of a response's head that a connection reads, whatever the limit of the call.
 pub const MAX_RESPONSE_HEADER_BYTES: usize = 64 * 1024;
+/// Longest method; those of all RFCs are shorter.
+pub const MAX_METHOD_BYTES: usize = 32;
 /// Most interim responses (1xx) before the one that counts.
 const MAX_INTERIM_RESPONSES: usize = 100;
 /// A peer that stops answering on a shared HTTP/2 connection is noticed after these two.
@@ -232,7 +234,10 @@ impl HttpServer {
         if method == Method::TRACE || method == Method::CONNECT {
             return Err(format!("method {method} is sent to no server"));
         }
-        Ok(())
+        match method.as_str().len() {
+            0..=MAX_METHOD_BYTES => Ok(()),
+            length => Err(format!("a method has at most {MAX_METHOD_BYTES} bytes, this one has {length}")),
+        }
     }
 
     /// Says why a URL is not within this server, if it is not; see [`BaseUrl::covers`].
@@ -339,6 +344,8 @@ impl HttpServer {
         match find::<hyper::Error>(error) {
             Some(error) if error.is_parse_too_large() => self.headers_too_large(MAX_RESPONSE_HEADER_BYTES),
             Some(error) if error.is_parse() || error.is_user() => self.protocol(reason),
+            // How it says that chunks are no chunks.
+            _ if find::<std::io::Error>(error).is_some_and(is_invalid) => self.protocol(reason),
             _ => HttpError::ConnectionLost { server: self.base_url.to_string(), reason },
         }
     }
@@ -359,6 +366,10 @@ impl fmt::Debug for HttpServer {
             .field("base_url", &self.base_url.to_string())
             .finish_non_exhaustive()
     }
+}
+
+fn is_invalid(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput)
 }
 
 /// Tells when a counterpart keeps sending interim responses instead of the one that counts. They end up nowhere, so no

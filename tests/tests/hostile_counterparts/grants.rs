@@ -9,7 +9,7 @@ use provender_tests::calls::{TestCall, fault, history, http_server, local_server
 use provender_tests::receiver::{Answer, Receiver};
 use serde_json::{Value, json};
 
-use super::{Report, told};
+use super::Report;
 
 const NAME: &str = "directory.example";
 

@@ -263,7 +263,7 @@ async fn no_credential_is_in_anything_that_the_host_keeps_or_tells() {
     // Everything that anybody can make the host log.
     program.file(
         "provender.toml",
-        "data_directory = \"data\"\n[sandbox]\ninstances = 8\n[syslog]\nenabled = false\n[log]\nfilter = \"trace\"\n",
+        "data_directory = \"data\"\n[sandbox]\ninstances = 8\n[syslog]\nenabled = false\n[api]\nrequest_timeout_ms = 600000\n[log]\nfilter = \"trace,cranelift=off,wasmtime=off,wasmparser=off,regalloc2=off\"\n",
     );
     let root = program.folder().join("root");
     std::fs::create_dir(&root).unwrap();

@@ -35,6 +35,14 @@ fn stops() -> Vec<(&'static str, Vec<Act>)> {
             "stops in the trailers",
             stopping_after(format!("{head}transfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-late: ")),
         ),
+        (
+            "never ends the size of a chunk",
+            vec![
+                Act::ReadHead,
+                Act::Send(format!("{head}transfer-encoding: chunked\r\n\r\n").into()),
+                Act::SendForEver("0".repeat(1_000).into()),
+            ],
+        ),
         ("never ends a body without a length", stopping_after(format!("{head}\r\nok"))),
     ]
 }

@@ -4,12 +4,15 @@
 //! This covers what honest programs do to a text they repeat. A counterpart that means to tell a plugin its credential
 //! can always write it in a way of its own.
 
+use std::ops::Range;
+
 use base64::Engine;
 use base64::engine::GeneralPurpose;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use memchr::memmem::Finder;
+use memchr::{memchr, memchr3};
 use secrecy::{ExposeSecret, SecretString};
 
 /// Stands where a credential was.
@@ -18,28 +21,21 @@ const BLANK: &[u8] = b"***";
 /// A shorter secret would blank text that has nothing to do with it.
 const SHORTEST_BYTES: usize = 6;
 
-/// The texts that must not come back, in every spelling. Has no Debug output, and must not.
-pub(super) struct Blanks {
-    spellings: Vec<Finder<'static>>,
-    /// As names of headers have them: in lower case.
-    lowered: Vec<Finder<'static>>,
+/// The texts that must not come back. Has no Debug output, and must not.
+pub(super) struct Blanks(Vec<Secret>);
+
+struct Secret {
+    text: SecretString,
+    plain: Finder<'static>,
+    /// As names of headers have it: in lower case.
+    lowered: Finder<'static>,
+    base64: Vec<Finder<'static>>,
 }
 
 impl Blanks {
     pub(super) fn of(texts: impl IntoIterator<Item = SecretString>) -> Self {
-        let mut spellings: Vec<String> = Vec::new();
-        for text in texts.into_iter().filter(|text| text.expose_secret().len() >= SHORTEST_BYTES) {
-            for spelling in spellings_of(text.expose_secret()) {
-                if !spellings.contains(&spelling) {
-                    spellings.push(spelling);
-                }
-            }
-        }
-        let finder = |text: &str| Finder::new(text).into_owned();
-        Self {
-            lowered: spellings.iter().map(|text| finder(&text.to_ascii_lowercase())).collect(),
-            spellings: spellings.iter().map(|text| finder(text)).collect(),
-        }
+        let texts = texts.into_iter().filter(|text| text.expose_secret().len() >= SHORTEST_BYTES);
+        Self(texts.map(Secret::new).collect())
     }
 
     /// The body without credentials.
@@ -52,7 +48,7 @@ impl Blanks {
 
     /// Blanks credentials in the values of headers, and takes out headers with one in their name.
     pub(super) fn headers(&self, headers: &mut HeaderMap) {
-        let telling = |name: &[u8]| self.lowered.iter().any(|finder| finder.find(name).is_some());
+        let telling = |name: &[u8]| self.0.iter().any(|secret| secret.lowered.find(name).is_some());
         let names: Vec<_> = headers.keys().filter(|name| telling(name.as_ref())).cloned().collect();
         for name in names {
             headers.remove(name);
@@ -67,38 +63,58 @@ impl Blanks {
 
     /// `None` where nothing is to be blanked.
     fn blanked(&self, text: &[u8]) -> Option<Vec<u8>> {
-        let mut blanked: Option<Vec<u8>> = None;
-        for finder in &self.spellings {
-            let current = blanked.as_deref().unwrap_or(text);
-            let mut kept = Vec::new();
-            let mut from = 0;
-            for at in finder.find_iter(current) {
-                kept.extend_from_slice(current.get(from..at)?);
-                kept.extend_from_slice(BLANK);
-                from = at + finder.needle().len();
-            }
-            if from > 0 {
-                kept.extend_from_slice(current.get(from..)?);
-                blanked = Some(kept);
-            }
+        let mut found: Vec<Range<usize>> = self.0.iter().flat_map(|secret| secret.places(text)).collect();
+        if found.is_empty() {
+            return None;
         }
-        blanked
+        found.sort_by_key(|place| place.start);
+        let (mut kept, mut from) = (Vec::with_capacity(text.len()), 0);
+        for place in found {
+            // One within another, or overlapping the one before, is blanked with that.
+            if place.start >= from {
+                kept.extend_from_slice(text.get(from..place.start)?);
+                kept.extend_from_slice(BLANK);
+            }
+            from = from.max(place.end);
+        }
+        kept.extend_from_slice(text.get(from..)?);
+        Some(kept)
     }
 }
 
-/// A text as programs repeat it: as it is, within JSON, within a URL, and within whatever they write in base64.
-fn spellings_of(text: &str) -> Vec<String> {
-    let json = serde_json::Value::from(text).to_string();
-    let json = json.trim_matches('"');
-    let mut spellings = vec![text.to_owned(), json.to_owned(), json.replace('/', "\\/")];
-    let unreserved: [&[u8]; 3] = [b"-._~", b"-._~/:", b"*-._"];
-    for encoded in unreserved.iter().flat_map(|unreserved| percent_encoded(text, unreserved)) {
-        spellings.extend([encoded.replace("%20", "+"), encoded]);
+impl Secret {
+    fn new(text: SecretString) -> Self {
+        let secret = text.expose_secret();
+        let finder = |text: &str| Finder::new(text).into_owned();
+        let mut base64: Vec<String> = [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD]
+            .into_iter()
+            .flat_map(|alphabet| (0..3).map(|before| within_base64(secret, before, alphabet)))
+            .collect();
+        base64.sort();
+        base64.dedup();
+        Self {
+            plain: finder(secret),
+            lowered: finder(&secret.to_ascii_lowercase()),
+            base64: base64.iter().map(|text| finder(text)).collect(),
+            text,
+        }
     }
-    for alphabet in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
-        spellings.extend((0..3).map(|before| within_base64(text, before, alphabet)));
+
+    /// Where in a text it is.
+    fn places(&self, text: &[u8]) -> Vec<Range<usize>> {
+        let of = |finder: &Finder<'_>| -> Vec<Range<usize>> {
+            finder.find_iter(text).map(|at| at..at + finder.needle().len()).collect()
+        };
+        let mut places = of(&self.plain);
+        places.extend(self.base64.iter().flat_map(of));
+        // Every encoding but base64 has one of these.
+        if memchr3(b'%', b'\\', b'&', text).or_else(|| memchr(b'+', text)).is_some() {
+            let encoded =
+                |at: usize| Some(at..at + encoded_length(text.get(at..)?, self.text.expose_secret())?);
+            places.extend((0..text.len()).filter_map(encoded));
+        }
+        places
     }
-    spellings
 }
 
 /// What stands for `text` in the base64 of anything that has it behind a number of bytes that leaves the rest `before`
@@ -111,15 +127,53 @@ fn within_base64(text: &str, before: usize, alphabet: &GeneralPurpose) -> String
     alphabet.encode(bytes).get(first..end).unwrap_or_default().to_owned()
 }
 
-/// With digits in upper case, and in lower case.
-fn percent_encoded(text: &str, unreserved: &[u8]) -> [String; 2] {
-    let encoded = |encode: fn(u8) -> String| -> String {
-        let kept = |byte: u8| byte.is_ascii_alphanumeric() || unreserved.contains(&byte);
-        let parts =
-            text.bytes().map(|byte| if kept(byte) { char::from(byte).to_string() } else { encode(byte) });
-        parts.collect()
+/// How many bytes at the beginning of a text stand for the secret, each byte of it by itself or encoded as in URLs, forms,
+/// JSON, XML or HTML.
+fn encoded_length(text: &[u8], secret: &str) -> Option<usize> {
+    let mut length = 0;
+    for byte in secret.bytes() {
+        length += encoded_byte_length(text.get(length..)?, byte)?;
+    }
+    Some(length)
+}
+
+fn encoded_byte_length(text: &[u8], byte: u8) -> Option<usize> {
+    let is = |high: &u8, low: &u8| {
+        let digits = [*high, *low];
+        std::str::from_utf8(&digits).is_ok_and(|digits| u8::from_str_radix(digits, 16) == Ok(byte))
     };
-    [encoded(|byte| format!("%{byte:02X}")), encoded(|byte| format!("%{byte:02x}"))]
+    match text {
+        [b'%', high, low, ..] if is(high, low) => Some(3),
+        [b'+', ..] if byte == b' ' => Some(1),
+        [b'\\', b'u', b'0', b'0', high, low, ..] if is(high, low) => Some(6),
+        [b'\\', escaped, ..] if *escaped == byte && byte.is_ascii_punctuation() => Some(2),
+        [b'&', rest @ ..] => match entity_length(rest, byte) {
+            Some(length) => Some(length + 1),
+            None => (byte == b'&').then_some(1),
+        },
+        [first, ..] => (*first == byte).then_some(1),
+        [] => None,
+    }
+}
+
+/// The length of an entity of XML or HTML behind its "&".
+fn entity_length(text: &[u8], byte: u8) -> Option<usize> {
+    let end = text.iter().take(8).position(|byte| *byte == b';')?;
+    let entity = std::str::from_utf8(text.get(..end)?).ok()?;
+    let character = match entity {
+        "amp" => b'&',
+        "lt" => b'<',
+        "gt" => b'>',
+        "quot" => b'"',
+        "apos" => b'\'',
+        _ => match entity.strip_prefix(['#'])? {
+            hexadecimal if hexadecimal.starts_with(['x', 'X']) => {
+                u8::from_str_radix(hexadecimal.get(1..)?, 16).ok()?
+            }
+            decimal => decimal.parse().ok()?,
+        },
+    };
+    (character == byte).then_some(end + 1)
 }
 
 #[cfg(test)]
@@ -151,6 +205,10 @@ mod tests {
             "p\\/ss w\\\"rd&;+".to_owned(),
             "p%2Fss%20w%22rd%26%3B%2B".to_owned(),
             "p%2fss+w%22rd%26%3b%2b".to_owned(),
+            "%70/%73s w%22r%64&;+".to_owned(),
+            "p/ss w&quot;rd&amp;;+".to_owned(),
+            "p&#47;ss w&#x22;rd&;&#43;".to_owned(),
+            "p/ss w\\u0022rd\\u0026;+".to_owned(),
             encoded(&STANDARD_NO_PAD, ""),
             encoded(&STANDARD_NO_PAD, "x"),
             encoded(&STANDARD_NO_PAD, "xx"),

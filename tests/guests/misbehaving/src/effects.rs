@@ -79,7 +79,7 @@ pub(crate) struct State {
     /// Whether each time has a key of its own, by a number at its end.
     #[serde(default)]
     numbered: bool,
-    /// Bytes to write in place of a text; and reads note bytes.
+    /// Bytes to write in place of a text, or to compare with what is read.
     #[serde(default)]
     binary: Option<Vec<u8>>,
     #[serde(default = "once")]
@@ -174,7 +174,7 @@ impl State {
         let text = || format!("{}{}", self.value, "x".repeat(self.bytes)).into_bytes();
         match self.operation {
             StateOperation::Get => state.get(&key).map(|value| match value {
-                Some(value) if self.binary.is_some() => format!("{value:?}"),
+                Some(value) if self.binary.as_ref() == Some(&value) => "the same bytes".to_owned(),
                 Some(value) => String::from_utf8_lossy(&value).into_owned(),
                 None => "nothing".to_owned(),
             }),

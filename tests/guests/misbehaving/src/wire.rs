@@ -60,6 +60,8 @@ enum Then {
     Hold,
     /// Drops all of them at once.
     Drop,
+    /// Waits for none of them, and lets none go.
+    Leave,
     /// Waits for one and drops the others.
     DropRest,
     /// Never sends them: keeps the requests with what was written of their bodies.
@@ -175,6 +177,11 @@ impl Crowd {
         let futures = futures.collect::<Result<Vec<_>, _>>().map_err(|code| format!("handle: {code:?}"))?;
         match self.then {
             Then::Keep | Then::Drop => Ok(format!("{} dropped", futures.len())),
+            Then::Leave => {
+                let left = futures.len();
+                std::mem::forget(futures);
+                Ok(format!("{left} left"))
+            }
             Then::DropRest => {
                 let pollables: Vec<_> = futures.iter().map(FutureIncomingResponse::subscribe).collect();
                 let ready = poll(&pollables.iter().collect::<Vec<_>>());
