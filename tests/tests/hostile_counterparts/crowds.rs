@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 use provender::capabilities::contract::types::Outcome;
 use provender::capabilities::plugin::Said;
+use provender::sandbox::Entry;
 use provender_tests::calls::{TestCall, history, http_server, local_server};
 use provender_tests::counterpart::{Act, Counterpart, answering, stopping_after};
 use serde_json::{Value, json};
@@ -60,9 +61,7 @@ async fn requests_under_way_at_the_deadline_leave_no_connection() {
         provision(&counterpart, json!([crowd(&counterpart, 100, "read")]), &[("deadline_ms", 300)]).await;
     counterpart.left_alone().await;
     assert_eq!((end.effects, counterpart.accepted()), (8, AT_ONCE), "none begins when the call is over");
-    for effect in &end.transcript.effects {
-        assert_eq!(effect.result, json!({"error": "the call ended before it did"}));
-    }
+    assert!(end.transcript.effects.iter().all(Entry::is_unanswered), "{:?}", end.transcript);
     assert_eq!(end.transcript.effects.len(), AT_ONCE);
     assert_snapshot!(told(&end));
 }

@@ -42,3 +42,8 @@ impl Report {
         writeln!(self.0, "{attack}\n    {text}").expect("memory");
     }
 }
+
+/// What an effect was answered.
+fn answered(end: &Said<Outcome>, effect: usize) -> serde_json::Value {
+    end.transcript.effects[effect].result.as_ref().map(provender::sandbox::Json::value).unwrap_or_default()
+}

@@ -73,12 +73,11 @@ fn echo(request: &Received) -> Answer {
         STANDARD.encode(&plain),
         STANDARD.encode(format!("{{\"authorization\":\"{sent}\"}}")),
     );
-    let header = plain.replace('"', "'");
     Answer::new(200, body)
         .header("x-echo", sent)
         .header("www-authenticate", format!("Basic realm=\"{sent}\""))
         .header("location", format!("/login?token={secret}"))
-        .header("x-plain", header)
+        .header("x-plain", plain.clone())
         .header("set-cookie", format!("session={secret}"))
 }
 
@@ -288,7 +287,7 @@ async fn no_credential_is_in_anything_that_the_host_keeps_or_tells() {
             "invocation",
             api.get(&of_co(&format!("invocations/{id}"))).await.expect(200).to_string(),
         ));
-        told.push(("command", program.output(&["invocations", "show", "physics", id])));
+        told.push(("command", program.output(&["invocation", "show", "--co", "physics", id])));
     }
     for path in [
         "servers",

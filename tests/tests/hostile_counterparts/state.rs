@@ -116,7 +116,8 @@ async fn values_are_bytes_and_keys_are_any_text() {
     get.extend(["%", "_", "a"].map(|prefix| state("keys", json!({"key": prefix}))));
     host.misbehaving_target("t", get.clone().into()).await;
     let mut expected = vec!["the same bytes".to_owned(); keys.len()];
-    expected.extend(["%", "_", "a\0b"].map(str::to_owned));
+    // What a plugin writes into the history is made plain there.
+    expected.extend(["%", "_", "a b"].map(str::to_owned));
     let mut changed = plain_person("anna");
     changed.timezone = Some("Europe/Berlin".to_owned());
     let done = host.put(person_key("anna"), Record::Person(Box::new(changed))).await;

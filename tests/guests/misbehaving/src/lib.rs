@@ -4,6 +4,7 @@
 mod crash;
 mod effects;
 mod end;
+mod impatient;
 mod observe;
 mod wire;
 
@@ -73,6 +74,10 @@ enum Step {
     RawRequest(wire::RawRequest),
     /// Makes many requests at once.
     Crowd(wire::Crowd),
+    /// Notes how often it asked for a response until it was there.
+    AskImpatiently {
+        authority: String,
+    },
     /// Works with files.
     File(effects::File),
     /// Works with the state.
@@ -167,6 +172,9 @@ fn take(
             Step::Request(request) => request.make(context, notes),
             Step::RawRequest(request) => request.make(notes),
             Step::Crowd(crowd) => crowd.make(notes),
+            Step::AskImpatiently { authority } => {
+                notes.push(format!("asked {} times", impatient::ask(authority)))
+            }
             Step::File(file) => file.act(notes),
             Step::State(state) => state.act(notes),
             Step::LookUp { group, times } => effects::look_up(group, *times, notes),
