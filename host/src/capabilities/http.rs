@@ -4,19 +4,22 @@
 //! are counted, recorded and bounded. The credential is added behind the gate.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, Method, Uri, header};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full};
 use serde_json::{Map, Value, json};
+use tokio::sync::Mutex;
 use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error, RequestOptions, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks,
     WasiHttpView,
 };
 
+use super::http_bounds::{MAX_CHUNK_BYTES, MAX_FIELDS_BYTES};
 use super::{CallState, readable};
 use crate::sandbox::{Access, Effect, Gate, LimitName, Performed, Refusal};
 use crate::servers::connector::ConnectError;
@@ -45,9 +48,14 @@ pub(super) struct HttpState {
     hooks: Hooks,
 }
 
+#[derive(Clone)]
 struct Hooks {
     grant: Grant,
     gate: Arc<Gate>,
+    /// Bytes of bodies taken from the guest so far, of requests that are sent and of those that are not yet.
+    collected: Arc<AtomicU64>,
+    /// Requests pass the gate one after the other: the room for a response is known only when the one before is there.
+    turn: Arc<Mutex<()>>,
 }
 
 type Body = UnsyncBoxBody<Bytes, Error>;
@@ -55,7 +63,9 @@ type Background = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
 impl HttpState {
     pub(super) fn new(grant: Grant, gate: Arc<Gate>) -> Self {
-        Self { context: WasiHttpCtx::new(), hooks: Hooks { grant, gate } }
+        let mut context = WasiHttpCtx::new();
+        context.set_field_size_limit(MAX_FIELDS_BYTES);
+        Self { context, hooks: Hooks { grant, gate, collected: Arc::default(), turn: Arc::default() } }
     }
 }
 
@@ -82,9 +92,9 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _: Background,
     ) -> Box<dyn Future<Output = Result<(http::Response<Body>, Background), Error>> + Send> {
-        let (grant, gate) = (self.grant.clone(), Arc::clone(&self.gate));
+        let hooks = self.clone();
         Box::new(async move {
-            let IncomingResponse { status, headers, body } = send(&grant, &gate, request, options).await?;
+            let IncomingResponse { status, headers, body } = send(&hooks, request, options).await?;
             let mut response =
                 http::Response::new(Full::new(body).map_err(|never| match never {}).boxed_unsync());
             *response.status_mut() = status;
@@ -92,16 +102,20 @@ impl WasiHttpHooks for Hooks {
             Ok((response, Box::new(async { Ok(()) }) as Background))
         })
     }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        MAX_CHUNK_BYTES
+    }
 }
 
 async fn send(
-    grant: &Grant,
-    gate: &Gate,
+    Hooks { grant, gate, collected, turn }: &Hooks,
     request: http::Request<Body>,
     options: Option<RequestOptions>,
 ) -> Result<IncomingResponse, Error> {
     let (parts, body) = request.into_parts();
-    let body = collect(body, gate).await?;
+    let body = collect(body, gate, collected).await?;
+    let _turn = turn.lock().await;
     let slot = grant.slot_of(&parts.method, &parts.uri);
     let method = parts.method.to_string();
     let safe = slot.as_ref().is_ok_and(|(slot, path)| slot.reads(&parts.method, path.path()));
@@ -157,16 +171,21 @@ async fn send(
     performed.await.map_err(|_| Error::HttpRequestDenied)?
 }
 
-async fn collect(body: Body, gate: &Gate) -> Result<Bytes, Error> {
-    let limit = gate.limits().size(LimitName::BytesOut);
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            gate.exceed(LimitName::BytesOut, limit as u64 + 1);
-            Err(Error::HttpRequestBodySize(None))
+/// Takes a body from the guest. All bodies of a call count together, so that those under way cannot fill the host.
+async fn collect(mut body: Body, gate: &Gate, collected: &AtomicU64) -> Result<Bytes, Error> {
+    let limit = gate.limits().get(LimitName::BytesOut);
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(chunk) = frame.map_err(|_| Error::HttpProtocolError)?.into_data() else { continue };
+        let size = chunk.len() as u64;
+        let used = collected.fetch_add(size, Ordering::Relaxed).saturating_add(size);
+        if used > limit {
+            gate.exceed(LimitName::BytesOut, used);
+            return Err(Error::HttpRequestBodySize(None));
         }
-        Err(_) => Err(Error::HttpProtocolError),
+        bytes.extend_from_slice(&chunk);
     }
+    Ok(bytes.freeze())
 }
 
 impl Grant {

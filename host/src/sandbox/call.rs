@@ -11,7 +11,7 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use super::cache::Cache;
 use super::engine::Engines;
 use super::fault::Fault;
-use super::guest::{GuestState, MAX_RESOURCES};
+use super::guest::GuestState;
 use super::inspection::{Inspection, Refused, inspect, sniff};
 use super::limits::{LimitName, Limits};
 use super::transcript::Transcript;
@@ -116,14 +116,16 @@ impl<S: GuestState> Sandbox<S> {
     }
 
     fn load_now(&self, digest: &str, wasm: &[u8]) -> Result<Loaded<S>, Refused> {
-        let invalid = |error: wasmtime::Error| Refused::Invalid { message: format!("{error:#}") };
         if let (Some(engine), Some(linker)) = (&self.engines.pooling, &self.linkers.pooling) {
             match self.cache.component(engine, digest, wasm) {
                 Ok(component) => return link(linker, &component),
                 Err(error) => tracing::debug!(digest, %error, "component does not fit into the pool"),
             }
         }
-        let component = self.cache.component(&self.engines.on_demand, digest, wasm).map_err(invalid)?;
+        let component = self
+            .cache
+            .component(&self.engines.on_demand, digest, wasm)
+            .map_err(|error| Refused::invalid(&error))?;
         link(&self.linkers.on_demand, &component)
     }
 
@@ -160,8 +162,8 @@ impl<S: GuestState> Sandbox<S> {
         let mut transcript = gate.take_transcript();
         transcript.stderr.clone_from(&stderr);
         let result = match (gate.violation(), outcome) {
-            (Some(violation), _) => Err(Fault::of_violation(export, &violation)),
-            (None, Err(_)) => Err(Fault::Deadline { export, limit_ms }),
+            (Some(violation), _) => Err(Fault::of_violation(export, violation, stderr)),
+            (None, Err(_)) => Err(Fault::Deadline { export, limit_ms, stderr }),
             (None, Ok(Err(error))) => Err(Fault::of_error(export, &error, limits, stderr)),
             (None, Ok(Ok(value))) => Ok(value),
         };
@@ -172,9 +174,7 @@ impl<S: GuestState> Sandbox<S> {
 
 fn link<S: GuestState>(linker: &Linker<S>, component: &Component) -> Result<Loaded<S>, Refused> {
     let inspection = inspect(linker.engine(), component)?;
-    let instance = linker
-        .instantiate_pre(component)
-        .map_err(|error| Refused::Contract { message: format!("{error:#}") })?;
+    let instance = linker.instantiate_pre(component).map_err(|error| Refused::contract(&error))?;
     Ok(Loaded { inspection, instance })
 }
 
@@ -184,7 +184,7 @@ fn arm<S: GuestState>(store: &mut Store<S>, limits: &Limits) -> wasmtime::Result
     store.set_fuel(limits.get(LimitName::Fuel))?;
     // A plugin that computes lets others on at every tick; its CPU is bounded by fuel, its time by the deadline.
     store.epoch_deadline_async_yield_and_update(1);
-    store.set_max_component_handles(MAX_RESOURCES);
+    store.set_max_component_handles(limits.size(LimitName::Resources));
     store.set_hostcall_fuel(usize::try_from(limits.crossing()).unwrap_or(usize::MAX));
     Ok(())
 }

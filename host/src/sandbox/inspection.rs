@@ -76,14 +76,14 @@ pub enum Refused {
     Invalid { message: String },
     #[error(
         "imports {}, which this host does not offer; it offers {OFFER}; build the plugin without them",
-        wanted.join(", ")
+        listed(wanted)
     )]
     UnknownImports { wanted: Vec<String> },
     #[error(
         "exports {}, which is no world of this host; a plugin exports `provender:plugin/plugin@{CONTRACT}` and either \
          `provender:plugin/provisioning@{CONTRACT}` or `provender:plugin/filtering@{CONTRACT}`; build it for the world \
          `provisioner` or `data-filter`",
-        if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") }
+        if exports.is_empty() { "nothing".to_owned() } else { listed(exports) }
     )]
     UnknownWorld { exports: Vec<String> },
     #[error(
@@ -95,6 +95,44 @@ pub enum Refused {
         "does not fit the contract `provender:plugin@{CONTRACT}`: {message}; build it with the `wit/` of this version"
     )]
     Contract { message: String },
+}
+
+impl Refused {
+    /// By what the runtime says of the binary.
+    pub(crate) fn invalid(error: &wasmtime::Error) -> Self {
+        Self::Invalid { message: bounded(&format!("{error:#}"), MAX_MESSAGE_CHARACTERS) }
+    }
+
+    /// By what the runtime says of its imports and exports.
+    pub(crate) fn contract(error: &wasmtime::Error) -> Self {
+        Self::Contract { message: bounded(&format!("{error:#}"), MAX_MESSAGE_CHARACTERS) }
+    }
+}
+
+/// Longest part of a message that the runtime made out of names in the binary.
+const MAX_MESSAGE_CHARACTERS: usize = 1_000;
+
+/// Longest name of an import or export, and most of them, in a message.
+const MAX_NAME_CHARACTERS: usize = 100;
+const MAX_NAMES: usize = 10;
+
+/// A text of the binary as it may stand in a message: on one line, and cut at its end.
+fn bounded(text: &str, characters: usize) -> String {
+    let mut letters = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
+    let kept: String = letters.by_ref().take(characters).collect();
+    if letters.next().is_some() { format!("{kept}...") } else { kept }
+}
+
+fn listed(names: &[String]) -> String {
+    let shown: Vec<String> = names
+        .iter()
+        .take(MAX_NAMES)
+        .map(|name| format!("`{}`", bounded(name, MAX_NAME_CHARACTERS)))
+        .collect();
+    match names.len().saturating_sub(MAX_NAMES) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 /// The version of the contract that this host serves.
@@ -159,7 +197,7 @@ pub(super) fn inspect(engine: &Engine, component: &Component) -> Result<Inspecti
     for (name, _) in component_type.imports(engine) {
         match support(name) {
             Some(support) => imports.push(Import { name: name.to_owned(), support }),
-            None => wanted.push(format!("`{name}`")),
+            None => wanted.push(name.to_owned()),
         }
     }
     if wanted.is_empty() {
@@ -180,12 +218,10 @@ fn world(exports: &[String]) -> Result<(World, String), Refused> {
     let mut found = worlds.iter().filter_map(|(world, version)| Some((*world, (*version)?)));
     match (found.next(), found.next()) {
         (Some((_, wanted)), None) if !wanted.starts_with("0.1.") => {
-            Err(Refused::UnknownVersion { wanted: wanted.to_owned() })
+            Err(Refused::UnknownVersion { wanted: bounded(wanted, MAX_NAME_CHARACTERS) })
         }
         (Some((world, version)), None) => Ok((world, version.to_owned())),
-        _ => Err(Refused::UnknownWorld {
-            exports: exports.iter().map(|export| format!("`{export}`")).collect(),
-        }),
+        _ => Err(Refused::UnknownWorld { exports: exports.to_vec() }),
     }
 }
 

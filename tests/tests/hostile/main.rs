@@ -1,0 +1,76 @@
+//! Attacks that need neither network nor files. Each ends with its typed outcome, whose exact text is kept in
+//! `snapshots/`: one file for each theme, so that a reader sees all that a plugin author may be told. After each theme
+//! the same sandbox serves the next call.
+
+mod binaries;
+mod boundary;
+mod computation;
+mod descriptions;
+mod exports;
+mod machine;
+mod memory;
+mod state;
+
+use std::fmt::{Debug, Write};
+
+use provender::capabilities::CallState;
+use provender::capabilities::contract::types::Outcome;
+use provender::sandbox::{CallEnd, Fault};
+use provender_tests::calls::TestCall;
+use serde_json::{Value, json};
+
+/// A call of one step.
+fn call(step: Value) -> TestCall {
+    TestCall::of(json!([step]))
+}
+
+/// What attacks were told, one after the other.
+#[derive(Default)]
+struct Told(String);
+
+impl Told {
+    /// Adds what an attack was told.
+    fn add(&mut self, attack: &str, text: &str) {
+        let text = redacted(text).replace('\n', "\n    ");
+        writeln!(self.0, "{attack}\n    {text}").expect("a text");
+    }
+
+    /// Adds how a call ended.
+    fn add_end<R: Debug>(&mut self, attack: &str, end: &CallEnd<CallState, R>) {
+        self.add(attack, &ending(&end.result));
+    }
+}
+
+/// How a call ended, in words: bounded, as a reader would not want all of what a plugin says.
+fn ending<R: Debug>(result: &Result<R, Fault>) -> String {
+    let text = match result {
+        Ok(said) => format!("no fault: {said:?}"),
+        Err(fault) => fault.to_string(),
+    };
+    match text.char_indices().nth(1_500) {
+        Some((end, _)) => format!("{}... ({} bytes)", &text[..end], text.len()),
+        None => text,
+    }
+}
+
+/// Takes out what another build of a guest changes: places in its source, and addresses in its memory.
+fn redacted(text: &str) -> String {
+    let mut redacted = String::new();
+    let mut rest = text;
+    while let Some(found) =
+        rest.find(".rs:").map(|at| at + 4).or_else(|| rest.find("0xffff").map(|at| at + 6))
+    {
+        redacted.push_str(&rest[..found]);
+        rest = rest[found..].trim_start_matches(|letter: char| letter.is_ascii_hexdigit() || letter == ':');
+        redacted.push_str("[..] ");
+        rest = rest.trim_start();
+    }
+    redacted + rest
+}
+
+/// Whatever happened before, the sandbox serves the next call.
+async fn assert_served() {
+    let end = call(json!({"do": "finish", "outcome": "unchanged"})).provision().await;
+    assert_eq!(end.result, Ok(Ok(Outcome::Unchanged)));
+    assert_eq!(end.transcript.stderr, "");
+}
