@@ -276,10 +276,9 @@ mod http {
         receiver.hold();
         let call = call(json!({"slot": "web", "url": "/x"})).web("web", &below(&receiver, ""), &[]);
         let end = call.limit("deadline_ms", 300).provision().await;
-        assert_eq!(
-            fault(&end).to_string(),
-            "plugin missed its deadline in `provision`: limit `deadline_ms` is 300 milliseconds"
-        );
+        let text = fault(&end).to_string();
+        let expected = "plugin missed its deadline in `provision`: limit `deadline_ms` is 300 milliseconds; ";
+        assert!(text.starts_with(expected), "{text}");
         assert_eq!(receiver.received().len(), 1);
         receiver.release();
     }

@@ -60,7 +60,7 @@ pub enum Fault {
 const TAIL_CHARACTERS: usize = 600;
 
 fn stderr_tail(stderr: &str) -> String {
-    let text = stderr.trim_end();
+    let text = stderr.trim();
     let start = text.char_indices().rev().take(TAIL_CHARACTERS).last().map_or(0, |(start, _)| start);
     match text.get(start..) {
         None | Some("") => String::new(),
@@ -178,13 +178,12 @@ fn trap_message(trap: Trap, error: &wasmtime::Error) -> String {
             format!("{trap}: it calls itself without end, or deeper than {kib} KiB of stack allow")
         }
         Trap::MemoryOutOfBounds => match fault_address(error) {
+            Some(address) if address < BELOW_ZERO => format!("{trap}: at {address:#x}"),
             // Compilers put their stack at the beginning of the memory, and it grows downwards.
-            Some(address) if address >= BELOW_ZERO => format!(
-                "{trap}: at {address:#x}, just below address 0, as when the stack that the compiler keeps in memory \
-                 overflows: call less deep, keep arrays out of frames, or link with a larger stack"
+            _ => format!(
+                "{trap}: a pointer is wrong, or the stack that the compiler keeps in memory overflows: then call less \
+                 deep, keep arrays out of frames, or link with a larger stack (Rust: `-C link-arg=-zstack-size=...`)"
             ),
-            Some(address) => format!("{trap}: at {address:#x}"),
-            None => trap.to_string(),
         },
         _ => trap.to_string(),
     }

@@ -8,6 +8,8 @@ use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::{Engine, Precompiled};
 
+use super::text::one_line;
+
 /// The worlds of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -118,9 +120,8 @@ const MAX_NAMES: usize = 10;
 
 /// A text of the binary as it may stand in a message: on one line, and cut at its end.
 fn bounded(text: &str, characters: usize) -> String {
-    let mut letters = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
-    let kept: String = letters.by_ref().take(characters).collect();
-    if letters.next().is_some() { format!("{kept}...") } else { kept }
+    let kept = one_line(text, characters);
+    if text.chars().nth(characters).is_some() { format!("{kept}...") } else { kept }
 }
 
 fn listed(names: &[String]) -> String {

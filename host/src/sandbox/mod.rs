@@ -12,6 +12,7 @@ mod gate;
 mod guest;
 mod inspection;
 mod limits;
+mod text;
 mod transcript;
 mod wasi;
 
@@ -21,5 +22,6 @@ pub use gate::{Access, Effect, Gate, Performed, Refusal, Violation};
 pub use guest::{Guest, GuestState};
 pub use inspection::{CONTRACT, Import, Inspection, Refused, Support, World};
 pub use limits::{LIMITS, Limit, LimitName, Limits, LimitsError};
+pub use text::{acts, one_line};
 pub use transcript::{Entry, LogLine, Transcript};
 pub use wasi::link_wasi;

@@ -18,6 +18,8 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiView};
 
+use super::text::acts;
+
 /// Links all of `wasi:cli`, `clocks`, `io`, `random`, and `filesystem` and `sockets`, which deny everything: runtimes of
 /// some languages import those two without using them.
 pub fn link_wasi<S: WasiView + 'static>(linker: &mut Linker<S>) -> wasmtime::Result<()> {
@@ -97,8 +99,8 @@ impl StderrTail {
     /// The kept end as text that does nothing to the terminal which shows it.
     pub(super) fn text(&self) -> String {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let acts = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t');
-        String::from_utf8_lossy(&kept).replace(acts, "\u{fffd}")
+        let harmful = |letter: char| acts(letter) && !matches!(letter, '\n' | '\t');
+        String::from_utf8_lossy(&kept).replace(harmful, "\u{fffd}")
     }
 
     fn append(&self, bytes: &[u8]) {

@@ -156,16 +156,16 @@ async fn results_do_not_depend_on_the_processor() {
 #[tokio::test]
 async fn what_is_imported_and_not_offered_is_told_in_a_bounded_text() {
     let mut many = String::new();
-    (0..5_000).for_each(|number| {
+    (0..900).for_each(|number| {
         write!(many, r#"(import "test:attack/{}{number}@1.0.0" (instance))"#, "x".repeat(200)).unwrap()
     });
     let mut exports = String::from("(instance $e)");
-    (0..5_000).for_each(|number| write!(exports, r#"(export "a:b/e{number}" (instance $e))"#).unwrap());
+    (0..900).for_each(|number| write!(exports, r#"(export "a:b/e{number}" (instance $e))"#).unwrap());
     let import =
         |name: &str, items: &str| provisioner(&format!(r#"(import "{name}" (instance {items}))"#), "", "");
     let attacks = [
-        ("5000 imports", provisioner(&many, "", "")),
-        ("5000 exports", parsed(&format!("(component {exports})"))),
+        ("900 imports", provisioner(&many, "", "")),
+        ("900 exports", parsed(&format!("(component {exports})"))),
         ("both worlds", {
             let both = format!(
                 r#"(component (instance $e) {})"#,
@@ -188,10 +188,15 @@ async fn what_is_imported_and_not_offered_is_told_in_a_bounded_text() {
                 "x".repeat(5_000)
             ))
         }),
-        (
-            "exit with a code",
-            import("wasi:cli/exit@0.2.12", r#"(export "exit-with-code" (func (param "status-code" u8)))"#),
-        ),
+        ("exit with a code", {
+            let outside = r#"(import "wasi:cli/exit@0.2.12" (instance $exit
+                    (export "exit-with-code" (func (param "status-code" u8)))))
+                (core func $exit (canon lower (func $exit "exit-with-code")))
+                (core instance $host (export "exit" (func $exit)))"#;
+            let core = r#"(import "host" "exit" (func $exit (param i32)))
+                (func $s (call $exit (i32.const 7))) (start $s)"#;
+            provisioner(outside, r#"(with "host" (instance $host))"#, core)
+        }),
         ("threads of wasi", import("wasi:thread-spawn/thread-spawn@0.2.0", "")),
         ("a newer wasi", import("wasi:random/random@0.3.0", "")),
         (
@@ -232,6 +237,7 @@ async fn a_structure_without_measure_is_refused() {
     let attacks = [
         ("components 50 deep", nested(50)),
         ("components 2000 deep", nested(2_000)),
+        ("components 20000 deep", nested(20_000)),
         ("lists 90 deep", list(90)),
         ("lists 10000 deep", list(10_000)),
         ("tuples of tuples of tuples", wide(12)),
@@ -257,7 +263,7 @@ async fn a_text_of_half_surrogates_is_refused_in_any_encoding() {
                     (param "fields" (list $exported-field))))))
             (core module $memory (memory (export "memory") 1) (data (i32.const 0) "{data}"))
             (core instance $memory (instantiate $memory))
-            (core func $write (canon lower (func $log "write") (memory $memory "memory") string-encoding={encoding}))
+            (core func $write (canon lower (func $log "write") (memory (core memory $memory "memory")) string-encoding={encoding}))
             (core instance $host (export "write" (func $write)))"#
         );
         let core = format!(
@@ -311,7 +317,15 @@ const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
 
 /// A component within a component, and so on.
 fn nested(depth: usize) -> Vec<u8> {
-    (0..depth).fold(HEADER.to_vec(), |inner, _| [HEADER, &[4], &length(inner.len()), &inner].concat())
+    let mut size = HEADER.len();
+    let mut openings = Vec::new();
+    for _ in 0..depth {
+        let opening = [HEADER, &[4], &length(size)].concat();
+        size += opening.len();
+        openings.push(opening);
+    }
+    openings.reverse();
+    [openings.concat(), HEADER.to_vec()].concat()
 }
 
 /// A component with a custom section of zeroes.

@@ -10,6 +10,7 @@ const NO_TEXT: [&str; 4] = ["a lone byte", "a lone surrogate", "a cut character"
 #[tokio::test]
 async fn what_an_import_is_given_against_the_rules_ends_the_call() {
     let mut told = Told::default();
+    let folder = tempfile::tempdir().unwrap();
     let ways = [
         "a level that is none",
         "a text outside the memory",
@@ -25,8 +26,10 @@ async fn what_an_import_is_given_against_the_rules_ends_the_call() {
         "many fields",
     ];
     for how in NO_TEXT.into_iter().chain(ways) {
-        let end = call(json!({"do": "cross", "how": how})).provision().await;
-        assert_eq!((end.effects, end.transcript.log.len()), (0, 0), "{how}");
+        let crossing = call(json!({"do": "cross", "how": how}));
+        let end = crossing.folder("folder", folder.path(), &[]).provision().await;
+        assert!(end.result.is_err(), "{how}: {:?}", end.result);
+        assert_eq!(end.transcript.log.len(), 0, "{how}");
         told.add_end(how, &end);
         assert_served().await;
     }

@@ -87,5 +87,5 @@ async fn another_binary_of_the_same_name_takes_no_target_over() {
     assert_eq!((impostor.name, impostor.version), (first.name.clone(), first.version));
     assert_ne!(impostor.digest, first.digest);
     let target = host.host.administration.target(CO, "t").await.unwrap();
-    assert_eq!(target.plugin, first.digest, "a target stays with the binary that it was given");
+    assert_eq!(target.plugin.digest, first.digest, "a target stays with the binary that it was given");
 }

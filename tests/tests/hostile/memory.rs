@@ -38,8 +38,7 @@ async fn things_of_the_host_are_limited_in_number() {
 async fn each_thing_of_the_host_is_limited_in_size() {
     let mut told = Told::default();
     for what in ["one large field", "many fields in one", "one long method"] {
-        let end = call(json!({"do": "hoard", "what": what, "times": 100_000})).provision().await;
-        told.add(what, &history(end).join("\n"));
+        told.add_end(what, &call(json!({"do": "hoard", "what": what, "times": 100_000})).provision().await);
     }
     let under_way = call(json!({"do": "hoard", "what": "requests under way", "times": 8}));
     told.add_end("requests under way", &under_way.provision().await);
@@ -66,12 +65,15 @@ async fn what_a_call_gives_back_is_limited() {
         ("a failure", 40 << 20),
         ("another outcome", 20 << 20),
     ] {
-        let end = call(json!({"do": "give-back", "what": what, "times": times})).provision().await;
+        let given = call(json!({"do": "give-back", "what": what, "times": times}));
+        let end = given.limit("fuel", 10_000_000_000).provision().await;
         told.add_end(what, &end);
         assert_served().await;
     }
     for step in [json!({"do": "enlarge", "bytes": 40 << 20}), json!({"do": "multiply", "times": 1_000_000})] {
-        told.add_end(&format!("a filtered subject: {step}"), &TestCall::of_filter(step).filter().await);
+        let attack = format!("a filtered subject: {step}");
+        let given = TestCall::of_filter(step).limit("fuel", 10_000_000_000);
+        told.add_end(&attack, &given.filter().await);
     }
     insta::assert_snapshot!("memory_of_results", told.0);
     assert_served().await;

@@ -48,7 +48,7 @@ pub fn crash(how: &str) -> bool {
         "pieces" => allocate(1 << 30, 1 << 12),
         "grow" => grow(),
         "reserve" => drop(black_box(Vec::<u8>::new().try_reserve(1 << 30))),
-        "chatter" => (0..u64::MAX).for_each(|_| eprintln!("still here")),
+        "chatter" => (0..u64::MAX).for_each(|_| eprintln!("{}", "still here ".repeat(8))),
         _ => return false,
     }
     true

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use provender_sdk::bindings::host::provender::plugin::files;
 use provender_sdk::records::Extension;
 use provender_sdk::{Applied, Failure, Outcome, WrittenIdentifier};
 
@@ -61,15 +62,18 @@ pub(crate) fn cross(how: &str, notes: &mut Vec<String>) {
         "a list outside the memory" => unsafe { raw::log(0, 1024, 0, 0xffff_ff00, 64) },
         "a list longer than the memory" => unsafe { raw::log(0, 1024, 0, 1024, u32::MAX) },
         "a list that is not aligned" => unsafe { raw::log(0, 1024, 0, 1025, 1) },
-        "a result outside the memory" => unsafe { raw::read(1, 1024, 0, 0xffff_fff0) },
+        "a result outside the memory" => {
+            let Ok(root) = files::open("folder") else { panic!("no root") };
+            unsafe { raw::read(root.handle(), 1024, 0, 0xffff_fff0) }
+        }
         "a handle that was never given" => unsafe { raw::read(7, 1024, 0, 1024) },
         "a handle of another kind" => {
             let stream = crate::bindings::wasi::cli::stderr::get_stderr();
             unsafe { raw::read(stream.handle(), 1024, 0, 1024) };
         }
         "a handle dropped twice" => {
-            let stream = crate::bindings::wasi::cli::stderr::get_stderr();
-            unsafe { raw::drop(stream.handle()) };
+            let Ok(root) = files::open("folder") else { panic!("no root") };
+            unsafe { raw::drop(root.handle()) };
         }
         "one text many times" => amplify(),
         "many fields" => {
@@ -81,7 +85,7 @@ pub(crate) fn cross(how: &str, notes: &mut Vec<String>) {
             notes.push(format!("call {} of this instance", CALLS.fetch_add(1, Ordering::Relaxed) + 1));
         }
         "a handle to keep" => {
-            let root = provender_sdk::bindings::host::provender::plugin::files::open("folder");
+            let root = files::open("folder");
             let handle = root.map(|root| root.take_handle());
             notes.push(format!("handle {handle:?}"));
         }

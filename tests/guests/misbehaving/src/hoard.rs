@@ -51,13 +51,11 @@ fn held<T>(things: impl Iterator<Item = T>) -> String {
     format!("{} held", held.len())
 }
 
-/// As many bytes as it takes.
+/// Nearly as many bytes as it takes: more of them would end the call.
 fn full_fields() -> Fields {
     let fields = Fields::new();
-    for number in 0.. {
-        if fields.append(&format!("x-{number}"), &[b'x'; 4000]).is_err() {
-            break;
-        }
+    for number in 0..15 {
+        let _ = fields.append(&format!("x-{number}"), &[b'x'; 4000]);
     }
     fields
 }
