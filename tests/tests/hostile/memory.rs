@@ -21,7 +21,8 @@ async fn things_of_the_host_are_limited_in_number() {
         "responses",
         "bodies",
     ] {
-        let hoard = call(json!({"do": "hoard", "what": what, "times": 100_000}));
+        let hoard =
+            call(json!({"do": "hoard", "what": what, "times": 100_000})).limit("fuel", 50_000_000_000);
         let end = hoard.folder("folder", folder.path(), &[]).provision().await;
         assert!(
             matches!(fault(&end), Fault::BudgetExceeded { name: LimitName::Resources, limit: 1_000, .. }),

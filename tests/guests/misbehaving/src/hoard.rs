@@ -75,7 +75,7 @@ fn long_method(bytes: usize) -> String {
 }
 
 /// A body with all that it takes without being sent.
-fn full_body() -> (OutgoingRequest, OutgoingBody, OutputStream) {
+fn full_body() -> (OutputStream, OutgoingBody, OutgoingRequest) {
     let request = OutgoingRequest::new(Fields::new());
     let Ok(body) = request.body() else { panic!("no body") };
     let Ok(stream) = body.write() else { panic!("no stream") };
@@ -85,7 +85,7 @@ fn full_body() -> (OutgoingRequest, OutgoingBody, OutputStream) {
             break;
         }
     }
-    (request, body, stream)
+    (stream, body, request)
 }
 
 /// A request that was handed over and whose body never ends.
@@ -93,10 +93,11 @@ fn under_way() -> impl Sized {
     let request = OutgoingRequest::new(Fields::new());
     let _ = request.set_scheme(Some(&Scheme::Http));
     let _ = request.set_authority(Some("127.0.0.1"));
+    let _ = request.set_path_with_query(Some("/"));
     let _ = request.set_method(&Method::Put);
     let Ok(body) = request.body() else { panic!("no body") };
     let Ok(stream) = body.write() else { panic!("no stream") };
-    let response = handle(request, None);
+    let response = handle(request, None).unwrap_or_else(|error| panic!("not handed over: {error:?}"));
     for _ in 0..8 {
         for _ in 0..256 {
             if stream.blocking_write_and_flush(&[b'x'; 4096]).is_err() {
@@ -104,5 +105,5 @@ fn under_way() -> impl Sized {
             }
         }
     }
-    (body, stream, response)
+    (stream, body, response)
 }
