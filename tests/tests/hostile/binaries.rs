@@ -44,7 +44,7 @@ async fn told(attacks: &[(&str, Vec<u8>)]) -> String {
         let fate = fate(component).await;
         assert!(fate.len() < 3_000, "{attack}: {} bytes", fate.len());
         assert!(!fate.contains("no fault"), "{attack}: {fate}");
-        told.add(attack, &fate);
+        told.add_exactly(attack, &fate);
     }
     assert_served().await;
     told.0
