@@ -8,7 +8,7 @@ use provender_tests::guests::{DESCRIBED_FILTER, described};
 use crate::{Told, assert_served, ending};
 
 /// Small, so that the texts come fast.
-const LIMITS: [(&str, u64); 2] = [("fuel", 20_000_000), ("memory_bytes", 16 << 20)];
+const LIMITS: [(&str, u64); 3] = [("fuel", 20_000_000), ("memory_bytes", 16 << 20), ("deadline_ms", 600_000)];
 
 fn crashing(how: &str) -> TestCall {
     LIMITS.iter().fold(TestCall::crashing(how), |call, (word, value)| call.limit(word, *value))

@@ -3,7 +3,7 @@
 use provender_tests::calls::{TestCall, history};
 use serde_json::{Value, json};
 
-use crate::{Told, assert_served, call};
+use crate::{Told, assert_served, call, unhurried};
 
 #[tokio::test]
 async fn the_machine_is_not_there() {
@@ -76,7 +76,7 @@ async fn a_flood_of_output_leaves_its_end() {
         json!({"do": "stderr", "text": "x".repeat(100), "times": 10_000}),
     ] {
         let steps = json!([step, {"do": "panic", "message": "the end"}]);
-        let end = TestCall::of(steps).limit("fuel", 5_000_000_000).provision().await;
+        let end = unhurried(TestCall::of(steps)).limit("fuel", 5_000_000_000).provision().await;
         assert!(end.transcript.stderr.len() <= 4096, "{}", end.transcript.stderr.len());
         assert!(end.transcript.stderr.contains("the end"), "{}", end.transcript.stderr);
         told.add_end(&step["do"].to_string(), &end);

@@ -21,7 +21,12 @@ use serde_json::{Value, json};
 
 /// A call of one step.
 fn call(step: Value) -> TestCall {
-    TestCall::of(json!([step]))
+    unhurried(TestCall::of(json!([step])))
+}
+
+/// With a deadline that a busy machine keeps, where another limit is to end the call.
+fn unhurried(call: TestCall) -> TestCall {
+    call.limit("deadline_ms", 600_000)
 }
 
 /// What attacks were told, one after the other.

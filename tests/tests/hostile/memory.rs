@@ -4,7 +4,7 @@ use provender::sandbox::{Fault, LimitName};
 use provender_tests::calls::{TestCall, fault, history};
 use serde_json::json;
 
-use crate::{Told, assert_served, call};
+use crate::{Told, assert_served, call, unhurried};
 
 #[tokio::test]
 async fn things_of_the_host_are_limited_in_number() {
@@ -73,7 +73,7 @@ async fn what_a_call_gives_back_is_limited() {
     }
     for step in [json!({"do": "enlarge", "bytes": 40 << 20}), json!({"do": "multiply", "times": 1_000_000})] {
         let attack = format!("a filtered subject: {step}");
-        let given = TestCall::of_filter(step).limit("fuel", 10_000_000_000);
+        let given = unhurried(TestCall::of_filter(step)).limit("fuel", 10_000_000_000);
         told.add_end(&attack, &given.filter().await);
     }
     insta::assert_snapshot!("memory_of_results", told.0);

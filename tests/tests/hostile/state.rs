@@ -12,7 +12,7 @@ use crate::Told;
 async fn state_is_kept_by_no_way_of_failing() {
     let host = TestHost::start().await;
     let set = |value: &str| json!({"do": "state", "operation": "set", "key": "k", "value": value});
-    let limits = json!({"limits": {"fuel": 20_000_000, "memory_bytes": 16 << 20, "deadline_ms": 20_000}});
+    let limits = json!({"limits": {"fuel": 20_000_000, "memory_bytes": 16 << 20, "deadline_ms": 600_000}});
     host.misbehaving_target("t", json!([set("kept")])).await;
     host.put(person_key("anna"), person("anna", "0")).await;
     let crashes = WAYS.map(|how| (how, json!({"do": "crash", "how": how})));

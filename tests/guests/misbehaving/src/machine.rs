@@ -91,7 +91,7 @@ pub(crate) fn probe(what: &str) -> String {
             format!("{:?}", stdout::get_stdout().blocking_splice(&stdin::get_stdin(), u64::MAX))
         }
         "flood standard output" => {
-            (0..1_000_000).for_each(|_| println!("flood"));
+            (0..100_000).for_each(|_| println!("{}", "flood ".repeat(20)));
             "written".to_owned()
         }
         other => panic!("no such probe: {other}"),
