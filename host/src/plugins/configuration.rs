@@ -1,6 +1,6 @@
 //! The configuration of a target or filter, checked against the JSON Schema that its plugin describes.
 
-use jsonschema::{Validator, draft202012};
+use jsonschema::{ValidationError, Validator, draft202012};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -58,10 +58,17 @@ pub fn validate_configuration(
         .take(MAX_PROBLEMS)
         .map(|error| ConfigurationProblem {
             pointer: error.instance_path().to_string(),
-            message: error.to_string().chars().take(MAX_MESSAGE_CHARS).collect(),
+            message: message(&error),
         })
         .collect();
     if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// What is wrong, with the value if that is short: what comes after it says more.
+fn message(error: &ValidationError<'_>) -> String {
+    let quoting = error.to_string();
+    let message = if quoting.len() > MAX_MESSAGE_CHARS { error.masked().to_string() } else { quoting };
+    message.chars().take(MAX_MESSAGE_CHARS).collect()
 }
 
 /// Reads the schema of a description. The error says what is wrong with it.

@@ -7,7 +7,7 @@ use super::error::InstallProblem;
 use super::manifest::{Manifest, SafeRequest, Slot};
 use crate::capabilities::contract::records::SubjectKind;
 use crate::capabilities::contract::types::{Description, ServerKind};
-use crate::sandbox::{Inspection, World};
+use crate::sandbox::{Inspection, World, acts};
 
 /// Kinds of servers of this host, and the operations that a slot of each can ask for.
 const SERVER_KINDS: [(&str, &[&str]); 2] = [
@@ -40,6 +40,7 @@ const SUBJECT_KINDS: [&str; 4] = ["person", "group", "email_list", "service"];
 const MAX_NAME_BYTES: usize = 64;
 const MAX_LINE_CHARS: usize = 256;
 const MAX_ELEMENTS: usize = 64;
+const MAX_PROBLEMS: usize = 8;
 const NAME_RULE: &str =
     "a lower case letter, then lower case letters, digits and hyphens, at most 64 together";
 
@@ -73,7 +74,7 @@ pub(super) fn manifest(
     check_slots(inspection.world, &slots, &mut problems);
     check_safe_requests(&slots, &safe_requests, &mut problems);
     if !problems.is_empty() {
-        return Err(InstallProblem::Description(problems.join("; ")));
+        return Err(InstallProblem::Description(listed(&problems)));
     }
     let configuration_schema =
         read_schema(&description.configuration_schema).map_err(InstallProblem::ConfigurationSchema)?;
@@ -92,6 +93,15 @@ pub(super) fn manifest(
         safe_requests,
         configuration_schema,
     })
+}
+
+/// The first of the problems: a description can have as many as it likes.
+fn listed(problems: &[String]) -> String {
+    let shown = problems.get(..MAX_PROBLEMS).unwrap_or(problems).join("; ");
+    match problems.len().saturating_sub(MAX_PROBLEMS) {
+        0 => shown,
+        more => format!("{shown}; and {more} problems more"),
+    }
 }
 
 fn subject_word(kind: &SubjectKind) -> String {
@@ -114,7 +124,7 @@ fn server_word(kind: ServerKind) -> String {
 
 /// A text of the plugin as it may stand in a message: bounded, on one line.
 fn shown(text: &str) -> String {
-    text.chars().take(MAX_NAME_BYTES).filter(|letter| !letter.is_control()).collect()
+    text.chars().take(MAX_NAME_BYTES).filter(|letter| !acts(*letter)).collect()
 }
 
 fn is_name(text: &str) -> bool {
@@ -124,7 +134,7 @@ fn is_name(text: &str) -> bool {
 }
 
 fn is_line(text: &str) -> bool {
-    text.chars().count() <= MAX_LINE_CHARS && !text.contains(char::is_control)
+    text.chars().count() <= MAX_LINE_CHARS && !text.contains(acts)
 }
 
 /// Semantic Versioning 2.0.0, section 2, 9 and 10.
@@ -168,7 +178,8 @@ fn check_subjects(world: World, kinds: &[String], problems: &mut Vec<String>) {
     let known = kinds.iter().any(|kind| SUBJECT_KINDS.contains(&kind.as_str()));
     // A filter may be written for kinds that a newer host has; it is never offered what it does not name.
     if !known && (world == World::Provisioner || !kinds.is_empty()) {
-        let wanted = if kinds.is_empty() { "nothing".to_owned() } else { kinds.join(", ") };
+        let first: Vec<&str> = kinds.iter().take(MAX_PROBLEMS).map(String::as_str).collect();
+        let wanted = if kinds.is_empty() { "nothing".to_owned() } else { first.join(", ") };
         problems.push(format!(
             "it handles {wanted}, but this host provisions {}; name at least one of them in `subject-kinds`",
             SUBJECT_KINDS.join(", ")

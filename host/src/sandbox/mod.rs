@@ -15,6 +15,7 @@ mod inspection;
 mod limits;
 mod load;
 mod replay;
+mod text;
 mod transcript;
 mod wasi;
 
@@ -26,5 +27,6 @@ pub use guest::{Guest, GuestState};
 pub use inspection::{CONTRACT, Import, Inspection, Refused, Support, World};
 pub use limits::{LIMITS, Limit, LimitName, Limits, LimitsError};
 pub use load::{Loaded, Settings};
+pub use text::{acts, one_line};
 pub use transcript::{Entry, Json, LogLine, Transcript};
 pub use wasi::link_wasi;

@@ -2,20 +2,13 @@
 
 use crate::capabilities::contract::types::{Failure, Outcome, WrittenIdentifier};
 use crate::provisioning::{FailureClass, InvocationOutcome};
-use crate::sandbox::Fault;
+use crate::sandbox::{Fault, one_line};
 
 /// Most characters of a message or a history line that are kept: a plugin's text is bounded.
 const MESSAGE_CHARACTERS: usize = 1_000;
 const HISTORY_CHARACTERS: usize = 256;
 const HISTORY_LINES: usize = 32;
 const WRITTEN_IDENTIFIERS: usize = 32;
-
-fn bounded(text: &str, characters: usize) -> String {
-    text.chars()
-        .map(|character| if character.is_control() { ' ' } else { character })
-        .take(characters)
-        .collect()
-}
 
 /// What the plugin said it did, and the identifiers it wants stored with the subject.
 pub(in crate::pipeline) fn finished_by_plugin(
@@ -24,18 +17,18 @@ pub(in crate::pipeline) fn finished_by_plugin(
     match outcome {
         Outcome::Applied(applied) => {
             let history = applied.history.iter().take(HISTORY_LINES);
-            let history = history.map(|line| bounded(line, HISTORY_CHARACTERS)).collect();
+            let history = history.map(|line| one_line(line, HISTORY_CHARACTERS)).collect();
             let mut identifiers = applied.identifiers;
             identifiers.truncate(WRITTEN_IDENTIFIERS);
             (InvocationOutcome::Applied { history }, Some(identifiers))
         }
         Outcome::Unchanged => (InvocationOutcome::Unchanged, None),
         Outcome::Skipped(reason) => {
-            (InvocationOutcome::Skipped { reason: bounded(&reason, MESSAGE_CHARACTERS) }, None)
+            (InvocationOutcome::Skipped { reason: one_line(&reason, MESSAGE_CHARACTERS) }, None)
         }
         Outcome::Other(extension) => {
             let reason = format!("outcome `{}`: {}", extension.name, extension.json);
-            (InvocationOutcome::Skipped { reason: bounded(&reason, MESSAGE_CHARACTERS) }, None)
+            (InvocationOutcome::Skipped { reason: one_line(&reason, MESSAGE_CHARACTERS) }, None)
         }
     }
 }
@@ -62,8 +55,8 @@ pub(in crate::pipeline) fn failed_by_plugin(failure: Failure, filter: Option<&st
     };
     InvocationOutcome::Failed {
         class,
-        message: bounded(&message, MESSAGE_CHARACTERS),
-        location: location.map(|location| bounded(&location, MESSAGE_CHARACTERS)),
+        message: one_line(&message, MESSAGE_CHARACTERS),
+        location: location.map(|location| one_line(&location, MESSAGE_CHARACTERS)),
         retry_after_seconds,
         filter: filter.map(str::to_owned),
     }
@@ -82,7 +75,7 @@ pub(in crate::pipeline) fn failed_by_fault(fault: &Fault, filter: Option<&str>) 
     };
     InvocationOutcome::Failed {
         class,
-        message: bounded(&fault.to_string(), MESSAGE_CHARACTERS),
+        message: one_line(&fault.to_string(), MESSAGE_CHARACTERS),
         location: None,
         retry_after_seconds: None,
         filter: filter.map(str::to_owned),
