@@ -10,3 +10,4 @@ pub mod postgres;
 pub mod process;
 pub mod receiver;
 pub mod waiting;
+pub mod witness;

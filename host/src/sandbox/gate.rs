@@ -73,6 +73,10 @@ struct Ledger {
     transcript: Transcript,
 }
 
+/// Whether this build is the proof that effects leave by this place alone (`tests/one-way-out`).
+const REFUSES_ALL: bool = cfg!(feature = "refuse-all-effects");
+const REFUSES: &str = "this build refuses every effect";
+
 /// What an entry takes beside its request and result, about.
 const ENTRY_BYTES: usize = 128;
 
@@ -171,11 +175,12 @@ impl Gate {
         }
         let effects = ledger.effects + 1;
         let bytes_out = ledger.bytes_out.saturating_add(effect.bytes_out);
-        let violation = match &effect.granted {
+        let granted = if REFUSES_ALL { Err(Refusal(REFUSES.to_owned())) } else { effect.granted.clone() };
+        let violation = match granted {
             Err(Refusal(reason)) => Some(Violation::Refused {
                 capability: effect.capability,
                 operation: effect.operation.clone(),
-                reason: reason.clone(),
+                reason,
             }),
             Ok(()) => {
                 self.over(LimitName::Effects, effects).or_else(|| self.over(LimitName::BytesOut, bytes_out))

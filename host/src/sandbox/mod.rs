@@ -15,6 +15,7 @@ mod limits;
 mod transcript;
 mod wasi;
 
+pub use cache::broken_compilations;
 pub use call::{Call, CallEnd, Loaded, Sandbox, Settings};
 pub use fault::{Fault, HostFunctionFault};
 pub use gate::{Access, Effect, Gate, Performed, Refusal, Violation};
