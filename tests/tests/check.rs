@@ -138,6 +138,16 @@ const DAMAGE: &[(&str, &str, &str)] = &[
     ),
     ("invocations", "is not there, but its transcript is", "DELETE FROM invocations"),
     (
+        "plans",
+        "left no work for person anna at log",
+        "DELETE FROM invocations WHERE subject_id = 'anna'; DELETE FROM provisioned_services WHERE subject_id = 'anna'",
+    ),
+    (
+        "plans",
+        "left no work for group staff at keeps",
+        "DELETE FROM invocations WHERE subject_id = 'staff'; DELETE FROM provisioned_services WHERE subject_id = 'staff'",
+    ),
+    (
         "services",
         "person anna at log in physics does not stand as invocation",
         "UPDATE provisioned_services SET document = \

@@ -8,15 +8,20 @@ use uuid::Uuid;
 use super::report::Check;
 use super::{finished, report};
 use crate::provisioning::{InvocationOutcome, InvocationState, ProvisionedService, ServiceStatus};
-use crate::store::{CheckedInvocation, CheckedService, Defect, PageKey, Snapshot, StoreError, Table};
+use crate::registry::record::{Record, SubjectKey};
+use crate::store::{
+    CheckedInvocation, CheckedService, Defect, PageKey, Snapshot, StoreError, Table, UnplannedChange,
+};
 
 /// `kept_since`: invocations that ended before may have been removed.
 pub(super) async fn checks(snapshot: &mut Snapshot, kept_since: Timestamp) -> Vec<Check> {
     let invocations = Check::new("invocations", "each has its change, and an end as a whole or none");
+    let plans = Check::new("plans", "every change has its work at every automatic target");
     let services = Check::new("services", "subjects stand at targets as the newest invocation left them");
     let state = Check::new("plugin state", "belongs to a target, and to a record if to one");
     vec![
         finished(invocations, async |check| self::invocations(check, snapshot).await).await,
+        finished(plans, async |check| self::plans(check, snapshot).await).await,
         finished(services, async |check| self::services(check, snapshot, kept_since).await).await,
         finished(state, async |check| self::state(check, snapshot).await).await,
     ]
@@ -45,6 +50,50 @@ async fn invocations(check: &mut Check, snapshot: &mut Snapshot) -> Result<(), S
     report(check, snapshot, Defect::InvocationWithoutRecord, "is of a record that is not there").await?;
     report(check, snapshot, Defect::UnfinishedWithoutTarget, "is unfinished, and its target is gone").await?;
     report(check, snapshot, Defect::TranscriptWithoutInvocation, "is not there, but its transcript is").await
+}
+
+/// A record that can be provisioned was planned at each automatic target when it last changed. That it was is known by the
+/// invocation, or, when that was removed since, by where the record stands.
+async fn plans(check: &mut Check, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+    for collaboration in snapshot.collaborations().await?.into_iter().flatten() {
+        let co = collaboration.id;
+        for found in snapshot.checked_targets(&co).await?.into_iter().flatten() {
+            let Some(after) = found.target.automatic_after else { continue };
+            check.examine(1);
+            let target = &found.target.id;
+            snapshot
+                .unplanned_changes(&co, target, after, |unplanned| match unplanned {
+                    Err(error) => check.broken(error.to_string()),
+                    Ok(unplanned) if is_missing(&unplanned) => {
+                        let SubjectKey { kind, id } = &unplanned.record.key;
+                        let kind = format!("{kind:?}").to_lowercase();
+                        let sequence = unplanned.sequence;
+                        check.broken(format!(
+                            "change {sequence} in {co} left no work for {kind} {id} at {target}"
+                        ));
+                    }
+                    Ok(_) => {}
+                })
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+fn is_missing(unplanned: &UnplannedChange) -> bool {
+    if let Record::Person(person) = &unplanned.record.record
+        && !person.status.is_provisionable()
+    {
+        return false;
+    }
+    let last = unplanned.service.as_ref().and_then(|service| service.invocation).and_then(planned_ms);
+    last.is_none_or(|planned_ms| planned_ms < unplanned.at.as_millisecond())
+}
+
+/// When an invocation was planned, as its id tells, in milliseconds since 1970.
+fn planned_ms(invocation: Uuid) -> Option<i64> {
+    let (seconds, nanoseconds) = invocation.get_timestamp()?.to_unix();
+    Some(i64::try_from(seconds).ok()? * 1_000 + i64::from(nanoseconds / 1_000_000))
 }
 
 fn problems_of(found: &CheckedInvocation) -> Vec<&'static str> {
@@ -111,8 +160,7 @@ struct Kept {
 
 impl Kept {
     fn must_hold(&self, id: Uuid) -> bool {
-        let planned = id.get_timestamp().and_then(|at| i64::try_from(at.to_unix().0).ok());
-        planned.is_some_and(|seconds| seconds > self.since.as_second())
+        planned_ms(id).is_some_and(|planned_ms| planned_ms > self.since.as_millisecond())
             && self.oldest.is_some_and(|oldest| id > oldest)
     }
 }

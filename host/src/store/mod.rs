@@ -43,7 +43,7 @@ pub use records::StoredRecord;
 pub use servers::ServerRow;
 pub use snapshot::{
     CheckedInvocation, CheckedMembership, CheckedPlugin, CheckedService, CheckedTarget, Defect, Defects,
-    Page, PageKey, Snapshot, Table,
+    Page, PageKey, Snapshot, Table, UnplannedChange,
 };
 pub use transaction::Transaction;
 

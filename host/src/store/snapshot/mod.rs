@@ -3,6 +3,7 @@
 
 mod defects;
 mod pages;
+mod unplanned;
 
 use sqlx::{AnyConnection, Connection, Executor, Row};
 
@@ -10,6 +11,8 @@ use super::StoreError;
 use super::dialect::{Dialect, Location};
 
 pub use defects::{Defect, Defects, Table};
+pub use unplanned::UnplannedChange;
+
 pub use pages::{
     CheckedInvocation, CheckedMembership, CheckedPlugin, CheckedService, CheckedTarget, Page, PageKey,
 };
