@@ -93,7 +93,7 @@ enum Command {
     Provision(provision::Arguments),
     /// Show what each target holds of a person or group
     Services(services::Arguments),
-    /// Verify the invariants of the host: database, history, invocations, secrets; reads only, also beside `serve`
+    /// Verify that the invariants of the host hold
     Check,
     /// Read the change history
     Changes(changes::Arguments),
