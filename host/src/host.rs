@@ -69,6 +69,8 @@ impl Host {
             cache_key: key.derive(CACHE_KEY_PURPOSE),
             instances: configuration.sandbox.instances,
             component_bytes: configuration.sandbox.component_bytes,
+            compiler: configuration.sandbox.compiler.clone(),
+            compile_limits: configuration.compile_limits(),
         })
         .map_err(|error| anyhow::anyhow!("sandbox: {error:#}"))?;
         let catalog = Catalog::new(store.clone(), plugins.clone(), limits.clone());

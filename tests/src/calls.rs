@@ -20,7 +20,7 @@ use provender::capabilities::plugin::{Plugin, PluginHost, Said};
 use provender::capabilities::state::StateReader;
 use provender::capabilities::{CallState, Grants, Surroundings, files, http, state};
 use provender::plugins::Catalog;
-use provender::sandbox::{Fault, Limits, Refused, Settings};
+use provender::sandbox::{CompileLimits, Compiler, Fault, Limits, Mode, Refused, Settings};
 use provender::servers::configuration::HttpConfiguration;
 use provender::servers::connector::Resolver;
 use provender::servers::files::FilesRoot;
@@ -52,6 +52,8 @@ pub fn start(component_bytes: u64) -> PluginHost {
         cache_key: [7; 32],
         instances: 8,
         component_bytes,
+        compiler: Compiler::InProcess,
+        compile_limits: CompileLimits { seconds: 60, memory_bytes: 1 << 30 },
     })
     .expect("a sandbox")
 }
@@ -103,7 +105,7 @@ impl TestCall {
         let root = witness::Root::bind(root);
         self.files.push(Arc::new(files::Slot {
             name: slot.to_owned(),
-            root: Arc::new(FilesRoot::open(root.path()).expect("a root")),
+            root: Some(Arc::new(FilesRoot::open(root.path()).expect("a root"))),
             operations: owned(operations),
         }));
         self.roots.push(root);
@@ -202,6 +204,7 @@ impl TestCall {
             limits: Limits::default().overridden(&self.limits).expect("limits"),
             seed: self.seed,
             time: TIME.parse().expect("a time"),
+            mode: Mode::Live,
         };
         let grants = Grants {
             files: files::Grant(self.files),
@@ -216,7 +219,10 @@ impl TestCall {
 /// The state of a call that nothing is granted.
 pub fn nothing_granted() -> CallState {
     let time: Timestamp = TIME.parse().expect("a time");
-    CallState::new(Surroundings { limits: Limits::default(), seed: [0; 32], time }, Grants::default())
+    CallState::new(
+        Surroundings { limits: Limits::default(), seed: [0; 32], time, mode: Mode::Live },
+        Grants::default(),
+    )
 }
 
 /// The history of a call that ended well.
@@ -349,12 +355,20 @@ pub fn http_server(
     secrets: &[(&str, &str)],
     names: &[(&str, &str)],
 ) -> Arc<HttpServer> {
-    let configuration: HttpConfiguration = serde_json::from_value(configuration).expect("a configuration");
-    let secrets = secrets.iter().map(|(name, value)| ((*name).to_owned(), SecretString::from(*value)));
     let names =
         names.iter().map(|(name, address)| ((*name).to_owned(), address.parse().expect("an address")));
-    let server = HttpServer::new(&configuration, &secrets.collect(), Arc::new(Names(names.collect())));
-    Arc::new(server.expect("a server"))
+    http_server_resolving(configuration, secrets, Arc::new(Names(names.collect())))
+}
+
+/// A server as configured, with its secrets, that looks names up so.
+pub fn http_server_resolving(
+    configuration: Value,
+    secrets: &[(&str, &str)],
+    resolver: Arc<dyn Resolver>,
+) -> Arc<HttpServer> {
+    let configuration: HttpConfiguration = serde_json::from_value(configuration).expect("a configuration");
+    let secrets = secrets.iter().map(|(name, value)| ((*name).to_owned(), SecretString::from(*value)));
+    Arc::new(HttpServer::new(&configuration, &secrets.collect(), resolver).expect("a server"))
 }
 
 /// A server at this URL, at an address of this machine if need be.

@@ -3,6 +3,8 @@
 
 pub mod calls;
 pub mod client;
+pub mod costly;
+pub mod counterpart;
 pub mod guests;
 pub mod host;
 pub mod people;

@@ -38,7 +38,7 @@ fn report(line: &[&dyn Display]) {
 
 /// Notes the effects that the gate refused to a call.
 pub fn refusals(transcript: &Transcript) {
-    for entry in transcript.effects.iter().filter(|entry| entry.result["refused"].is_string()) {
+    for entry in transcript.effects.iter().filter(|entry| entry.refused.is_some()) {
         report(&[&"refused", &entry.capability, &entry.operation]);
     }
 }

@@ -90,7 +90,7 @@ fn has(report: &Report, check: &str, text: &str) -> bool {
 /// The check that finds it, a part of what it says, and the damage.
 const DAMAGE: &[(&str, &str, &str)] = &[
     ("schema", "migration 1 is missing", "DELETE FROM _sqlx_migrations"),
-    ("schema", "newer version", "UPDATE _sqlx_migrations SET version = 999"),
+    ("schema", "newer version", "UPDATE _sqlx_migrations SET version = 999 WHERE version = 1"),
     ("records", "records anna holds a document", "UPDATE records SET document = '{' WHERE id = 'anna'"),
     (
         "records",

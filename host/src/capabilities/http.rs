@@ -3,25 +3,30 @@
 //! A request is collected whole before it passes the gate, and its response before the guest sees any of it: so both
 //! are counted, recorded and bounded. The credential is added behind the gate.
 
-use std::sync::Arc;
+mod traffic;
+
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, Method, Uri, header};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use serde_json::{Map, Value, json};
+use http_body_util::{BodyExt, Full};
+use serde::{Deserialize, Serialize};
 use wasmtime_wasi_http::{
-    DEFAULT_FORBIDDEN_HEADERS, Error, RequestOptions, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks,
-    WasiHttpView,
+    DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, WasiHttpCtx, WasiHttpCtxView,
+    WasiHttpHooks, WasiHttpView,
 };
 
-use super::{CallState, readable};
+use self::traffic::Traffic;
+use super::CallState;
+use super::readable::{Readable, ReadableHeaders};
 use crate::sandbox::{Access, Effect, Gate, LimitName, Performed, Refusal};
 use crate::servers::connector::ConnectError;
 use crate::servers::http::{
-    HttpError, HttpLimits, HttpServer, IncomingResponse, MAX_RESPONSE_HEADER_BYTES, OutgoingRequest,
+    HttpError, HttpLimits, HttpServer, IncomingResponse, MAX_METHOD_BYTES, MAX_RESPONSE_HEADER_BYTES,
+    OutgoingRequest,
 };
 
 /// A server bound to a slot, and what the plugin asked for there.
@@ -48,6 +53,29 @@ pub(super) struct HttpState {
 struct Hooks {
     grant: Grant,
     gate: Arc<Gate>,
+    traffic: Arc<Traffic>,
+}
+
+/// Longest text of a refusal; a plugin may ask for the longest URL that there is.
+const MAX_REFUSAL_CHARACTERS: usize = 2_000;
+
+/// What a header may take in memory, and what a body that is being written may keep back: a call holds many at once.
+const FIELDS_BYTES: usize = 32 * 1024;
+const CHUNK_BYTES: usize = 16 * 1024;
+
+/// Headers by which many servers take another method than that of the request: past the methods that a slot asks for,
+/// and past what tells a read from a write.
+const METHOD_OVERRIDES: [HeaderName; 3] = [
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-method-override"),
+];
+
+fn is_forbidden(name: &HeaderName) -> bool {
+    DEFAULT_FORBIDDEN_HEADERS.contains(name)
+        || *name == header::AUTHORIZATION
+        || *name == header::PROXY_AUTHORIZATION
+        || METHOD_OVERRIDES.contains(name)
 }
 
 type Body = UnsyncBoxBody<Bytes, Error>;
@@ -55,7 +83,9 @@ type Background = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
 impl HttpState {
     pub(super) fn new(grant: Grant, gate: Arc<Gate>) -> Self {
-        Self { context: WasiHttpCtx::new(), hooks: Hooks { grant, gate } }
+        let mut context = WasiHttpCtx::new();
+        context.set_field_size_limit(FIELDS_BYTES);
+        Self { context, hooks: Hooks { grant, gate, traffic: Arc::default() } }
     }
 }
 
@@ -70,10 +100,17 @@ impl WasiHttpView for CallState {
 }
 
 impl WasiHttpHooks for Hooks {
+    fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
+        static FILTER: LazyLock<ForbiddenHeaderFilter> = LazyLock::new(|| Arc::new(is_forbidden));
+        Arc::clone(&FILTER)
+    }
+
     fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
-        DEFAULT_FORBIDDEN_HEADERS.contains(name)
-            || *name == header::AUTHORIZATION
-            || *name == header::PROXY_AUTHORIZATION
+        is_forbidden(name)
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK_BYTES
     }
 
     fn send_request(
@@ -83,8 +120,10 @@ impl WasiHttpHooks for Hooks {
         _: Background,
     ) -> Box<dyn Future<Output = Result<(http::Response<Body>, Background), Error>> + Send> {
         let (grant, gate) = (self.grant.clone(), Arc::clone(&self.gate));
+        let traffic = Arc::clone(&self.traffic);
         Box::new(async move {
-            let IncomingResponse { status, headers, body } = send(&grant, &gate, request, options).await?;
+            let IncomingResponse { status, headers, body } =
+                send(&grant, &gate, &traffic, request, options).await?;
             let mut response =
                 http::Response::new(Full::new(body).map_err(|never| match never {}).boxed_unsync());
             *response.status_mut() = status;
@@ -97,31 +136,35 @@ impl WasiHttpHooks for Hooks {
 async fn send(
     grant: &Grant,
     gate: &Gate,
+    traffic: &Traffic,
     request: http::Request<Body>,
     options: Option<RequestOptions>,
 ) -> Result<IncomingResponse, Error> {
     let (parts, body) = request.into_parts();
-    let body = collect(body, gate).await?;
+    let body = traffic.collect(body, gate).await?;
+    let _turn = traffic.turn().await;
     let slot = grant.slot_of(&parts.method, &parts.uri);
-    let method = parts.method.to_string();
+    let method: String = parts.method.as_str().chars().take(MAX_METHOD_BYTES).collect();
     let safe = slot.as_ref().is_ok_and(|(slot, path)| slot.reads(&parts.method, path.path()));
+    let bytes_out = (body.len() + header_bytes(&parts.headers)) as u64;
     let effect = Effect {
         capability: "http",
-        operation: method.clone(),
+        operation: method.into(),
         access: if safe { Access::Read } else { Access::Write },
-        request: json!({
-            "url": parts.uri.to_string(),
-            "headers": readable_headers(&parts.headers),
-            "body": readable_body(&body),
-        }),
-        bytes_out: (body.len() + header_bytes(&parts.headers)) as u64,
+        request: Request {
+            url: parts.uri.to_string(),
+            headers: ReadableHeaders(parts.headers.clone()),
+            body: Readable(body.clone()),
+        },
+        bytes_out,
+        overlaps: true,
         granted: slot.as_ref().map(drop).map_err(Clone::clone),
     };
     let deadline = Duration::from_millis(gate.limits().get(LimitName::DeadlineMs));
     let timeout = options.and_then(|options| shortest(&options)).unwrap_or(deadline);
-    let performed = gate.pass(effect, |room| async move {
+    let answer = gate.pass(effect, |room| async move {
         let Ok((slot, path_and_query)) = slot else {
-            return Performed { value: Err(Error::HttpRequestDenied), result: Value::Null, bytes_in: 0 };
+            return failed(HttpError::Refused("not granted".to_owned()), room);
         };
         let outgoing = OutgoingRequest { method: parts.method, path_and_query, headers: parts.headers, body };
         let limits = HttpLimits {
@@ -129,44 +172,80 @@ async fn send(
             max_response_header_bytes: MAX_RESPONSE_HEADER_BYTES,
             timeout,
         };
-        match slot.server.send(outgoing, &limits).await {
-            Ok(response) => {
-                let bytes_in = (response.body.len() + header_bytes(&response.headers)) as u64;
-                let result = json!({
-                    "status": response.status.as_u16(),
-                    "headers": readable_headers(&response.headers),
-                    "body": readable_body(&response.body),
-                });
-                Performed { value: Ok(response), result, bytes_in }
+        match slot.server.send_beside(outgoing, &limits, traffic.in_flight()).await {
+            Ok(IncomingResponse { status, headers, body }) => {
+                let bytes_in = Some((body.len() + header_bytes(&headers)) as u64);
+                let (headers, body) = (ReadableHeaders(headers), Readable(body));
+                let answer = Ok(Response { status: status.as_u16(), headers, body });
+                Performed { answer, bytes_in, refused: None }
             }
-            Err(error) => {
-                if let HttpError::Connect(ConnectError::AddressRefused { .. }) = error {
-                    gate.refuse("http", &method, error.to_string());
-                }
-                let result = json!({"error": error.to_string()});
-                // More than there was room for is a budget of the call, not a fault of the counterpart.
-                let bytes_in = if matches!(error, HttpError::ResponseTooLarge { .. }) {
-                    room.saturating_add(1)
-                } else {
-                    0
-                };
-                Performed { value: Err(error_code(&error)), result, bytes_in }
-            }
+            Err(error) => failed(error, room),
         }
     });
-    performed.await.map_err(|_| Error::HttpRequestDenied)?
+    match answer.await {
+        Ok(Ok(response)) => response.into_incoming(),
+        Ok(Err(failed)) => Err(failed.reason.into()),
+        Err(_) => Err(Error::HttpRequestDenied),
+    }
 }
 
-async fn collect(body: Body, gate: &Gate) -> Result<Bytes, Error> {
-    let limit = gate.limits().size(LimitName::BytesOut);
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            gate.exceed(LimitName::BytesOut, limit as u64 + 1);
-            Err(Error::HttpRequestBodySize(None))
-        }
-        Err(_) => Err(Error::HttpProtocolError),
+/// What a request asks for.
+#[derive(Serialize)]
+struct Request {
+    url: String,
+    headers: ReadableHeaders,
+    body: Readable<Bytes>,
+}
+
+/// What came back.
+#[derive(Serialize, Deserialize)]
+struct Response {
+    status: u16,
+    headers: ReadableHeaders,
+    body: Readable<Bytes>,
+}
+
+impl Response {
+    fn into_incoming(self) -> Result<IncomingResponse, Error> {
+        let Self { status, headers: ReadableHeaders(headers), body: Readable(body) } = self;
+        let status = StatusCode::from_u16(status).map_err(|_| Error::HttpProtocolError)?;
+        Ok(IncomingResponse { status, headers, body })
     }
+}
+
+/// Why nothing came back: for people, and for the plugin.
+#[derive(Serialize, Deserialize)]
+struct Failed {
+    message: String,
+    reason: Reason,
+}
+
+/// What the plugin is told of a failed exchange.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Reason {
+    Denied,
+    AddressProhibited,
+    NameNotResolved,
+    ConnectionRefused,
+    Tls,
+    ConnectionTimeout,
+    ResponseTimeout,
+    ResponseTooLarge,
+    HeadersTooLarge,
+    ConnectionLost,
+    Protocol,
+}
+
+fn failed(error: HttpError, room: u64) -> Performed<Response, Failed> {
+    let message = error.to_string();
+    let refused =
+        matches!(error, HttpError::Refused(_) | HttpError::Connect(ConnectError::AddressRefused { .. }))
+            .then(|| Refusal(message.clone()));
+    // More than there was room for is a budget of the call, not a fault of the counterpart.
+    let over = matches!(error, HttpError::ResponseTooLarge { .. });
+    let bytes_in = Some(if over { room.saturating_add(1) } else { 0 });
+    Performed { answer: Err(Failed { message, reason: Reason::of(&error) }), bytes_in, refused }
 }
 
 impl Grant {
@@ -175,6 +254,7 @@ impl Grant {
         let scheme = uri.scheme_str().unwrap_or_default();
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         let path_and_query = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        HttpServer::takes(method).map_err(Refusal)?;
         let mut reasons = Vec::new();
         for slot in &self.0 {
             match slot.server.covers(scheme, authority, path_and_query.as_str()) {
@@ -192,7 +272,8 @@ impl Grant {
         }
         let granted =
             if reasons.is_empty() { "no server is bound to a slot".to_owned() } else { reasons.join("; ") };
-        Err(Refusal(format!("{scheme}://{authority}{path} is not granted: {granted}", path = uri.path())))
+        let refusal = format!("{scheme}://{authority}{path} is not granted: {granted}", path = uri.path());
+        Err(Refusal(refusal.chars().take(MAX_REFUSAL_CHARACTERS).collect()))
     }
 }
 
@@ -216,50 +297,43 @@ fn shortest(options: &RequestOptions) -> Option<Duration> {
     [options.connect_timeout, options.first_byte_timeout].into_iter().flatten().min()
 }
 
-/// The code of the contract for a failed exchange.
-fn error_code(error: &HttpError) -> Error {
-    match error {
-        HttpError::Refused(_) => Error::HttpRequestDenied,
-        HttpError::Connect(ConnectError::AddressRefused { .. }) => Error::DestinationIpProhibited,
-        HttpError::Connect(ConnectError::Resolve { .. }) => Error::DnsError { rcode: None, info_code: None },
-        HttpError::Connect(ConnectError::Tcp { .. }) => Error::ConnectionRefused,
-        HttpError::Connect(ConnectError::Tls { .. }) => Error::TlsCertificateError,
-        HttpError::Connect(ConnectError::Timeout { .. }) => Error::ConnectionTimeout,
-        HttpError::Timeout { .. } => Error::ConnectionReadTimeout,
-        HttpError::ResponseTooLarge { limit, .. } => Error::HttpResponseBodySize(Some(*limit as u64)),
-        HttpError::HeadersTooLarge { limit, .. } => {
-            Error::HttpResponseHeaderSectionSize(Some(u32::try_from(*limit).unwrap_or(u32::MAX)))
+impl Reason {
+    fn of(error: &HttpError) -> Self {
+        match error {
+            HttpError::Refused(_) => Self::Denied,
+            HttpError::Connect(ConnectError::AddressRefused { .. }) => Self::AddressProhibited,
+            HttpError::Connect(ConnectError::Resolve { .. }) => Self::NameNotResolved,
+            HttpError::Connect(ConnectError::Tcp { .. }) => Self::ConnectionRefused,
+            HttpError::Connect(ConnectError::Tls { .. }) => Self::Tls,
+            HttpError::Connect(ConnectError::Timeout { .. }) => Self::ConnectionTimeout,
+            HttpError::Timeout { .. } => Self::ResponseTimeout,
+            HttpError::ResponseTooLarge { .. } => Self::ResponseTooLarge,
+            HttpError::HeadersTooLarge { .. } => Self::HeadersTooLarge,
+            HttpError::ConnectionLost { .. } => Self::ConnectionLost,
+            HttpError::Protocol { .. } => Self::Protocol,
         }
-        HttpError::ConnectionLost { .. } => Error::ConnectionTerminated,
-        HttpError::Protocol { .. } => Error::HttpProtocolError,
+    }
+}
+
+/// The codes of `wasi:http`.
+impl From<Reason> for Error {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Denied => Self::HttpRequestDenied,
+            Reason::AddressProhibited => Self::DestinationIpProhibited,
+            Reason::NameNotResolved => Self::DnsError { rcode: None, info_code: None },
+            Reason::ConnectionRefused => Self::ConnectionRefused,
+            Reason::Tls => Self::TlsCertificateError,
+            Reason::ConnectionTimeout => Self::ConnectionTimeout,
+            Reason::ResponseTimeout => Self::ConnectionReadTimeout,
+            Reason::ResponseTooLarge => Self::HttpResponseBodySize(None),
+            Reason::HeadersTooLarge => Self::HttpResponseHeaderSectionSize(None),
+            Reason::ConnectionLost => Self::ConnectionTerminated,
+            Reason::Protocol => Self::HttpProtocolError,
+        }
     }
 }
 
 fn header_bytes(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
-}
-
-/// Headers for the transcript. Cookies are credentials of the counterpart's making.
-fn readable_headers(headers: &HeaderMap) -> Value {
-    let mut readable = Map::new();
-    for name in headers.keys() {
-        let secret = matches!(*name, header::SET_COOKIE | header::COOKIE | header::AUTHORIZATION);
-        let values: Vec<String> = headers
-            .get_all(name)
-            .iter()
-            .map(|value| {
-                if secret { "***".to_owned() } else { String::from_utf8_lossy(value.as_bytes()).into_owned() }
-            })
-            .collect();
-        readable.insert(name.as_str().to_owned(), values.join(", ").into());
-    }
-    readable.into()
-}
-
-/// A body for the transcript: JSON as JSON, text as text.
-fn readable_body(body: &Bytes) -> Value {
-    if body.is_empty() {
-        return Value::Null;
-    }
-    serde_json::from_slice(body).unwrap_or_else(|_| readable(body))
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use provender::capabilities::contract::types::{Action, Context, Invocation, Outcome};
 use provender::capabilities::plugin::{Plugin, Said};
 use provender::capabilities::{CallState, Grants, Surroundings};
-use provender::sandbox::{CallEnd, Fault, Limits, Transcript};
+use provender::sandbox::{CallEnd, Fault, Limits, Mode, Transcript};
 use provender_tests::calls::{AsHistory, TIME, load, nothing_granted, person, plugin_host};
 use provender_tests::guests::WALKING;
 use provender_tests::receiver::Receiver;
@@ -57,7 +57,8 @@ async fn provision(name: &str, authority: &str) -> Ended {
 async fn describe(index: usize) -> Ended {
     let mut seed = [0; 32];
     seed[..8].copy_from_slice(&u64::try_from(index).unwrap().to_le_bytes());
-    let surroundings = Surroundings { limits: Limits::default(), seed, time: TIME.parse().unwrap() };
+    let surroundings =
+        Surroundings { limits: Limits::default(), seed, time: TIME.parse().unwrap(), mode: Mode::Live };
     let state = CallState::new(surroundings, Grants::default());
     let CallEnd { result, effects, transcript, .. } = plugin_host().describe(walking().await, state).await;
     Ended { result: result.map(|description| description.summary), effects, transcript }
@@ -93,7 +94,7 @@ fn difference(name: &str, expected: &Expected, ended: &Ended) -> Option<String> 
         (Expected::Refuses(capability, operation), Err(fault)) => {
             matches!(fault, Fault::EffectRefused { capability: by, operation: what, .. }
                      if by == capability && what == operation)
-                && transcript.effects.iter().any(|entry| entry.result["refused"].is_string())
+                && transcript.effects.iter().any(|entry| entry.refused.is_some())
         }
         _ => false,
     };
