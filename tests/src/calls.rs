@@ -31,6 +31,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::guests::{MISBEHAVING, MISBEHAVING_FILTER};
+use crate::witness;
 
 /// Where compiled components are kept for all tests and all runs of them: to compile one takes longer than most tests.
 pub const COMPILED: &str = concat!(env!("OUT_DIR"), "/compiled");
@@ -83,6 +84,7 @@ pub struct TestCall {
     limits: BTreeMap<String, u64>,
     seed: [u8; 32],
     files: Vec<Arc<files::Slot>>,
+    roots: Vec<witness::Root>,
     web: Vec<Arc<http::Slot>>,
     state: state::Grant,
 }
@@ -108,11 +110,13 @@ impl TestCall {
 
     /// With a directory bound to a slot, for these operations.
     pub fn folder(mut self, slot: &str, root: &Path, operations: &[&str]) -> Self {
+        let root = witness::Root::bind(root);
         self.files.push(Arc::new(files::Slot {
             name: slot.to_owned(),
-            root: Some(Arc::new(FilesRoot::open(root).expect("a root"))),
+            root: Some(Arc::new(FilesRoot::open(root.path()).expect("a root"))),
             operations: owned(operations),
         }));
+        self.roots.push(root);
         self
     }
 
@@ -155,7 +159,7 @@ impl TestCall {
     pub async fn filter(mut self) -> Said<Filtered> {
         self.configuration = std::mem::take(&mut self.filter);
         let (plugin, invocation) = (misbehaving_filter().await, self.invocation());
-        plugin_host().filter(plugin, self.into_state(), &invocation).await
+        self.witnessed(async |state| plugin_host().filter(plugin, state, &invocation).await).await
     }
 
     /// Checks the configuration of a data filter.
@@ -179,25 +183,35 @@ impl TestCall {
     /// Provisions a person.
     pub async fn provision(self) -> Said<Outcome> {
         let (plugin, invocation) = (misbehaving().await, self.invocation());
-        plugin_host().provision(plugin, self.into_state(), &invocation).await
+        self.witnessed(async |state| plugin_host().provision(plugin, state, &invocation).await).await
     }
 
     /// Checks the configuration.
     pub async fn check(self) -> Said<Vec<String>> {
         let (plugin, context) = (misbehaving().await, self.context());
-        plugin_host().check(plugin, self.into_state(), &context).await
+        self.witnessed(async |state| plugin_host().check(plugin, state, &context).await).await
     }
 
     /// Prepares the counterpart.
     pub async fn prepare(self) -> Said<Vec<String>> {
         let (plugin, context) = (misbehaving().await, self.context());
-        plugin_host().prepare(plugin, self.into_state(), &context).await
+        self.witnessed(async |state| plugin_host().prepare(plugin, state, &context).await).await
     }
 
     /// Looks at a person.
     pub async fn inspect(self) -> Said<provender::capabilities::contract::types::Inspection> {
         let (plugin, context) = (misbehaving().await, self.context());
-        plugin_host().inspect(plugin, self.into_state(), &context, &person("anna")).await
+        self.witnessed(async |state| plugin_host().inspect(plugin, state, &context, &person("anna")).await)
+            .await
+    }
+
+    /// Makes the call, and notes what it did to the roots and what was refused to it.
+    async fn witnessed<T>(mut self, call: impl AsyncFnOnce(CallState) -> Said<T>) -> Said<T> {
+        let roots = std::mem::take(&mut self.roots);
+        let end = call(self.into_state()).await;
+        witness::refusals(&end.transcript);
+        drop(roots);
+        end
     }
 
     fn context(&self) -> Context {

@@ -103,6 +103,10 @@ struct Ledger {
 const LINE_BYTES: usize = 64;
 const FIELD_BYTES: usize = 48;
 
+/// Whether this build is the proof that effects leave by this place alone (`tests/one-way-out`).
+const REFUSES_ALL: bool = cfg!(feature = "refuse-all-effects");
+const REFUSES: &str = "this build refuses every effect";
+
 /// The gate of one call.
 #[derive(Debug)]
 pub struct Gate {
@@ -268,6 +272,7 @@ impl Gate {
             }
             (None, None) => match &effect.granted {
                 Err(Refusal(reason)) => Err(effect.refusal(reason)),
+                Ok(()) if REFUSES_ALL => Err(effect.refusal(REFUSES)),
                 Ok(()) => {
                     let room = self.limits.get(LimitName::BytesIn).saturating_sub(ledger.bytes_in);
                     Ok(Admitted::Live { sequence, room })

@@ -19,6 +19,7 @@ mod text;
 mod transcript;
 mod wasi;
 
+pub use cache::broken_compilations;
 pub use call::{Call, CallEnd, Sandbox};
 pub use compiler::{CompileLimits, Compiler, compile_component};
 pub use fault::{Fault, HostFunctionFault};
