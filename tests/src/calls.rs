@@ -20,7 +20,7 @@ use provender::capabilities::plugin::{Plugin, PluginHost, Said};
 use provender::capabilities::state::StateReader;
 use provender::capabilities::{CallState, Grants, Surroundings, files, http, state};
 use provender::plugins::Catalog;
-use provender::sandbox::{Fault, Limits, Mode, Refused, Settings};
+use provender::sandbox::{CompileLimits, Compiler, Fault, Limits, Mode, Refused, Settings};
 use provender::servers::configuration::HttpConfiguration;
 use provender::servers::connector::Resolver;
 use provender::servers::files::FilesRoot;
@@ -51,6 +51,8 @@ pub fn start(component_bytes: u64) -> PluginHost {
         cache_key: [7; 32],
         instances: 8,
         component_bytes,
+        compiler: Compiler::InProcess,
+        compile_limits: CompileLimits { seconds: 60, memory_bytes: 1 << 30 },
     })
     .expect("a sandbox")
 }

@@ -3,6 +3,7 @@
 
 pub mod calls;
 pub mod client;
+pub mod costly;
 pub mod counterpart;
 pub mod guests;
 pub mod host;

@@ -80,7 +80,10 @@ impl PluginHost {
         };
         let plugin = Plugin { inspection: loaded.inspection, instance, exports };
         match self.mismatch(&plugin).await {
-            Some(error) => Err(unfit(error)),
+            Some(error) => {
+                self.forget(digest);
+                Err(unfit(error))
+            }
             None => Ok(plugin),
         }
     }

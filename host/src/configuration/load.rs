@@ -166,6 +166,8 @@ fn check_values(configuration: &Configuration) -> Result<(), ConfigurationError>
         ("sandbox.instances", u64::from(sandbox.instances)),
         ("sandbox.component_bytes", sandbox.component_bytes),
         ("sandbox.concurrency", sandbox.concurrency as u64),
+        ("sandbox.compile_seconds", sandbox.compile_seconds),
+        ("sandbox.compile_memory_bytes", sandbox.compile_memory_bytes),
         ("api.body_bytes", configuration.api.body_bytes),
         ("api.request_timeout_ms", configuration.api.request_timeout_ms),
     ] {

@@ -62,7 +62,7 @@ mod tests {
     use ring::digest::{SHA256, digest};
 
     use super::*;
-    use crate::sandbox::Settings;
+    use crate::sandbox::{CompileLimits, Compiler, Settings};
 
     async fn refusal(wasm: &[u8]) -> String {
         let directory = tempfile::tempdir().unwrap();
@@ -71,6 +71,8 @@ mod tests {
             cache_key: [7; 32],
             instances: 2,
             component_bytes: 1024,
+            compiler: Compiler::InProcess,
+            compile_limits: CompileLimits { seconds: 60, memory_bytes: 1 << 30 },
         })
         .unwrap();
         let digest: String =

@@ -39,7 +39,7 @@ pub enum Fault {
     Host { export: &'static str, message: String },
 }
 
-fn stderr_tail(stderr: &str) -> String {
+pub(super) fn stderr_tail(stderr: &str) -> String {
     if stderr.is_empty() { String::new() } else { format!("; standard error ends: {}", stderr.trim_end()) }
 }
 

@@ -11,7 +11,7 @@ use self::bindings::wasi::http::types::{
 use self::bindings::wasi::io::poll::poll;
 use self::bindings::wasi::io::streams::StreamError;
 
-mod bindings {
+pub(crate) mod bindings {
     wit_bindgen::generate!({
         world: "provender:sdk/wasi",
         path: ["../../../wit", "../../../sdk/wit"],
