@@ -314,6 +314,33 @@ async fn a_format_that_is_asked_for_is_the_only_one_taken() {
 }
 
 #[tokio::test]
+async fn refused_lines_are_told_batch_by_batch_and_not_kept() {
+    let scene = Scene::new().await;
+    let mut batches = Vec::new();
+    let write = WriteOptions { actor: "import".to_owned(), provision: true };
+    let options = ImportOptions { batch_lines: 2, ..going_on() };
+    let mut refused = 0;
+    let note = |event: ImportEvent<'_>| match event {
+        ImportEvent::Refused(_) => refused += 1,
+        ImportEvent::Committed { .. } => batches.push(std::mem::take(&mut refused)),
+    };
+    import(&scene.registry, CO, &b"{\n{\n{\n{\n{\n"[..], &options, &write, note).await.unwrap();
+    assert_eq!(batches, [2, 2, 1]);
+}
+
+#[tokio::test]
+async fn a_number_with_a_fraction_is_the_same_when_it_is_imported_again() {
+    let scene = Scene::new().await;
+    let mut line = person("p");
+    // Without care, these digits are read as a neighbour of the number that is written by them.
+    line["record"]["extensions"] = json!([{"name": "x", "value": "NUMBER"}]);
+    let text = line.to_string().replace("\"NUMBER\"", "51.24817837550540_4".replace('_', "").as_str());
+    let (first, _) = scene.import(&text, &going_on()).await;
+    let (again, _) = scene.import(&text, &going_on()).await;
+    assert_eq!((first.progress.stored, again.progress.stored, again.progress.unchanged), (1, 0, 1));
+}
+
+#[tokio::test]
 async fn an_unknown_collaboration_ends_the_import() {
     let scene = Scene::new().await;
     let write = WriteOptions { actor: "import".to_owned(), provision: true };
