@@ -56,7 +56,9 @@ fn check_covered(base: &BaseUrl, scheme: &str, authority: &str, path: &str) {
     assert_eq!(url.port_or_known_default(), base_url.port_or_known_default());
     assert!(url.username().is_empty() && url.password().is_none(), "{url} has user-info");
     let asked = path.split(['?', '#']).next().unwrap_or_default();
-    assert_eq!(url.path(), asked, "{url} is normalised on its way");
+    // What must be encoded may become so, and nothing else may change.
+    assert_eq!(decode(url.path().as_bytes()), decode(asked.as_bytes()), "{url} is normalised on its way");
+    check_below(base.path(), url.path());
     if let Ok(path_and_query) = path.parse::<PathAndQuery>() {
         let sent = base.uri(path_and_query).expect("a URI").to_string();
         let sent = Url::parse(&sent).expect("what is sent is a URL");
