@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use load::ConfigurationError;
 
-use crate::sandbox::{Limits, LimitsError};
+use crate::sandbox::{CompileLimits, Compiler, Limits, LimitsError};
 
 /// Read instead of [`DEFAULT_FILE`] when no other file is named.
 pub const FILE_VARIABLE: &str = "PROVENDER_CONFIG";
@@ -47,7 +47,7 @@ pub struct Configuration {
     pub secret_key: Option<SecretString>,
 }
 
-/// How many plugins run, and how large they are.
+/// How many plugins run, how large they are, and what it may take to compile them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SandboxConfiguration {
@@ -57,6 +57,14 @@ pub struct SandboxConfiguration {
     pub component_bytes: u64,
     /// Provisionings that run at once.
     pub concurrency: usize,
+    /// Longest time that a component may take to compile.
+    pub compile_seconds: u64,
+    /// Most memory that a component may take to compile.
+    pub compile_memory_bytes: u64,
+    /// Who compiles. The program `provender` starts itself anew for it; a host within another program compiles there, and
+    /// without limits, unless it is told of a program.
+    #[serde(skip)]
+    pub compiler: Compiler,
 }
 
 /// Where failed automatic provisionings are reported.
@@ -138,7 +146,14 @@ impl Default for Configuration {
 impl Default for SandboxConfiguration {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { instances: 64, component_bytes: 64 << 20, concurrency: 16 * cores }
+        Self {
+            instances: 64,
+            component_bytes: 64 << 20,
+            concurrency: 16 * cores,
+            compile_seconds: 100,
+            compile_memory_bytes: 4 << 30,
+            compiler: Compiler::default(),
+        }
     }
 }
 
@@ -196,6 +211,12 @@ impl Configuration {
     /// The limits of a call on this host.
     pub fn limits(&self) -> Result<Limits, LimitsError> {
         Limits::default().overridden(&self.limits)
+    }
+
+    /// What one compilation may take.
+    pub fn compile_limits(&self) -> CompileLimits {
+        let sandbox = &self.sandbox;
+        CompileLimits { seconds: sandbox.compile_seconds, memory_bytes: sandbox.compile_memory_bytes }
     }
 
     /// Makes the data directory, for its owner only, unless it is there.

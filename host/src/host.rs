@@ -67,6 +67,8 @@ impl Host {
             cache_key: key.derive("compiled components"),
             instances: configuration.sandbox.instances,
             component_bytes: configuration.sandbox.component_bytes,
+            compiler: configuration.sandbox.compiler.clone(),
+            compile_limits: configuration.compile_limits(),
         })
         .map_err(|error| anyhow::anyhow!("sandbox: {error:#}"))?;
         let catalog = Catalog::new(store.clone(), plugins.clone(), limits.clone());

@@ -20,7 +20,7 @@ use provender::capabilities::plugin::{Plugin, PluginHost, Said};
 use provender::capabilities::state::StateReader;
 use provender::capabilities::{CallState, Grants, Surroundings, files, http, state};
 use provender::plugins::Catalog;
-use provender::sandbox::{Fault, Limits, Refused, Settings};
+use provender::sandbox::{CompileLimits, Compiler, Fault, Limits, Mode, Refused, Settings};
 use provender::servers::configuration::HttpConfiguration;
 use provender::servers::connector::Resolver;
 use provender::servers::files::FilesRoot;
@@ -51,6 +51,8 @@ pub fn start(component_bytes: u64) -> PluginHost {
         cache_key: [7; 32],
         instances: 8,
         component_bytes,
+        compiler: Compiler::InProcess,
+        compile_limits: CompileLimits { seconds: 60, memory_bytes: 1 << 30 },
     })
     .expect("a sandbox")
 }
@@ -100,7 +102,7 @@ impl TestCall {
     pub fn folder(mut self, slot: &str, root: &Path, operations: &[&str]) -> Self {
         self.files.push(Arc::new(files::Slot {
             name: slot.to_owned(),
-            root: Arc::new(FilesRoot::open(root).expect("a root")),
+            root: Some(Arc::new(FilesRoot::open(root).expect("a root"))),
             operations: owned(operations),
         }));
         self
@@ -188,6 +190,7 @@ impl TestCall {
             limits: Limits::default().overridden(&self.limits).expect("limits"),
             seed: self.seed,
             time: TIME.parse().expect("a time"),
+            mode: Mode::Live,
         };
         let grants = Grants {
             files: files::Grant(self.files),
@@ -202,7 +205,10 @@ impl TestCall {
 /// The state of a call that nothing is granted.
 pub fn nothing_granted() -> CallState {
     let time: Timestamp = TIME.parse().expect("a time");
-    CallState::new(Surroundings { limits: Limits::default(), seed: [0; 32], time }, Grants::default())
+    CallState::new(
+        Surroundings { limits: Limits::default(), seed: [0; 32], time, mode: Mode::Live },
+        Grants::default(),
+    )
 }
 
 /// The history of a call that ended well.

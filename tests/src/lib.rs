@@ -3,6 +3,7 @@
 
 pub mod calls;
 pub mod client;
+pub mod costly;
 pub mod guests;
 pub mod host;
 pub mod people;

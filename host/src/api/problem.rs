@@ -8,10 +8,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::administration::{AdministrationError, InvalidField};
-use crate::pipeline::{ProvisionError, TargetProblem, TrialError};
+use crate::pipeline::{ProvisionError, ReplayError, TargetProblem, TrialError};
 use crate::plugins::{InstallError, InstallProblem, RemoveError};
 use crate::registry::validate::InvalidRecord;
 use crate::registry::write::WriteError;
+use crate::sandbox::Refused;
 use crate::store::StoreError;
 
 pub(super) const MEDIA_TYPE: &str = "application/problem+json";
@@ -238,6 +239,7 @@ impl From<InstallError> for Problem {
     fn from(error: InstallError) -> Self {
         match error.problem {
             InstallProblem::Store(error) => error.into(),
+            InstallProblem::Refused(Refused::CompilerFailed { .. }) => Self::internal(&error),
             _ => Self::new(Kind::PluginRefused, error.to_string()),
         }
     }
@@ -261,6 +263,21 @@ impl From<ProvisionError> for Problem {
                 Self::new(Kind::NotFound, error.to_string())
             }
             ProvisionError::Disabled(_) => Self::new(Kind::Conflict, error.to_string()),
+        }
+    }
+}
+
+impl From<ReplayError> for Problem {
+    fn from(error: ReplayError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ReplayError::Store(error) => error.into(),
+            ReplayError::Unknown(_) => Self::new(Kind::NotFound, detail),
+            ReplayError::Unfinished(_)
+            | ReplayError::NothingCalled(_)
+            | ReplayError::Incomplete { .. }
+            | ReplayError::Unreadable { .. }
+            | ReplayError::Plugin(_) => Self::new(Kind::Conflict, detail),
         }
     }
 }

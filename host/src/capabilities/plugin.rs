@@ -11,7 +11,7 @@ use super::contract::provisioner::{Provisioner, ProvisionerPre};
 use super::contract::records::Subject;
 use super::contract::types::{Context, Description, Failure, Inspection as Held, Invocation, Outcome};
 use super::{CallState, Grants, Surroundings, link};
-use crate::sandbox::{Call, CallEnd, Inspection, Limits, Refused, Sandbox, Settings, World};
+use crate::sandbox::{Call, CallEnd, Inspection, Limits, Mode, Refused, Sandbox, Settings, World};
 
 /// Loads plugins and calls them.
 #[derive(Clone)]
@@ -80,15 +80,22 @@ impl PluginHost {
         };
         let plugin = Plugin { inspection: loaded.inspection, instance, exports };
         match self.mismatch(&plugin).await {
-            Some(error) => Err(unfit(error)),
+            Some(error) => {
+                self.forget(digest);
+                Err(unfit(error))
+            }
             None => Ok(plugin),
         }
     }
 
     /// How the exports differ from those of the contract in their types. They are compared with an instance only.
     async fn mismatch(&self, plugin: &Plugin) -> Option<wasmtime::Error> {
-        let surroundings =
-            Surroundings { limits: Limits::default(), seed: [0; 32], time: Timestamp::UNIX_EPOCH };
+        let surroundings = Surroundings {
+            limits: Limits::default(),
+            seed: [0; 32],
+            time: Timestamp::UNIX_EPOCH,
+            mode: Mode::Live,
+        };
         let call = Call { export: "instantiate", state: CallState::new(surroundings, Grants::default()) };
         let end = self.sandbox.call(&plugin.instance, call, async |store| {
             let instance = plugin.instance.instantiate_async(&mut *store).await?;
@@ -99,6 +106,11 @@ impl PluginHost {
         });
         // No instance is a matter of limits, for the call that meets it.
         end.await.result.ok().flatten()
+    }
+
+    /// Names the engine: what is equal for two of the same name uses the same fuel.
+    pub fn engine(&self) -> &str {
+        self.sandbox.engine()
     }
 
     /// Removes what was compiled of a component.

@@ -4,11 +4,12 @@
 mod answer;
 mod changes;
 mod co;
+mod compile_component;
 mod demo;
 mod filter;
 mod import;
 mod input;
-mod invocations;
+mod invocation;
 mod key;
 mod limits;
 mod outcomes;
@@ -32,6 +33,7 @@ use clap::{Parser, Subcommand};
 use crate::configuration::{Configuration, LogConfiguration};
 use crate::host::Host;
 use crate::logging::{self, Destination};
+use crate::sandbox::Compiler;
 use answer::Answer;
 
 /// Provender keeps people and groups of collaborations, and brings other systems up to date through sandboxed plugins.
@@ -94,9 +96,9 @@ enum Command {
     Services(services::Arguments),
     /// Read the change history
     Changes(changes::Arguments),
-    /// List invocations, and show what one of them did
-    #[command(subcommand)]
-    Invocations(invocations::Command),
+    /// List invocations, show what one of them did, and run it again from its record
+    #[command(subcommand, alias = "invocations")]
+    Invocation(invocation::Command),
     /// Read stored records
     #[command(subcommand)]
     Records(records::Command),
@@ -105,11 +107,16 @@ enum Command {
     Key(key::Command),
     /// Show the limits of a plugin call on this host
     Limits,
+    #[command(name = compile_component::SUBCOMMAND, hide = true)]
+    CompileComponent(compile_component::Arguments),
 }
 
 /// Runs the command of this process.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Command::CompileComponent(arguments) = &arguments.command {
+        return compile_component::run(arguments);
+    }
     let as_json = arguments.json;
     let printed =
         answered(arguments).and_then(|answer| Ok(answer.print(as_json).map(|()| answer.succeeded())?));
@@ -138,7 +145,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
     if let Command::Demo(demo) = arguments.command {
         return demo::run(demo, arguments.json).await;
     }
-    let configuration = Configuration::load(arguments.config.as_deref())?;
+    let mut configuration = Configuration::load(arguments.config.as_deref())?;
+    configuration.sandbox.compiler = compiler();
     if let Command::Limits = arguments.command {
         return limits::run(&configuration);
     }
@@ -151,6 +159,11 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
     let answer = answer(arguments.command, &host, arguments.json).await;
     host.stop().await;
     answer
+}
+
+/// Components are compiled by processes of this program.
+fn compiler() -> Compiler {
+    Compiler::this_program(compile_component::SUBCOMMAND)
 }
 
 /// A command's answer says what failed, so the log need not say it too.
@@ -170,11 +183,11 @@ async fn answer(command: Command, host: &Arc<Host>, as_json: bool) -> anyhow::Re
         Command::Provision(arguments) => provision::run(arguments, host).await,
         Command::Services(arguments) => services::run(arguments, host).await,
         Command::Changes(arguments) => changes::run(arguments, host).await,
-        Command::Invocations(command) => invocations::run(command, host).await,
+        Command::Invocation(command) => invocation::run(command, host).await,
         Command::Records(command) => records::run(command, host).await,
         Command::Key(command) => key::run(command, host).await,
         // Need no host, and were answered without one.
-        Command::Demo(_) | Command::Limits => Ok(Answer::nothing()),
+        Command::Demo(_) | Command::Limits | Command::CompileComponent(_) => Ok(Answer::nothing()),
     }
 }
 

@@ -80,7 +80,10 @@ pub(super) fn load(
         .add_source(File::from_str(&content, FileFormat::Toml))
         .add_source(environment)
         .build()
-        .map_err(|error| ConfigurationError::NotToml { file: file.clone(), problem: error.to_string() })?;
+        .map_err(|error| ConfigurationError::NotToml {
+            file: file.clone(),
+            problem: without_excerpt(&error),
+        })?;
     refuse_unknown_keys(&sources.cache, "", &known_keys(), &file)?;
     let values = sources.cache.clone();
     let configuration: Configuration =
@@ -88,6 +91,16 @@ pub(super) fn load(
     let configuration = Configuration { secret_key, ..configuration };
     check_values(&configuration)?;
     Ok(configuration)
+}
+
+/// Where the mistake is and what it is, without the line itself: a password may stand in it.
+fn without_excerpt(error: &ConfigError) -> String {
+    let message = error.to_string();
+    let quotes = |line: &&str| {
+        line.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == ' ').starts_with('|')
+    };
+    let told: Vec<&str> = message.lines().filter(|line| !quotes(line) && !line.is_empty()).collect();
+    told.join(": ")
 }
 
 fn read(path: PathBuf) -> Result<String, ConfigurationError> {
@@ -166,6 +179,8 @@ fn check_values(configuration: &Configuration) -> Result<(), ConfigurationError>
         ("sandbox.instances", u64::from(sandbox.instances)),
         ("sandbox.component_bytes", sandbox.component_bytes),
         ("sandbox.concurrency", sandbox.concurrency as u64),
+        ("sandbox.compile_seconds", sandbox.compile_seconds),
+        ("sandbox.compile_memory_bytes", sandbox.compile_memory_bytes),
         ("api.body_bytes", configuration.api.body_bytes),
         ("api.request_timeout_ms", configuration.api.request_timeout_ms),
     ] {
@@ -276,5 +291,13 @@ mod tests {
         assert!(missing.to_string().contains("/nowhere/host.toml"), "{missing}");
         let error = read("listen = = 1", &[]).unwrap_err();
         assert!(error.contains("host.toml") && error.contains("line 1"), "{error}");
+    }
+
+    #[test]
+    fn a_line_that_is_no_toml_is_not_quoted_since_it_may_hold_a_password() {
+        for line in ["database_url = postgres://anna:hunter2@example.org/x", "secret_key = 'hunter2"] {
+            let error = read(line, &[]).unwrap_err();
+            assert!(error.contains("line 1, column") && !error.contains("hunter2"), "{error}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::manifest::Manifest;
 use crate::capabilities::contract::types::Description;
 use crate::capabilities::plugin::{Plugin, PluginHost};
 use crate::capabilities::{CallState, Grants, Surroundings};
-use crate::sandbox::Limits;
+use crate::sandbox::{Limits, Mode};
 
 /// What differs between the two calls of `describe`; a description that follows from either is no description.
 const SURROUNDINGS: [([u8; 32], Timestamp); 2] =
@@ -45,7 +45,7 @@ async fn describe(
 ) -> Result<Description, InstallProblem> {
     let mut said: Option<Description> = None;
     for (seed, time) in SURROUNDINGS {
-        let surroundings = Surroundings { limits: limits.clone(), seed, time };
+        let surroundings = Surroundings { limits: limits.clone(), seed, time, mode: Mode::Live };
         let call = host.describe(plugin, CallState::new(surroundings, Grants::default())).await;
         let description = call.result.map_err(|fault| InstallProblem::Described { fault })?;
         if said.is_some_and(|before| before != description) {
@@ -63,7 +63,7 @@ mod tests {
     use ring::digest::{SHA256, digest};
 
     use super::*;
-    use crate::sandbox::Settings;
+    use crate::sandbox::{CompileLimits, Compiler, Settings};
 
     async fn refusal(wasm: &[u8]) -> String {
         let directory = tempfile::tempdir().unwrap();
@@ -72,6 +72,8 @@ mod tests {
             cache_key: [7; 32],
             instances: 2,
             component_bytes: 1024,
+            compiler: Compiler::InProcess,
+            compile_limits: CompileLimits { seconds: 60, memory_bytes: 1 << 30 },
         })
         .unwrap();
         let digest: String =

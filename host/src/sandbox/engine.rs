@@ -17,6 +17,12 @@ const POOL_MEMORY_BYTES: usize = 1024 * MIB;
 /// kernels without `PAGEMAP_SCAN` need no system call either.
 const KEEP_RESIDENT_BYTES: usize = 5 * MIB / 4;
 
+/// An engine that compiles for all engines of a host, in another process too: where instances live has no part in their
+/// code.
+pub(super) fn compiling() -> wasmtime::Result<Engine> {
+    Engine::new(&configuration())
+}
+
 /// The engines of a host.
 pub(super) struct Engines {
     /// None where the address space does not allow a pool.
@@ -27,7 +33,7 @@ pub(super) struct Engines {
 impl Engines {
     /// Engines with `instances` slots in the pool, and a thread that ticks until both are dropped.
     pub(super) fn start(instances: u32) -> wasmtime::Result<Self> {
-        let on_demand = Engine::new(&configuration())?;
+        let on_demand = compiling()?;
         let mut pooled = configuration();
         pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
         let pooling = match Engine::new(&pooled) {
@@ -99,4 +105,18 @@ pub(super) fn fingerprint(engine: &Engine) -> String {
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
     format!("{:016x}", hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_engines_run_the_same_code() {
+        let engines = Engines::start(1).unwrap();
+        let compiling = fingerprint(&compiling().unwrap());
+        assert_eq!(fingerprint(&engines.on_demand), compiling);
+        assert_eq!(fingerprint(&engines.pooling.unwrap()), compiling);
+        assert_ne!(fingerprint(&Engine::default()), compiling);
+    }
 }

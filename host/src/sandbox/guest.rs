@@ -8,7 +8,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::fault::GrowthDenied;
-use super::gate::Gate;
+use super::gate::{Gate, Mode};
 use super::limits::{LimitName, Limits};
 use super::wasi::{StderrTail, deterministic_wasi};
 
@@ -31,7 +31,7 @@ pub struct Guest {
 
 impl Guest {
     /// The part for one call. `seed` and `time` are all that its random numbers and clocks come from.
-    pub fn new(limits: Limits, seed: [u8; 32], time: Timestamp) -> Self {
+    pub fn new(limits: Limits, seed: [u8; 32], time: Timestamp, mode: Mode) -> Self {
         let stderr = StderrTail::default();
         let limiter = Limiter::new(&limits);
         let mut table = ResourceTable::new();
@@ -39,7 +39,7 @@ impl Guest {
         Self {
             wasi: deterministic_wasi(seed, time, &stderr),
             table,
-            gate: Arc::new(Gate::new(limits)),
+            gate: Arc::new(Gate::new(limits, mode)),
             limiter,
             stderr,
         }

@@ -4,9 +4,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use wasmparser::Payload;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::{Engine, Precompiled};
+
+use super::fault::stderr_tail;
 
 /// The worlds of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -74,6 +77,30 @@ pub enum Refused {
     TooLarge { size: u64, limit: u64 },
     #[error("is not a valid component: {message}")]
     Invalid { message: String },
+    #[error(
+        "takes longer than {limit_seconds} s to compile; split its largest functions, build it optimised, or raise \
+         `sandbox.compile_seconds`"
+    )]
+    CompileTime { limit_seconds: u64 },
+    #[error(
+        "needs more than {limit_bytes} bytes of memory to compile; split its largest functions, build it optimised, or \
+         raise `sandbox.compile_memory_bytes`"
+    )]
+    CompileMemory { limit_bytes: u64 },
+    #[error(
+        "compiles to more than {limit_bytes} bytes of machine code, which is too much for its size; build it optimised"
+    )]
+    CompiledSize { limit_bytes: u64 },
+    #[error("crashes the compiler ({ending}){}; build it with other settings", stderr_tail(stderr))]
+    CompilerCrashed {
+        /// As the operating system says it: "signal: 6 (SIGABRT)".
+        ending: String,
+        /// The end of what the compiler wrote to standard error.
+        stderr: String,
+    },
+    /// The host's own fault.
+    #[error("could not be compiled: {message}; mend this host, then try again")]
+    CompilerFailed { message: String },
     #[error(
         "imports {}, which this host does not offer; it offers {OFFER}; build the plugin without them",
         wanted.join(", ")
@@ -143,6 +170,35 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<(), Refused> {
         _ => "a file of unknown kind",
     };
     Err(Refused::NotAComponent { found })
+}
+
+/// Components and modules in one another.
+const MAX_DEPTH: usize = 100;
+
+/// Walks the sections of a component and of all that it holds, so that one that was cut off or garbled costs no
+/// compilation. Looks at their sizes only: whatever can take longer than to read the file is left to the compiler.
+pub(super) fn walk(bytes: &[u8]) -> Result<(), Refused> {
+    let mut depth: usize = 0;
+    for payload in wasmparser::Parser::new(0).parse_all(bytes) {
+        match payload {
+            Ok(Payload::ModuleSection { .. } | Payload::ComponentSection { .. }) => depth += 1,
+            Ok(Payload::End(_)) => depth = depth.saturating_sub(1),
+            Ok(_) => {}
+            Err(error) => return Err(invalid(&format!("failed to parse WebAssembly module: {error}"))),
+        }
+        if depth > MAX_DEPTH {
+            return Err(invalid(&format!("components in one another, more than {MAX_DEPTH} deep")));
+        }
+    }
+    Ok(())
+}
+
+/// Characters of what a validator says that are kept; it cites names of the file, which have any length.
+pub(super) const MESSAGE_CHARS: usize = 1_000;
+
+/// That a file is not valid, in the words of a validator.
+pub(super) fn invalid(message: &str) -> Refused {
+    Refused::Invalid { message: message.chars().take(MESSAGE_CHARS).collect() }
 }
 
 /// Finds the world and checks every import.

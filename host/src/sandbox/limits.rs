@@ -184,6 +184,11 @@ impl Limits {
         Ok(limits)
     }
 
+    /// All values by their words, as [`overridden`](Self::overridden) takes them.
+    pub fn by_word(&self) -> BTreeMap<&'static str, u64> {
+        LIMITS.iter().zip(self.values).map(|(limit, value)| (limit.word, value)).collect()
+    }
+
     /// The value of one limit.
     pub fn get(&self, name: LimitName) -> u64 {
         LIMITS.iter().zip(&self.values).find(|(limit, _)| limit.name == name).map_or(0, |(_, value)| *value)

@@ -6,20 +6,25 @@
 
 mod cache;
 mod call;
+mod compiler;
 mod engine;
 mod fault;
 mod gate;
 mod guest;
 mod inspection;
 mod limits;
+mod load;
+mod replay;
 mod transcript;
 mod wasi;
 
-pub use call::{Call, CallEnd, Loaded, Sandbox, Settings};
+pub use call::{Call, CallEnd, Sandbox};
+pub use compiler::{CompileLimits, Compiler, compile_component};
 pub use fault::{Fault, HostFunctionFault};
-pub use gate::{Access, Effect, Gate, Performed, Refusal, Violation};
+pub use gate::{Access, Effect, Gate, Mode, Performed, Refusal, Violation};
 pub use guest::{Guest, GuestState};
 pub use inspection::{CONTRACT, Import, Inspection, Refused, Support, World};
 pub use limits::{LIMITS, Limit, LimitName, Limits, LimitsError};
-pub use transcript::{Entry, LogLine, Transcript};
+pub use load::{Loaded, Settings};
+pub use transcript::{Entry, Json, LogLine, Transcript};
 pub use wasi::link_wasi;

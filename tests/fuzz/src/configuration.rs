@@ -28,7 +28,7 @@ pub fn check(data: &[u8]) {
         .collect();
     match load(content, &environment) {
         Ok(configuration) => check_taken(content, &configuration),
-        Err(error) => check_refused(&error, &environment),
+        Err(error) => check_refused(&error, content, &environment),
     }
 }
 
@@ -67,10 +67,13 @@ fn check_known(given: &Value, known: &Value, path: &str) {
     }
 }
 
-fn check_refused(error: &ConfigurationError, environment: &[(String, String)]) {
+fn check_refused(error: &ConfigurationError, content: &str, environment: &[(String, String)]) {
     let message = format!("{error}: {error:?}");
-    for (_, secret) in environment.iter().filter(|(name, _)| name == SECRET_KEY_VARIABLE) {
-        assert!(secret.len() < 16 || !message.contains(secret.as_str()), "{message}");
+    let secret = |(name, value): &&(String, String)| {
+        name == SECRET_KEY_VARIABLE && value.len() >= 16 && !content.contains(value.as_str())
+    };
+    for (_, secret) in environment.iter().filter(secret) {
+        assert!(!message.contains(secret.as_str()), "{message}");
     }
     match error {
         ConfigurationError::UnknownKey { key, .. } | ConfigurationError::Value { key, .. } => {
@@ -80,8 +83,11 @@ fn check_refused(error: &ConfigurationError, environment: &[(String, String)]) {
         ConfigurationError::Unreadable { .. } | ConfigurationError::DataDirectory { .. } => {
             panic!("the file is there: {error}")
         }
-        ConfigurationError::NotToml { .. }
-        | ConfigurationError::SecretInFile { .. }
+        // The line that is wrong may hold the password of the database.
+        ConfigurationError::NotToml { problem, .. } => {
+            assert!(problem.contains("line") && !problem.contains('\n'), "{problem}");
+        }
+        ConfigurationError::SecretInFile { .. }
         | ConfigurationError::Limits(_)
         | ConfigurationError::Zero { .. } => {}
     }

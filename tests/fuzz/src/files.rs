@@ -128,9 +128,10 @@ impl Place {
     }
 }
 
-/// Refused for what the path is, before the file system is asked; or since the system has no such rule.
+/// Refused by the host's own rules, before the file system is asked.
 fn is_of_the_rules(error: &FilesError) -> bool {
-    matches!(error, FilesError::InvalidPath { reason, .. } if reason != "leads through something that is not a directory")
+    let of_the_system = ["leads through something that is not a directory", "has a part that is too long"];
+    matches!(error, FilesError::InvalidPath { reason, .. } if !of_the_system.contains(&reason.as_str()))
 }
 
 fn names(entries: Vec<Entry>) -> Vec<String> {

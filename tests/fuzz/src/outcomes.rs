@@ -12,7 +12,7 @@ use provender::registry::validate::parse_record;
 use provender::sandbox::{Inspection, World};
 use serde_json::{Value, json};
 
-use crate::values::Arbitrary;
+use crate::values::value;
 
 /// Most bytes of an outcome as it is stored, and of a message about a description.
 const MAX_OUTCOME_BYTES: usize = 64 * 1024;
@@ -25,14 +25,14 @@ pub fn check(data: &[u8]) {
     let Some((choice, bytes)) = data.split_first() else { return };
     let u = &mut Unstructured::new(bytes);
     let _ = match choice % 4 {
-        0 => Arbitrary::arbitrary(u).map(|outcome| {
+        0 => value(u).map(|outcome| {
             let (outcome, identifiers) = finished_by_plugin(outcome);
             check_outcome(&outcome);
             check_identifiers(&identifiers.unwrap_or_default());
         }),
-        1 => Arbitrary::arbitrary(u).map(|failure| check_outcome(&failed_by_plugin(failure, Some("filter")))),
+        1 => value(u).map(|failure| check_outcome(&failed_by_plugin(failure, Some("filter")))),
         2 => check_filtered(u),
-        _ => Arbitrary::arbitrary(u).map(check_description),
+        _ => value(u).map(check_description),
     };
 }
 
@@ -65,11 +65,11 @@ fn check_identifiers(identifiers: &[WrittenIdentifier]) {
 }
 
 fn check_filtered(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
-    let filtered = Filtered::arbitrary(u)?;
+    let filtered: Filtered = value(u)?;
     // A subject that was not there before, or the same one.
     let was = match (&filtered, u.arbitrary()?) {
         (Filtered::Pass(subject), true) => subject.clone(),
-        _ => Subject::arbitrary(u)?,
+        _ => value(u)?,
     };
     // Ids of records are short.
     if serde_json::to_string(&was).map_or(0, |json| json.len()) > 2_000 {

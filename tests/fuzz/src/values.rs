@@ -1,5 +1,7 @@
 //! Arbitrary values of the contract's types: what a guest can give back.
 
+use std::cell::Cell;
+
 use arbitrary::{Result, Unstructured};
 use provender::capabilities::contract::Filtered;
 use provender::capabilities::contract::records::{
@@ -13,6 +15,7 @@ use provender::capabilities::contract::types::{
     Applied, Description, Failure, LocatedFailure, Outcome, PassingFailure, SafeRequest, ServerKind, Slot,
     WrittenIdentifier,
 };
+use serde::Serialize;
 
 /// A value made of bytes; few of them make large ones too.
 pub trait Arbitrary: Sized {
@@ -21,6 +24,25 @@ pub trait Arbitrary: Sized {
 
 /// Longest list or text that a few bytes make.
 const MANY: usize = 5_000;
+/// Bytes that all repetitions of one value make together: about what a call can give back.
+const MAX_REPEATED_BYTES: usize = 8 << 20;
+
+thread_local! {
+    static ROOM: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A value, and all that is in it.
+pub fn value<T: Arbitrary>(u: &mut Unstructured<'_>) -> Result<T> {
+    ROOM.set(MAX_REPEATED_BYTES);
+    T::arbitrary(u)
+}
+
+/// How often something of so many bytes is repeated.
+fn times(u: &mut Unstructured<'_>, bytes: usize) -> Result<usize> {
+    let times = u.int_in_range(0..=MANY)?.min(ROOM.get() / bytes.max(1));
+    ROOM.set(ROOM.get() - times * bytes);
+    Ok(times)
+}
 
 macro_rules! plain {
     ($($type:ty),*) => {$(
@@ -37,7 +59,7 @@ plain!(bool, u32, u64, i64);
 impl Arbitrary for String {
     fn arbitrary(u: &mut Unstructured<'_>) -> Result<Self> {
         let text: String = u.arbitrary()?;
-        Ok(if u.ratio(1, 16)? { text.repeat(u.int_in_range(0..=MANY)?) } else { text })
+        Ok(if u.ratio(1, 16)? { text.repeat(times(u, text.len())?) } else { text })
     }
 }
 
@@ -47,7 +69,7 @@ impl<T: Arbitrary> Arbitrary for Option<T> {
     }
 }
 
-impl<T: Arbitrary + Clone> Arbitrary for Vec<T> {
+impl<T: Arbitrary + Clone + Serialize> Arbitrary for Vec<T> {
     fn arbitrary(u: &mut Unstructured<'_>) -> Result<Self> {
         let mut items = Vec::new();
         while !u.is_empty() && u.arbitrary()? {
@@ -56,7 +78,8 @@ impl<T: Arbitrary + Clone> Arbitrary for Vec<T> {
         if let Some(last) = items.last().cloned()
             && u.ratio(1, 32)?
         {
-            items.resize(u.int_in_range(0..=MANY)?, last);
+            let bytes = serde_json::to_string(&last).map_or(0, |json| json.len());
+            items.resize(items.len() + times(u, bytes)?, last);
         }
         Ok(items)
     }
