@@ -341,12 +341,20 @@ pub fn http_server(
     secrets: &[(&str, &str)],
     names: &[(&str, &str)],
 ) -> Arc<HttpServer> {
-    let configuration: HttpConfiguration = serde_json::from_value(configuration).expect("a configuration");
-    let secrets = secrets.iter().map(|(name, value)| ((*name).to_owned(), SecretString::from(*value)));
     let names =
         names.iter().map(|(name, address)| ((*name).to_owned(), address.parse().expect("an address")));
-    let server = HttpServer::new(&configuration, &secrets.collect(), Arc::new(Names(names.collect())));
-    Arc::new(server.expect("a server"))
+    http_server_resolving(configuration, secrets, Arc::new(Names(names.collect())))
+}
+
+/// A server as configured, with its secrets, that looks names up so.
+pub fn http_server_resolving(
+    configuration: Value,
+    secrets: &[(&str, &str)],
+    resolver: Arc<dyn Resolver>,
+) -> Arc<HttpServer> {
+    let configuration: HttpConfiguration = serde_json::from_value(configuration).expect("a configuration");
+    let secrets = secrets.iter().map(|(name, value)| ((*name).to_owned(), SecretString::from(*value)));
+    Arc::new(HttpServer::new(&configuration, &secrets.collect(), resolver).expect("a server"))
 }
 
 /// A server at this URL, at an address of this machine if need be.

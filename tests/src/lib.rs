@@ -4,6 +4,7 @@
 pub mod calls;
 pub mod client;
 pub mod costly;
+pub mod counterpart;
 pub mod guests;
 pub mod host;
 pub mod people;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 use wasmtime::Store;
-use wasmtime::component::{InstancePre, Linker};
+use wasmtime::component::{InstancePre, Linker, ResourceTable};
 
 use super::fault::Fault;
 use super::gate::Violation;
@@ -92,6 +92,8 @@ impl<S: GuestState> Sandbox<S> {
         let stderr = guest.stderr.text();
         let memory_bytes = guest.limiter.memory_peak as u64;
         let mut transcript = gate.take_transcript();
+        // What the guest left under way ends with its call.
+        guest.table = ResourceTable::new();
         transcript.stderr.clone_from(&stderr);
         let left = gate.left_of_record().map(|difference| Violation::Diverged { difference });
         let result = match (gate.violation().or(left), outcome) {

@@ -6,6 +6,7 @@ mod effects;
 mod end;
 mod impatient;
 mod observe;
+mod wire;
 
 use provender_sdk::records::{Subject, SubjectKind};
 use provender_sdk::{
@@ -69,6 +70,10 @@ enum Step {
     },
     /// Makes requests.
     Request(effects::Request),
+    /// Makes a request by hand.
+    RawRequest(wire::RawRequest),
+    /// Makes many requests at once.
+    Crowd(wire::Crowd),
     /// Notes how often it asked for a response until it was there.
     AskImpatiently {
         authority: String,
@@ -165,6 +170,8 @@ fn take(
             Step::Stderr { text, times } => (0..*times).for_each(|_| eprint!("{text}")),
             Step::Log { message, times } => (0..*times).for_each(|_| provender_sdk::log::info(message, &[])),
             Step::Request(request) => request.make(context, notes),
+            Step::RawRequest(request) => request.make(notes),
+            Step::Crowd(crowd) => crowd.make(notes),
             Step::AskImpatiently { authority } => {
                 notes.push(format!("asked {} times", impatient::ask(authority)))
             }
