@@ -131,7 +131,11 @@ impl Place {
 /// Refused by the host's own rules, before the file system is asked.
 fn is_of_the_rules(error: &FilesError) -> bool {
     let of_the_system = ["leads through something that is not a directory", "has a part that is too long"];
-    matches!(error, FilesError::InvalidPath { reason, .. } if !of_the_system.contains(&reason.as_str()))
+    match error {
+        FilesError::OutsideRoot { .. } => true,
+        FilesError::InvalidPath { reason, .. } => !of_the_system.contains(&reason.as_str()),
+        _ => false,
+    }
 }
 
 fn names(entries: Vec<Entry>) -> Vec<String> {

@@ -139,7 +139,8 @@ fn check_bounds(problem: &Problem) {
 /// A pointer leads to a value of the line, or to the place where one is missing.
 fn check_pointer(problem: &Problem, line: &[u8]) {
     let Ok(value) = serde_json::from_slice::<Value>(line.trim_ascii()) else { return };
-    let parent = problem.pointer.rsplit_once('/').map_or("", |(parent, _)| parent);
+    let place = problem.pointer.strip_suffix("/meta/id").unwrap_or(&problem.pointer);
+    let parent = place.rsplit_once('/').map_or("", |(parent, _)| parent);
     assert!(
         value.pointer(&problem.pointer).or_else(|| value.pointer(parent)).is_some(),
         "{problem:?} leads nowhere in {value}"
