@@ -8,7 +8,7 @@ use provender::pipeline::contract::{failed_by_plugin, filtered_by_plugin, finish
 use provender::plugins::{Manifest, manifest};
 use provender::provisioning::InvocationOutcome;
 use provender::registry::record::RecordKind;
-use provender::registry::validate::parse_record;
+use provender::registry::validate::{check_id, parse_record};
 use provender::sandbox::{Inspection, World};
 use serde_json::{Value, json};
 
@@ -71,8 +71,8 @@ fn check_filtered(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         (Filtered::Pass(subject), true) => subject.clone(),
         _ => value(u)?,
     };
-    // Ids of records are short.
-    if serde_json::to_string(&was).map_or(0, |json| json.len()) > 2_000 {
+    // The subject that was there is the host's own, whose ids are checked.
+    if check_id(&key(&was).1).is_err() || matches!(&was, Subject::Other(_)) {
         return Ok(());
     }
     match filtered_by_plugin(filtered, &was, "filter") {
