@@ -41,11 +41,12 @@ const MAX_NAME_BYTES: usize = 64;
 const MAX_LINE_CHARS: usize = 256;
 const MAX_ELEMENTS: usize = 64;
 const MAX_PROBLEMS: usize = 8;
+const MAX_PATH_CHARS: usize = 1024;
 const NAME_RULE: &str =
     "a lower case letter, then lower case letters, digits and hyphens, at most 64 together";
 
 /// The manifest of a plugin that is not installed yet, or all that is wrong with its description.
-pub(super) fn manifest(
+pub fn manifest(
     description: Description,
     inspection: Inspection,
     digest: String,
@@ -127,6 +128,11 @@ fn shown(text: &str) -> String {
     text.chars().take(MAX_NAME_BYTES).filter(|letter| !acts(*letter)).collect()
 }
 
+/// The first words of a list that may be too long.
+fn some_of(words: &[String]) -> String {
+    words.get(..MAX_ELEMENTS).unwrap_or(words).join(", ")
+}
+
 fn is_name(text: &str) -> bool {
     text.len() <= MAX_NAME_BYTES
         && text.starts_with(|letter: char| letter.is_ascii_lowercase())
@@ -178,8 +184,7 @@ fn check_subjects(world: World, kinds: &[String], problems: &mut Vec<String>) {
     let known = kinds.iter().any(|kind| SUBJECT_KINDS.contains(&kind.as_str()));
     // A filter may be written for kinds that a newer host has; it is never offered what it does not name.
     if !known && (world == World::Provisioner || !kinds.is_empty()) {
-        let first: Vec<&str> = kinds.iter().take(MAX_PROBLEMS).map(String::as_str).collect();
-        let wanted = if kinds.is_empty() { "nothing".to_owned() } else { first.join(", ") };
+        let wanted = if kinds.is_empty() { "nothing".to_owned() } else { some_of(kinds) };
         problems.push(format!(
             "it handles {wanted}, but this host provisions {}; name at least one of them in `subject-kinds`",
             SUBJECT_KINDS.join(", ")
@@ -220,8 +225,16 @@ fn check_slots(world: World, slots: &[Slot], problems: &mut Vec<String>) {
 }
 
 fn check_operations(slot: &Slot, name: &str, problems: &mut Vec<String>) {
+    let count = slot.operations.len();
+    if count > MAX_ELEMENTS {
+        problems.push(format!("it asks for {count} operations in slot `{name}`, of at most {MAX_ELEMENTS}"));
+        return;
+    }
     let Some((kind, operations)) = SERVER_KINDS.iter().find(|(kind, _)| *kind == slot.kind) else {
         // One that is not required is left unbound.
+        if slot.operations.iter().any(|operation| operation.len() > MAX_NAME_BYTES) {
+            problems.push(format!("an operation in slot `{name}` has more than {MAX_NAME_BYTES} bytes"));
+        }
         if slot.required {
             problems.push(format!(
                 "it needs a server of kind `{}` for slot `{name}`, but this host offers {}; make the slot optional, or \
@@ -261,10 +274,13 @@ fn check_safe_requests(slots: &[Slot], requests: &[SafeRequest], problems: &mut 
             ));
         }
         let path = request.path.strip_suffix('*').unwrap_or(&request.path);
-        if !path.starts_with('/') || path.contains(|letter: char| letter == '*' || letter.is_control()) {
+        if !path.starts_with('/')
+            || path.contains(|letter: char| letter == '*' || letter.is_control())
+            || path.chars().count() > MAX_PATH_CHARS
+        {
             problems.push(format!(
-                "it names a safe request of slot `{shown_slot}` by path {:?}, but a path begins with `/` and has `*` \
-                 only at its end",
+                "it names a safe request of slot `{shown_slot}` by path {:?}, but a path begins with `/`, has `*` only \
+                 at its end and at most {MAX_PATH_CHARS} characters",
                 shown(&request.path)
             ));
         }
