@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use std::{env, fs};
 
 /// Folders below `guests/`. The package of each is `provender-guest-<name>`.
-const GUESTS: [&str; 4] = ["command", "described", "misbehaving", "misbehaving-filter"];
+const GUESTS: [&str; 6] =
+    ["command", "described", "described-filter", "misbehaving", "misbehaving-filter", "walking"];
 
 fn main() -> ExitCode {
     match build() {

@@ -4,6 +4,7 @@
 mod load;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -184,7 +185,15 @@ impl Configuration {
     /// Reads the file named, else the one that the environment names, else [`DEFAULT_FILE`] if it is there; the
     /// environment has the last word.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigurationError> {
-        load::load(file, std::env::vars_os())
+        Self::load_from(file, std::env::vars_os())
+    }
+
+    /// As [`load`](Self::load), with a given environment in place of the process's own.
+    pub fn load_from(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigurationError> {
+        load::load(file, environment)
     }
 
     /// The database, with its password if it has one.

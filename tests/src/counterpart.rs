@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
 use crate::waiting::{PATIENCE, eventually};
+use crate::witness::Listening;
 
 /// One thing that a counterpart does.
 #[derive(Clone, Debug)]
@@ -64,14 +65,16 @@ impl Counterpart {
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared::default());
         let of_connections = Arc::clone(&shared);
+        let witness = Listening::start("tcp", address);
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let shared = Arc::clone(&of_connections);
+                witness.connected();
+                let (shared, witness) = (Arc::clone(&of_connections), Arc::clone(&witness));
                 let acts = script(shared.accepted.fetch_add(1, Ordering::SeqCst));
                 let open = shared.open.fetch_add(1, Ordering::SeqCst) + 1;
                 shared.most_open.fetch_max(open, Ordering::SeqCst);
                 tokio::spawn(async move {
-                    play(stream, acts, &shared).await;
+                    play(stream, acts, &shared, &witness).await;
                     shared.open.fetch_sub(1, Ordering::SeqCst);
                 });
             }
@@ -124,11 +127,12 @@ impl Drop for Counterpart {
     }
 }
 
-async fn play(mut stream: TcpStream, acts: Vec<Act>, shared: &Shared) {
+async fn play(mut stream: TcpStream, acts: Vec<Act>, shared: &Shared, witness: &Listening) {
     for act in acts {
         match act {
             Act::ReadHead => {
                 let Some(head) = head(&mut stream).await else { return };
+                witness.received(head.len());
                 shared.heads.lock().unwrap_or_else(PoisonError::into_inner).push(head);
             }
             Act::Send(bytes) => {

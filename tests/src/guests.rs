@@ -6,6 +6,12 @@ pub const MISBEHAVING: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/misbeha
 /// A data filter that does what its configuration says: see `guests/misbehaving-filter`.
 pub const MISBEHAVING_FILTER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/misbehaving-filter.wasm"));
 
+/// A data filter that crashes while it describes itself, in the way that the clock tells: see `guests/crash`.
+pub const DESCRIBED_FILTER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/described-filter.wasm"));
+
+/// A provisioner that calls one import, by its name: see `guests/walking`.
+pub const WALKING: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/walking.wasm"));
+
 /// A component of another world.
 pub const COMMAND: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/command.wasm"));
 

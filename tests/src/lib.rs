@@ -12,3 +12,4 @@ pub mod postgres;
 pub mod process;
 pub mod receiver;
 pub mod waiting;
+pub mod witness;

@@ -21,6 +21,7 @@ use wasmtime_wasi_http::{
 
 use self::traffic::Traffic;
 use super::CallState;
+use super::http_bounds::{BUFFERED_CHUNKS, MAX_CHUNK_BYTES, MAX_FIELDS_BYTES};
 use super::readable::{Readable, ReadableHeaders};
 use crate::sandbox::{Access, Effect, Gate, LimitName, Performed, Refusal};
 use crate::servers::connector::ConnectError;
@@ -50,18 +51,17 @@ pub(super) struct HttpState {
     hooks: Hooks,
 }
 
+#[derive(Clone)]
 struct Hooks {
     grant: Grant,
     gate: Arc<Gate>,
     traffic: Arc<Traffic>,
+    /// Of [`BUFFERED_CHUNKS`].
+    chunks_left: usize,
 }
 
 /// Longest text of a refusal; a plugin may ask for the longest URL that there is.
 const MAX_REFUSAL_CHARACTERS: usize = 2_000;
-
-/// What a header may take in memory, and what a body that is being written may keep back: a call holds many at once.
-const FIELDS_BYTES: usize = 32 * 1024;
-const CHUNK_BYTES: usize = 16 * 1024;
 
 /// Headers by which many servers take another method than that of the request: past the methods that a slot asks for,
 /// and past what tells a read from a write.
@@ -84,8 +84,8 @@ type Background = Box<dyn Future<Output = Result<(), Error>> + Send>;
 impl HttpState {
     pub(super) fn new(grant: Grant, gate: Arc<Gate>) -> Self {
         let mut context = WasiHttpCtx::new();
-        context.set_field_size_limit(FIELDS_BYTES);
-        Self { context, hooks: Hooks { grant, gate, traffic: Arc::default() } }
+        context.set_field_size_limit(MAX_FIELDS_BYTES);
+        Self { context, hooks: Hooks { grant, gate, traffic: Arc::default(), chunks_left: BUFFERED_CHUNKS } }
     }
 }
 
@@ -109,8 +109,11 @@ impl WasiHttpHooks for Hooks {
         is_forbidden(name)
     }
 
-    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
-        CHUNK_BYTES
+    fn p2_outgoing_body_buffer_chunks(&mut self) -> usize {
+        // Half of what is left. A body that fits is written without waiting, so how fast it is taken is not seen.
+        let chunks = self.chunks_left / 2;
+        self.chunks_left -= chunks;
+        chunks.max(1)
     }
 
     fn send_request(
@@ -130,6 +133,10 @@ impl WasiHttpHooks for Hooks {
             *response.headers_mut() = headers;
             Ok((response, Box::new(async { Ok(()) }) as Background))
         })
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        MAX_CHUNK_BYTES
     }
 }
 

@@ -72,7 +72,7 @@ impl PluginHost {
     /// Compiles, checks and links a component, or takes what was compiled of it before.
     pub async fn load(&self, digest: &str, wasm: Arc<[u8]>) -> Result<Plugin, Refused> {
         let loaded = self.sandbox.load(digest, wasm).await?;
-        let unfit = |error: wasmtime::Error| Refused::Contract { message: format!("{error:#}") };
+        let unfit = |error: wasmtime::Error| Refused::contract(&error);
         let instance = loaded.instance;
         let exports = match loaded.inspection.world {
             World::Provisioner => Exports::Provisioner(ProvisionerPre::new(instance.clone()).map_err(unfit)?),

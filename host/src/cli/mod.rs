@@ -3,6 +3,7 @@
 
 mod answer;
 mod changes;
+mod check;
 mod co;
 mod compile_component;
 mod demo;
@@ -94,6 +95,8 @@ enum Command {
     Provision(provision::Arguments),
     /// Show what each target holds of a person or group
     Services(services::Arguments),
+    /// Verify that the invariants of the host hold
+    Check,
     /// Read the change history
     Changes(changes::Arguments),
     /// List invocations, show what one of them did, and run it again from its record
@@ -150,6 +153,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
     if let Command::Limits = arguments.command {
         return limits::run(&configuration);
     }
+    if let Command::Check = arguments.command {
+        logging::start(&quiet(&configuration.log), Destination::StandardError)?;
+        return check::run(&configuration).await;
+    }
     let serves = matches!(arguments.command, Command::Serve);
     let log = if serves || arguments.verbose { configuration.log.clone() } else { quiet(&configuration.log) };
     logging::start(&log, Destination::StandardError)?;
@@ -187,7 +194,9 @@ async fn answer(command: Command, host: &Arc<Host>, as_json: bool) -> anyhow::Re
         Command::Records(command) => records::run(command, host).await,
         Command::Key(command) => key::run(command, host).await,
         // Need no host, and were answered without one.
-        Command::Demo(_) | Command::Limits | Command::CompileComponent(_) => Ok(Answer::nothing()),
+        Command::Demo(_) | Command::Limits | Command::Check | Command::CompileComponent(_) => {
+            Ok(Answer::nothing())
+        }
     }
 }
 

@@ -24,7 +24,8 @@ pub(super) async fn examine(
     wasm: Arc<[u8]>,
 ) -> Result<(Manifest, Plugin), InstallProblem> {
     let size_bytes = wasm.len() as u64;
-    let plugin = host.load(digest, wasm).await?;
+    // What was compiled of it is kept only with the plugin.
+    let plugin = host.load(digest, wasm).await.inspect_err(|_| host.forget(digest))?;
     let described = describe(host, limits, &plugin).await.and_then(|description| {
         manifest(description, plugin.inspection.clone(), digest.to_owned(), size_bytes)
     });

@@ -101,6 +101,36 @@ impl Cache {
     }
 }
 
+/// How many compiled components a directory holds, and the names of those that are not what a host with this key put
+/// there. Runs none of them.
+pub fn broken_compilations(directory: &Path, key: &[u8; 32]) -> io::Result<(u64, Vec<String>)> {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((0, Vec::new())),
+        entries => entries?,
+    };
+    let (mut examined, mut broken) = (0, Vec::new());
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "cwasm") {
+            continue;
+        }
+        let content = match fs::read(&path) {
+            // Replaced or removed meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            content => content?,
+        };
+        examined += 1;
+        let whole = content
+            .split_at_checked(TAG_BYTES)
+            .is_some_and(|(tag, code)| hmac::verify(&key, code, tag).is_ok());
+        if !whole {
+            broken.push(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
+        }
+    }
+    Ok((examined, broken))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

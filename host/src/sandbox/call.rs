@@ -9,7 +9,7 @@ use wasmtime::component::{InstancePre, Linker, ResourceTable};
 
 use super::fault::Fault;
 use super::gate::Violation;
-use super::guest::{GuestState, MAX_RESOURCES};
+use super::guest::GuestState;
 use super::inspection::Refused;
 use super::limits::{LimitName, Limits};
 use super::load::{Loaded, Loader, Settings};
@@ -97,8 +97,8 @@ impl<S: GuestState> Sandbox<S> {
         transcript.stderr.clone_from(&stderr);
         let left = gate.left_of_record().map(|difference| Violation::Diverged { difference });
         let result = match (gate.violation().or(left), outcome) {
-            (Some(violation), _) => Err(Fault::of_violation(export, &violation)),
-            (None, Err(_)) => Err(Fault::Deadline { export, limit_ms }),
+            (Some(violation), _) => Err(Fault::of_violation(export, violation, stderr)),
+            (None, Err(_)) => Err(Fault::Deadline { export, limit_ms, stderr }),
             (None, Ok(Err(error))) => Err(Fault::of_error(export, &error, limits, stderr)),
             (None, Ok(Ok(value))) => Ok(value),
         };
@@ -113,7 +113,7 @@ fn arm<S: GuestState>(store: &mut Store<S>, limits: &Limits) -> wasmtime::Result
     store.set_fuel(limits.get(LimitName::Fuel))?;
     // A plugin that computes lets others on at every tick; its CPU is bounded by fuel, its time by the deadline.
     store.epoch_deadline_async_yield_and_update(1);
-    store.set_max_component_handles(MAX_RESOURCES);
+    store.set_max_component_handles(limits.size(LimitName::Resources));
     store.set_hostcall_fuel(usize::try_from(limits.crossing()).unwrap_or(usize::MAX));
     Ok(())
 }

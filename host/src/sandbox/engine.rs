@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmFeatures,
+};
 
 /// How often a running guest is asked to let others on.
 const TICK: Duration = Duration::from_millis(10);
 
 const MIB: usize = 1 << 20;
+
+/// The call stack of a plugin, apart from what its compiler keeps in its memory.
+pub(super) const STACK_BYTES: usize = MIB / 2;
 
 /// Linear memory that a slot of the pool can hold, in bytes: as much as the limit on memory can be raised to. A slot has
 /// the address space for it anyway.
@@ -64,15 +69,30 @@ impl Engines {
     }
 }
 
+/// Proposals that no plugin needs: each is more runtime that could be attacked, and threads would race besides.
+const UNNEEDED: WasmFeatures = WasmFeatures::THREADS
+    .union(WasmFeatures::SHARED_EVERYTHING_THREADS)
+    .union(WasmFeatures::MEMORY64)
+    .union(WasmFeatures::MULTI_MEMORY)
+    .union(WasmFeatures::GC)
+    .union(WasmFeatures::GC_TYPES)
+    .union(WasmFeatures::FUNCTION_REFERENCES)
+    .union(WasmFeatures::EXCEPTIONS)
+    .union(WasmFeatures::STACK_SWITCHING)
+    .union(WasmFeatures::CUSTOM_PAGE_SIZES);
+
 fn configuration() -> Config {
     let mut config = Config::new();
+    config.wasm_features(UNNEEDED, false);
+    // What a plugin computes does not depend on the processor.
+    config.relaxed_simd_deterministic(true).cranelift_nan_canonicalization(true);
     config
         .wasm_component_model(true)
         .consume_fuel(true)
         .epoch_interruption(true)
         .cranelift_opt_level(OptLevel::Speed)
-        .max_wasm_stack(MIB / 2)
-        .async_stack_size(MIB)
+        .max_wasm_stack(STACK_BYTES)
+        .async_stack_size(2 * STACK_BYTES)
         .concurrency_support(false)
         .memory_init_cow(true);
     config

@@ -99,6 +99,14 @@ struct Ledger {
     over: bool,
 }
 
+/// What a log line, and a field of one, takes beside its texts, about: without texts they are not free.
+const LINE_BYTES: usize = 64;
+const FIELD_BYTES: usize = 48;
+
+/// Whether this build is the proof that effects leave by this place alone (`tests/one-way-out`).
+const REFUSES_ALL: bool = cfg!(feature = "refuse-all-effects");
+const REFUSES: &str = "this build refuses every effect";
+
 /// The gate of one call.
 #[derive(Debug)]
 pub struct Gate {
@@ -190,9 +198,8 @@ impl Gate {
 
     /// Writes a line of the plugin's log; what is beyond the limit is counted and dropped.
     pub fn log(&self, line: LogLine) {
-        let bytes = line.message.len()
-            + line.level.len()
-            + line.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        let fields = line.fields.iter().map(|(name, value)| name.len() + value.len() + FIELD_BYTES);
+        let bytes = line.message.len() + LINE_BYTES + fields.sum::<usize>();
         let mut ledger = self.ledger();
         ledger.log_bytes = ledger.log_bytes.saturating_add(bytes as u64);
         if ledger.log_bytes > self.limits.get(LimitName::LogBytes) {
@@ -265,6 +272,7 @@ impl Gate {
             }
             (None, None) => match &effect.granted {
                 Err(Refusal(reason)) => Err(effect.refusal(reason)),
+                Ok(()) if REFUSES_ALL => Err(effect.refusal(REFUSES)),
                 Ok(()) => {
                     let room = self.limits.get(LimitName::BytesIn).saturating_sub(ledger.bytes_in);
                     Ok(Admitted::Live { sequence, room })
@@ -551,7 +559,7 @@ mod tests {
 
     #[test]
     fn log_lines_beyond_the_limit_are_counted_and_dropped() {
-        let gate = gate("log_bytes", 20);
+        let gate = gate("log_bytes", 140);
         for _ in 0..3 {
             gate.log(LogLine { level: "info".into(), message: "12345".to_owned(), fields: Vec::new() });
         }

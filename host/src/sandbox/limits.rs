@@ -13,6 +13,7 @@ pub enum LimitName {
     MemoryBytes,
     TableElements,
     Instances,
+    Resources,
     DeadlineMs,
     Effects,
     BytesOut,
@@ -41,7 +42,7 @@ const MIB: u64 = 1 << 20;
 
 /// All limits of one call. A Rust plugin uses some 100,000 units of fuel and 2 MiB for a person, a Python or JavaScript
 /// one up to 10,000,000 and 40 MiB; the defaults leave both room and still end a runaway in well under a second of CPU.
-pub const LIMITS: [Limit; 12] = [
+pub const LIMITS: [Limit; 13] = [
     Limit {
         name: LimitName::Fuel,
         word: "fuel",
@@ -73,6 +74,14 @@ pub const LIMITS: [Limit; 12] = [
         maximum: 200,
         unit: "instances",
         covers: "core instances, memories and tables of the plugin, each",
+    },
+    Limit {
+        name: LimitName::Resources,
+        word: "resources",
+        default: 1_000,
+        maximum: 10_000,
+        unit: "resources",
+        covers: "things of the host that the plugin holds at once: requests, headers, bodies, roots, pollables",
     },
     Limit {
         name: LimitName::DeadlineMs,
@@ -208,7 +217,12 @@ impl Limits {
 impl LimitName {
     /// As written in configuration and errors.
     pub fn word(self) -> &'static str {
-        LIMITS.iter().find(|limit| limit.name == self).map_or("", |limit| limit.word)
+        self.row().map_or("", |limit| limit.word)
+    }
+
+    /// The row of the table.
+    pub(super) fn row(self) -> Option<&'static Limit> {
+        LIMITS.iter().find(|limit| limit.name == self)
     }
 }
 

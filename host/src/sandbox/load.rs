@@ -182,8 +182,6 @@ fn unloaded(error: &tokio::task::JoinError) -> Refused {
 
 fn link<S: GuestState>(linker: &Linker<S>, component: &Component) -> Result<Loaded<S>, Refused> {
     let inspection = inspect(linker.engine(), component)?;
-    let instance = linker
-        .instantiate_pre(component)
-        .map_err(|error| Refused::Contract { message: format!("{error:#}") })?;
+    let instance = linker.instantiate_pre(component).map_err(|error| Refused::contract(&error))?;
     Ok(Loaded { inspection, instance })
 }

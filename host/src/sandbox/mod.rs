@@ -15,9 +15,11 @@ mod inspection;
 mod limits;
 mod load;
 mod replay;
+mod text;
 mod transcript;
 mod wasi;
 
+pub use cache::broken_compilations;
 pub use call::{Call, CallEnd, Sandbox};
 pub use compiler::{CompileLimits, Compiler, compile_component};
 pub use fault::{Fault, HostFunctionFault};
@@ -26,5 +28,6 @@ pub use guest::{Guest, GuestState};
 pub use inspection::{CONTRACT, Import, Inspection, Refused, Support, World};
 pub use limits::{LIMITS, Limit, LimitName, Limits, LimitsError};
 pub use load::{Loaded, Settings};
+pub use text::{acts, one_line};
 pub use transcript::{Entry, Json, LogLine, Transcript};
 pub use wasi::link_wasi;

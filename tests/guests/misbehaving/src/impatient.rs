@@ -1,7 +1,7 @@
 //! Depends on how fast the world is: asks for a response again and again instead of waiting for it.
 
-use crate::wire::bindings::wasi::http::outgoing_handler::handle;
-use crate::wire::bindings::wasi::http::types::{Fields, OutgoingRequest, Scheme};
+use crate::bindings::wasi::http::outgoing_handler::handle;
+use crate::bindings::wasi::http::types::{Fields, OutgoingRequest, Scheme};
 
 /// How often it asked until the response was there.
 pub(crate) fn ask(authority: &str) -> u64 {

@@ -3,21 +3,13 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use self::bindings::wasi::http::outgoing_handler::handle;
-use self::bindings::wasi::http::types::{
+use crate::bindings::wasi::http::outgoing_handler::handle;
+use crate::bindings::wasi::http::types::{
     Fields, FutureIncomingResponse, IncomingBody, IncomingResponse, Method, OutgoingBody, OutgoingRequest,
     RequestOptions, Scheme,
 };
-use self::bindings::wasi::io::poll::poll;
-use self::bindings::wasi::io::streams::StreamError;
-
-pub(crate) mod bindings {
-    wit_bindgen::generate!({
-        world: "provender:sdk/wasi",
-        path: ["../../../wit", "../../../sdk/wit"],
-        generate_all,
-    });
-}
+use crate::bindings::wasi::io::poll::poll;
+use crate::bindings::wasi::io::streams::StreamError;
 
 /// A request, part by part.
 #[derive(Deserialize, JsonSchema)]
