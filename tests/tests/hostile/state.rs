@@ -36,6 +36,7 @@ async fn state_is_kept_by_no_way_of_failing() {
         assert_eq!(stored(&host).await.as_deref(), Some("kept"), "{how}");
     }
     insta::assert_snapshot!("state_of_failures", told.0);
+    host.assert_healthy().await;
 }
 
 #[tokio::test]
@@ -52,6 +53,7 @@ async fn what_a_plugin_gives_to_be_kept_is_bounded_and_does_nothing_to_a_termina
         assert!(history.len() <= 32, "{}", history.len());
         assert!(!history.iter().any(|line| line.contains(char::is_control)), "{history:?}");
     }
+    host.assert_healthy().await;
 }
 
 async fn stored(host: &TestHost) -> Option<String> {

@@ -13,6 +13,7 @@ use provender_tests::counterpart::{Counterpart, answering};
 use provender_tests::guests::MISBEHAVING;
 use provender_tests::process::{Program, Serving};
 use provender_tests::receiver::{Answer, Received, Receiver};
+use provender_tests::witness::Root;
 use serde_json::{Value, json};
 
 use super::{Report, told};
@@ -266,6 +267,7 @@ async fn no_credential_is_in_anything_that_the_host_keeps_or_tells() {
     );
     let root = program.folder().join("root");
     std::fs::create_dir(&root).unwrap();
+    let _watched = Root::watch(&root);
     let serving = program.serve().await;
     let attacks = attacks(&receiver, &elsewhere);
     configured(&serving, &receiver, &attacks, &root).await;
@@ -304,6 +306,7 @@ async fn no_credential_is_in_anything_that_the_host_keeps_or_tells() {
         let checked = api.post(&of_co(&format!("targets/{id}/check")), json!({})).await;
         told.push(("check", String::from_utf8_lossy(&checked.body).into_owned()));
     }
+    receiver.expect_the_operator();
     for id in ["bearer", "basic"] {
         let checked = api.post(&of_co(&format!("servers/{id}/check")), json!({})).await;
         told.push(("check", String::from_utf8_lossy(&checked.body).into_owned()));
