@@ -306,13 +306,11 @@ async fn no_credential_is_in_anything_that_the_host_keeps_or_tells() {
         let checked = api.post(&of_co(&format!("targets/{id}/check")), json!({})).await;
         told.push(("check", String::from_utf8_lossy(&checked.body).into_owned()));
     }
+    // The host itself asks from here on, not a plugin.
     receiver.expect_the_operator();
     for id in ["bearer", "basic"] {
-        // The host asks here, not a plugin: no effect, so not part of the proof that there is one way out.
-        if !cfg!(feature = "refuse-all-effects") {
-            let checked = api.post(&of_co(&format!("servers/{id}/check")), json!({})).await;
-            told.push(("check", String::from_utf8_lossy(&checked.body).into_owned()));
-        }
+        let checked = api.post(&of_co(&format!("servers/{id}/check")), json!({})).await;
+        told.push(("check", String::from_utf8_lossy(&checked.body).into_owned()));
         let broken = json!({"configuration": {
             "kind": "http", "base_url": "nowhere", "authentication": {"kind": "bearer", "token": TOKEN},
         }});
