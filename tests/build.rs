@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::{env, fs};
 
 /// Folders below `guests/`. The package of each is `provender-guest-<name>`.
-const GUESTS: [&str; 4] = ["command", "described", "misbehaving", "misbehaving-filter"];
+const GUESTS: [&str; 5] = ["command", "described", "mapping", "misbehaving", "misbehaving-filter"];
 
 fn main() -> ExitCode {
     match build() {

@@ -140,7 +140,7 @@ impl TestCall {
             subject: person("anna"),
             extensions: Vec::new(),
         };
-        plugin_host().provision(plugin, self.into_state(), &invocation).await
+        plugin_host().provision(plugin, self.into_state(), invocation).await
     }
 
     /// Checks the configuration.

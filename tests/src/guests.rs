@@ -6,6 +6,9 @@ pub const MISBEHAVING: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/misbeha
 /// A data filter that does what its configuration says: see `guests/misbehaving-filter`.
 pub const MISBEHAVING_FILTER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/misbehaving-filter.wasm"));
 
+/// A well-behaved provisioner: see `guests/mapping`.
+pub const MAPPING: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/mapping.wasm"));
+
 /// A component of another world.
 pub const COMMAND: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/command.wasm"));
 

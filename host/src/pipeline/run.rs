@@ -1,5 +1,6 @@
 //! One run of one planned provisioning.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -176,7 +177,10 @@ impl Run<'_> {
         let own = std::mem::replace(&mut invocation.context.configuration, step.configuration.clone());
         let grants = Grants { registry: self.runtime.registry_grant(self.parts), ..Grants::default() };
         let state = self.call_state(grants, name);
-        let end = self.parts.plugins.filter(&step.loaded.plugin, state, &invocation).await;
+        let invocation = Arc::new(invocation);
+        let end = self.parts.plugins.filter(&step.loaded.plugin, state, Arc::clone(&invocation)).await;
+        // The call is over, so nobody else has it.
+        let mut invocation = Arc::unwrap_or_clone(invocation);
         let (result, _) = self.account("filter", step, end);
         let filtered = match result {
             Ok(Ok(filtered)) => filtered,
@@ -223,7 +227,7 @@ impl Run<'_> {
         let step = &self.runtime.provisioner;
         let grants = self.runtime.grants(self.parts, Some(&self.work.subject));
         let state = self.call_state(grants, &step.id);
-        let end = self.parts.plugins.provision(&step.loaded.plugin, state, &invocation).await;
+        let end = self.parts.plugins.provision(&step.loaded.plugin, state, invocation).await;
         let (result, state) = self.account("provisioner", step, end);
         match result {
             Ok(Ok(outcome)) => {

@@ -4,15 +4,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
-use wasmtime::Store;
 use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::{Engine, Store};
 
 use super::cache::Cache;
 use super::engine::Engines;
 use super::fault::Fault;
 use super::guest::{GuestState, MAX_RESOURCES};
 use super::inspection::{Inspection, Refused, inspect, sniff};
+use super::lanes::{Lanes, Pace};
 use super::limits::{LimitName, Limits};
 use super::transcript::Transcript;
 
@@ -34,7 +36,8 @@ pub struct Sandbox<S: GuestState> {
     engines: Engines,
     linkers: Linkers<S>,
     cache: Cache,
-    slots: Semaphore,
+    slots: Arc<Semaphore>,
+    lanes: Lanes,
     // A compilation uses all cores by itself.
     compiling: Mutex<()>,
     component_bytes: u64,
@@ -54,9 +57,11 @@ pub struct Loaded<S: 'static> {
 }
 
 /// One call to be made.
-pub struct Call<S> {
+pub struct Call<'a, S> {
     /// Name of the export, for errors.
     pub export: &'static str,
+    /// How the plugin's calls before this one went.
+    pub pace: &'a Pace,
     pub state: S,
 }
 
@@ -77,7 +82,9 @@ impl<S: GuestState> Sandbox<S> {
         settings: &Settings,
         link: impl Fn(&mut Linker<S>) -> wasmtime::Result<()>,
     ) -> wasmtime::Result<Self> {
-        let engines = Engines::start(settings.instances)?;
+        let slots = Arc::new(Semaphore::new(settings.instances as usize));
+        let (watched, instances) = (Arc::clone(&slots), settings.instances as usize);
+        let engines = Engines::start(settings.instances, move || watched.available_permits() < instances)?;
         let linked = |engine| -> wasmtime::Result<_> {
             let mut linker = Linker::new(engine);
             link(&mut linker)?;
@@ -91,7 +98,8 @@ impl<S: GuestState> Sandbox<S> {
             engines,
             linkers,
             cache: Cache::open(&settings.cache_directory, &settings.cache_key)?,
-            slots: Semaphore::new(settings.instances as usize),
+            slots,
+            lanes: Lanes::start()?,
             compiling: Mutex::new(()),
             component_bytes: settings.component_bytes,
         })
@@ -133,41 +141,51 @@ impl<S: GuestState> Sandbox<S> {
     }
 
     /// Calls an export: `body` makes the instance in the store and calls it.
-    pub async fn call<R>(
+    pub async fn call<R: Send + 'static>(
         &self,
         instance: &InstancePre<S>,
-        call: Call<S>,
-        body: impl AsyncFnOnce(&mut Store<S>) -> wasmtime::Result<R>,
+        call: Call<'_, S>,
+        body: impl for<'a> FnOnce(&'a mut Store<S>) -> BoxFuture<'a, wasmtime::Result<R>> + Send + 'static,
     ) -> CallEnd<S, R> {
         // Waiting for a slot is not the plugin's fault, so the clock starts after it. The semaphore is never closed.
         let _slot = self.slots.acquire().await;
-        let Call { export, mut state } = call;
-        let gate = Arc::clone(&state.guest().gate);
-        let limits = gate.limits();
-        let fuel_limit = limits.get(LimitName::Fuel);
-        let limit_ms = limits.get(LimitName::DeadlineMs);
-        let started = Instant::now();
-        let mut store = Store::new(instance.engine(), state);
-        let outcome = match arm(&mut store, limits) {
-            Ok(()) => tokio::time::timeout(Duration::from_millis(limit_ms), body(&mut store)).await,
-            Err(error) => Ok(Err(error)),
-        };
-        let fuel = fuel_limit.saturating_sub(store.get_fuel().unwrap_or(0));
-        let mut state = store.into_data();
-        let guest = state.guest();
-        let stderr = guest.stderr.text();
-        let memory_bytes = guest.limiter.memory_peak as u64;
-        let mut transcript = gate.take_transcript();
-        transcript.stderr.clone_from(&stderr);
-        let result = match (gate.violation(), outcome) {
-            (Some(violation), _) => Err(Fault::of_violation(export, &violation)),
-            (None, Err(_)) => Err(Fault::Deadline { export, limit_ms }),
-            (None, Ok(Err(error))) => Err(Fault::of_error(export, &error, limits, stderr)),
-            (None, Ok(Ok(value))) => Ok(value),
-        };
-        let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        CallEnd { result, state, transcript, fuel, memory_bytes, effects: gate.effects(), duration_us }
+        let Call { export, pace, state } = call;
+        self.lanes.run(pace, made(instance.engine().clone(), export, state, body)).await
     }
+}
+
+/// Makes a call, from its store to what came of it.
+async fn made<S: GuestState, R: Send>(
+    engine: Engine,
+    export: &'static str,
+    mut state: S,
+    body: impl for<'a> FnOnce(&'a mut Store<S>) -> BoxFuture<'a, wasmtime::Result<R>>,
+) -> CallEnd<S, R> {
+    let gate = Arc::clone(&state.guest().gate);
+    let limits = gate.limits();
+    let fuel_limit = limits.get(LimitName::Fuel);
+    let limit_ms = limits.get(LimitName::DeadlineMs);
+    let started = Instant::now();
+    let mut store = Store::new(&engine, state);
+    let outcome = match arm(&mut store, limits) {
+        Ok(()) => tokio::time::timeout(Duration::from_millis(limit_ms), body(&mut store)).await,
+        Err(error) => Ok(Err(error)),
+    };
+    let fuel = fuel_limit.saturating_sub(store.get_fuel().unwrap_or(0));
+    let mut state = store.into_data();
+    let guest = state.guest();
+    let stderr = guest.stderr.text();
+    let memory_bytes = guest.limiter.memory_peak as u64;
+    let mut transcript = gate.take_transcript();
+    transcript.stderr.clone_from(&stderr);
+    let result = match (gate.violation(), outcome) {
+        (Some(violation), _) => Err(Fault::of_violation(export, &violation)),
+        (None, Err(_)) => Err(Fault::Deadline { export, limit_ms }),
+        (None, Ok(Err(error))) => Err(Fault::of_error(export, &error, limits, stderr)),
+        (None, Ok(Ok(value))) => Ok(value),
+    };
+    let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    CallEnd { result, state, transcript, fuel, memory_bytes, effects: gate.effects(), duration_us }
 }
 
 fn link<S: GuestState>(linker: &Linker<S>, component: &Component) -> Result<Loaded<S>, Refused> {
@@ -184,6 +202,8 @@ fn arm<S: GuestState>(store: &mut Store<S>, limits: &Limits) -> wasmtime::Result
     store.set_fuel(limits.get(LimitName::Fuel))?;
     // A plugin that computes lets others on at every tick; its CPU is bounded by fuel, its time by the deadline.
     store.epoch_deadline_async_yield_and_update(1);
+    // The first tick may come at once; an ordinary call is to end before it is asked.
+    store.set_epoch_deadline(2);
     store.set_max_component_handles(MAX_RESOURCES);
     store.set_hostcall_fuel(usize::try_from(limits.crossing()).unwrap_or(usize::MAX));
     Ok(())

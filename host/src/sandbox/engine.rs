@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
-/// How often a running guest is asked to let others on.
-const TICK: Duration = Duration::from_millis(10);
+/// How often a running guest is asked to let others on. Calls of ordinary plugins end long before.
+pub(super) const TICK: Duration = Duration::from_millis(1);
+
+/// How often the ticking thread looks for calls when none runs.
+const IDLE_TICK: Duration = Duration::from_millis(10);
 
 const MIB: usize = 1 << 20;
 
@@ -25,8 +28,9 @@ pub(super) struct Engines {
 }
 
 impl Engines {
-    /// Engines with `instances` slots in the pool, and a thread that ticks until both are dropped.
-    pub(super) fn start(instances: u32) -> wasmtime::Result<Self> {
+    /// Engines with `instances` slots in the pool, and a thread that ticks until both are dropped: often while calls
+    /// run, as `busy` tells.
+    pub(super) fn start(instances: u32, busy: impl Fn() -> bool + Send + 'static) -> wasmtime::Result<Self> {
         let on_demand = Engine::new(&configuration())?;
         let mut pooled = configuration();
         pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
@@ -38,15 +42,15 @@ impl Engines {
             }
         };
         let engines = Self { pooling, on_demand };
-        engines.tick()?;
+        engines.tick(busy)?;
         Ok(engines)
     }
 
-    fn tick(&self) -> wasmtime::Result<()> {
+    fn tick(&self, busy: impl Fn() -> bool + Send + 'static) -> wasmtime::Result<()> {
         let engines: Vec<_> = self.pooling.iter().chain([&self.on_demand]).map(Engine::weak).collect();
         std::thread::Builder::new().name("provender-ticks".to_owned()).spawn(move || {
             loop {
-                std::thread::sleep(TICK);
+                std::thread::sleep(if busy() { TICK } else { IDLE_TICK });
                 let alive: Vec<_> = engines.iter().filter_map(wasmtime::EngineWeak::upgrade).collect();
                 if alive.is_empty() {
                     return;
@@ -58,7 +62,8 @@ impl Engines {
     }
 }
 
-fn configuration() -> Config {
+/// The settings of every engine, but for where instances come from.
+pub fn configuration() -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
@@ -72,7 +77,8 @@ fn configuration() -> Config {
     config
 }
 
-fn pool(instances: u32) -> PoolingAllocationConfig {
+/// The pool of an engine with so many slots.
+pub fn pool(instances: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
         .total_core_instances(instances.saturating_mul(8))

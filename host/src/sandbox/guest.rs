@@ -20,7 +20,10 @@ pub trait GuestState: WasiView + Send + 'static {
 
 /// The sandbox's own part of a call.
 pub struct Guest {
-    wasi: WasiCtx,
+    // Made when the guest asks for it first: most never do.
+    wasi: Option<WasiCtx>,
+    seed: [u8; 32],
+    time: Timestamp,
     /// Resources that the guest holds handles to.
     pub table: ResourceTable,
     /// The only way out.
@@ -36,18 +39,13 @@ impl Guest {
         let limiter = Limiter::new(&limits);
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
-        Self {
-            wasi: deterministic_wasi(seed, time, &stderr),
-            table,
-            gate: Arc::new(Gate::new(limits)),
-            limiter,
-            stderr,
-        }
+        Self { wasi: None, seed, time, table, gate: Arc::new(Gate::new(limits)), limiter, stderr }
     }
 
     /// What `wasi:*` functions act on.
     pub fn wasi_view(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        let ctx = self.wasi.get_or_insert_with(|| deterministic_wasi(self.seed, self.time, &self.stderr));
+        WasiCtxView { ctx, table: &mut self.table }
     }
 }
 

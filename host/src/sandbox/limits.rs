@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Names a limit in configuration, errors and documentation.
+/// Names a limit in configuration, errors and documentation. In the order of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitName {
@@ -186,7 +186,8 @@ impl Limits {
 
     /// The value of one limit.
     pub fn get(&self, name: LimitName) -> u64 {
-        LIMITS.iter().zip(&self.values).find(|(limit, _)| limit.name == name).map_or(0, |(_, value)| *value)
+        // The table is in the order of the names.
+        self.values.get(name as usize).copied().unwrap_or(0)
     }
 
     /// Bytes that one crossing of the boundary may make the host allocate: an effect or a record, and what is around it.
@@ -203,7 +204,7 @@ impl Limits {
 impl LimitName {
     /// As written in configuration and errors.
     pub fn word(self) -> &'static str {
-        LIMITS.iter().find(|limit| limit.name == self).map_or("", |limit| limit.word)
+        LIMITS.get(self as usize).map_or("", |limit| limit.word)
     }
 }
 
@@ -213,7 +214,8 @@ mod tests {
 
     #[test]
     fn every_default_is_within_its_maximum_and_every_word_is_the_serialised_name() {
-        for limit in LIMITS {
+        for (place, limit) in LIMITS.into_iter().enumerate() {
+            assert_eq!(limit.name as usize, place, "{}", limit.word);
             assert!(limit.default <= limit.maximum, "{}", limit.word);
             assert_eq!(serde_json::to_value(limit.name).unwrap(), limit.word);
             assert_eq!(Limits::default().get(limit.name), limit.default);

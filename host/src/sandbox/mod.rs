@@ -11,15 +11,18 @@ mod fault;
 mod gate;
 mod guest;
 mod inspection;
+mod lanes;
 mod limits;
 mod transcript;
 mod wasi;
 
 pub use call::{Call, CallEnd, Loaded, Sandbox, Settings};
+pub use engine::{configuration as engine_configuration, pool as instance_pool};
 pub use fault::{Fault, HostFunctionFault};
 pub use gate::{Access, Effect, Gate, Performed, Refusal, Violation};
 pub use guest::{Guest, GuestState};
 pub use inspection::{CONTRACT, Import, Inspection, Refused, Support, World};
+pub use lanes::Pace;
 pub use limits::{LIMITS, Limit, LimitName, Limits, LimitsError};
 pub use transcript::{Entry, LogLine, Transcript};
 pub use wasi::link_wasi;
