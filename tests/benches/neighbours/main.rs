@@ -1,1 +1,197 @@
-fn main() {}
+//! How ten ordinary plugins are served while a hostile one runs beside them: latency of their calls without and with it,
+//! and the memory of the host.
+//!
+//! Requests come from outside the runtime, five thousand in a second to ten plugins in turn, whether those before are
+//! answered or not: about a quarter of a core. A time is from the request to the outcome, so it holds all waiting. The
+//! hostile plugin is called again as soon as its call ends. Windows without and with it take turns.
+//!
+//! `cargo bench -p provender-tests --bench neighbours [-- CALLERS]`, where CALLERS call the hostile plugin at once.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use provender_tests::bench::measure::{Samples, print_table};
+use provender_tests::bench::ours::{Ours, load, variant};
+use provender_tests::bench::subject;
+use provender_tests::calls::{Stored, TestCall};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+const NEIGHBOURS: u32 = 10;
+const BETWEEN_REQUESTS: Duration = Duration::from_micros(200);
+const WINDOW: Duration = Duration::from_millis(700);
+const TURNS: usize = 4;
+
+/// What a hostile plugin does, and what ends it.
+fn hostile() -> [(&'static str, Value, &'static [(&'static str, u64)]); 6] {
+    let much = 100_000_000_000;
+    let spin: &[_] = Box::leak(Box::new([("fuel", much), ("deadline_ms", 200)]));
+    let without_fuel_limit: &[_] = Box::leak(Box::new([("fuel", much)]));
+    [
+        ("computes until its deadline of 200 ms", json!([{"do": "loop"}]), spin),
+        (
+            "takes memory until its limit",
+            json!([{"do": "allocate", "bytes": 1_u64 << 30, "piece": 1 << 20}]),
+            &[],
+        ),
+        (
+            "floods standard error",
+            json!([{"do": "stderr", "text": "x".repeat(4096), "times": 20_000}]),
+            without_fuel_limit,
+        ),
+        (
+            "floods the log",
+            json!([{"do": "log", "message": "x".repeat(1024), "times": 50_000}]),
+            without_fuel_limit,
+        ),
+        ("traps at once", json!([{"do": "panic", "message": "on purpose"}]), &[]),
+        (
+            "acts until its budget of 1,000 effects",
+            json!([{"do": "state", "operation": "set", "key": "key", "bytes": 100, "times": 100_000}]),
+            &[],
+        ),
+    ]
+}
+
+fn main() {
+    let callers = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(1);
+    let runtime = Runtime::new().expect("a runtime");
+    let neighbours: Arc<Vec<Ours>> = Arc::new(runtime.block_on(async {
+        let ours = Ours::start().await;
+        let mut neighbours = Vec::new();
+        for number in 0..NEIGHBOURS {
+            neighbours.push(ours.with(load(&ours.host, &variant(number)).await));
+        }
+        neighbours
+    }));
+    let mut rows = Vec::new();
+    for (name, steps, limits) in hostile() {
+        let (mut without, mut with) = (Samples::default(), Samples::default());
+        window(&runtime, &neighbours, &mut Samples::default());
+        let (mut hostile_calls, mut peak_kib) = (0, 0);
+        for _ in 0..TURNS {
+            window(&runtime, &neighbours, &mut without);
+            let attack = Attack::start(&runtime, callers, &steps, limits);
+            window(&runtime, &neighbours, &mut with);
+            let (calls, kib) = attack.stop(&runtime);
+            hostile_calls += calls;
+            peak_kib = peak_kib.max(kib);
+        }
+        let mut row = vec![
+            name.to_owned(),
+            format!("{:.0}", f64::from(hostile_calls) / (WINDOW.as_secs_f64() * TURNS as f64)),
+        ];
+        for quantile in [0.5, 0.99] {
+            let (without, with) = (without.quantile(quantile), with.quantile(quantile));
+            row.push(format!("{without:.0} / {with:.0}"));
+            row.push(format!("{:+.0} %", 100.0 * (with / without - 1.0)));
+        }
+        row.push(format!("{}", peak_kib / 1024));
+        rows.push(row.try_into().expect("seven columns"));
+    }
+    println!("{callers} caller(s) of the hostile plugin; times in µs");
+    print_table(
+        [
+            "the hostile plugin",
+            "its calls per second",
+            "median without / with",
+            "growth",
+            "p99 without / with",
+            "growth",
+            "resident at most, MiB",
+        ],
+        &rows,
+    );
+}
+
+/// Sends requests for a while, and takes the times of all of them.
+fn window(runtime: &Runtime, neighbours: &Arc<Vec<Ours>>, samples: &mut Samples) {
+    let invocation = subject::invocation(&subject::mapping_configuration());
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let (began, mut due) = (Instant::now(), Instant::now());
+    let mut requests = Vec::new();
+    for number in 0.. {
+        if began.elapsed() > WINDOW {
+            break;
+        }
+        due += BETWEEN_REQUESTS;
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        let (neighbours, invocation, times) =
+            (Arc::clone(neighbours), Arc::clone(&invocation), Arc::clone(&times));
+        let requested = Instant::now();
+        requests.push(runtime.spawn(async move {
+            neighbours[number % NEIGHBOURS as usize].provision(invocation).await;
+            times.lock().expect("times").push(requested.elapsed());
+        }));
+    }
+    runtime.block_on(async {
+        for request in requests {
+            request.await.expect("an outcome");
+        }
+    });
+    times.lock().expect("times").iter().for_each(|time| samples.add(*time));
+}
+
+/// A hostile plugin that is called again and again.
+struct Attack {
+    done: Arc<AtomicBool>,
+    peak_kib: Arc<AtomicU64>,
+    callers: Vec<tokio::task::JoinHandle<u32>>,
+}
+
+impl Attack {
+    fn start(
+        runtime: &Runtime,
+        callers: usize,
+        steps: &Value,
+        limits: &'static [(&'static str, u64)],
+    ) -> Self {
+        let (done, peak_kib) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let watched = (Arc::clone(&done), Arc::clone(&peak_kib));
+        std::thread::spawn(move || {
+            while !watched.0.load(Ordering::Relaxed) {
+                watched.1.fetch_max(resident_kib(), Ordering::Relaxed);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let callers = (0..callers)
+            .map(|_| {
+                let (done, steps) = (Arc::clone(&done), steps.clone());
+                runtime.spawn(async move {
+                    let mut calls = 0;
+                    while !done.load(Ordering::Relaxed) {
+                        let mut call = TestCall::of(steps.clone()).state(Stored::default());
+                        for (word, value) in limits {
+                            call = call.limit(word, *value);
+                        }
+                        call.provision().await;
+                        calls += 1;
+                    }
+                    calls
+                })
+            })
+            .collect();
+        Self { done, peak_kib, callers }
+    }
+
+    /// Gives how many calls ended, and the memory of this process at its peak.
+    fn stop(self, runtime: &Runtime) -> (u32, u64) {
+        self.done.store(true, Ordering::Relaxed);
+        let calls = runtime.block_on(async {
+            let mut calls = 0;
+            for caller in self.callers {
+                calls += caller.await.expect("calls");
+            }
+            calls
+        });
+        (calls, self.peak_kib.load(Ordering::Relaxed))
+    }
+}
+
+/// `VmRSS` of this process.
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("the status of this process");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
+    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
+}

@@ -8,8 +8,8 @@ use provender::capabilities::contract::types::Invocation;
 use provender_tests::calls::TestCall;
 use serde_json::json;
 
-use crate::measure::{Samples, print_table};
-use crate::ours::Ours;
+use provender_tests::bench::measure::{Samples, print_table};
+use provender_tests::bench::ours::Ours;
 
 const DEADLINE: Duration = Duration::from_millis(50);
 const SPINS: usize = 50;

@@ -9,9 +9,9 @@ use provender::sandbox::instance_pool;
 use provender_tests::calls::COMPILED;
 use provender_tests::guests::MAPPING;
 
-use crate::measure::{print_table, private_kib};
-use crate::ours::{load, sandbox};
-use crate::raw::{INSTANCES, Raw, engine};
+use provender_tests::bench::measure::{print_table, private_kib};
+use provender_tests::bench::ours::{load, sandbox, variant};
+use provender_tests::bench::raw::{INSTANCES, Raw, engine};
 
 const LIVE: u64 = 50;
 const INSTALLED: u32 = 100;
@@ -81,13 +81,4 @@ pub(crate) async fn print_memory(invocation: &Arc<Invocation>) {
         ],
     );
     drop(installed);
-}
-
-/// The mapping as another plugin: with a custom section of its own.
-pub(crate) fn variant(number: u32) -> Vec<u8> {
-    let mut component = MAPPING.to_vec();
-    // Section 0; its length; the length of its name; its name; its content.
-    component.extend([0, 8, 3, b'n', b'r', b'.']);
-    component.extend(number.to_le_bytes());
-    component
 }

@@ -5,20 +5,16 @@
 
 mod deadline;
 mod loading;
-mod measure;
-mod others;
-mod ours;
 mod parts;
 mod pipeline;
-mod raw;
 mod scaling;
-mod subject;
 
 use provender::capabilities::contract::types::Outcome;
 
-use measure::{Contender, interleaved, print_table};
-use ours::Ours;
-use raw::Raw;
+use provender_tests::bench::measure::{Contender, interleaved, print_table};
+use provender_tests::bench::ours::Ours;
+use provender_tests::bench::raw::Raw;
+use provender_tests::bench::{others, subject};
 
 const ROUNDS: usize = 300;
 

@@ -14,9 +14,9 @@ use tokio::sync::Semaphore;
 use wasmtime::Store;
 use wasmtime::component::{Component, Linker};
 
-use crate::measure::{Contender, interleaved, print_table};
-use crate::ours::Ours;
-use crate::raw::{FUEL, INSTANCES, Raw, engine};
+use provender_tests::bench::measure::{Contender, interleaved, print_table};
+use provender_tests::bench::ours::Ours;
+use provender_tests::bench::raw::{FUEL, INSTANCES, Raw, engine};
 
 /// The mapping linked to the real functions of the host, called with only some parts of the sandbox.
 #[derive(Clone)]

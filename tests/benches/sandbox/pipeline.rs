@@ -8,7 +8,7 @@ use provender_tests::host::{CO, TestHost, by_test};
 use provender_tests::people::{group, group_key, membership, person_key, plain_person};
 use serde_json::json;
 
-use crate::measure::Contender;
+use provender_tests::bench::measure::Contender;
 
 /// A host with the target, the filter and one person.
 pub(crate) async fn start() -> Arc<TestHost> {

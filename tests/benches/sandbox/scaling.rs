@@ -7,9 +7,9 @@ use provender::capabilities::contract::types::Invocation;
 use provender::sandbox::instance_pool;
 use wasmtime::{Enabled, PoolingAllocationConfig};
 
-use crate::measure::{Call, per_second, print_table};
-use crate::ours::Ours;
-use crate::raw::{INSTANCES, Raw, engine};
+use provender_tests::bench::measure::{Call, per_second, print_table};
+use provender_tests::bench::ours::Ours;
+use provender_tests::bench::raw::{INSTANCES, Raw, engine};
 
 const TIME: Duration = Duration::from_millis(700);
 const TURNS: usize = 3;

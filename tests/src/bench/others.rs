@@ -8,11 +8,11 @@ use provender_guest_mapping::account;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
-use crate::measure::Contender;
-use crate::subject;
+use super::measure::Contender;
+use super::subject;
 
 /// A function of this program. It gets a copy of the typed record, as a plugin does.
-pub(crate) fn native(name: &'static str) -> Contender {
+pub fn native(name: &'static str) -> Contender {
     let person = Arc::new(subject::person());
     Contender::new(name, move || {
         let person = Arc::clone(&person);
@@ -24,7 +24,7 @@ pub(crate) fn native(name: &'static str) -> Contender {
 }
 
 /// A function of this program that gets JSON and gives JSON.
-pub(crate) fn native_json(name: &'static str) -> Contender {
+pub fn native_json(name: &'static str) -> Contender {
     let person: Arc<str> = subject::json().into();
     Contender::new(name, move || {
         let person = Arc::clone(&person);
@@ -36,7 +36,7 @@ pub(crate) fn native_json(name: &'static str) -> Contender {
 }
 
 /// A process for each call: JSON by its standard input, JSON by its standard output.
-pub(crate) fn subprocess(name: &'static str, program: &'static str) -> Contender {
+pub fn subprocess(name: &'static str, program: &'static str) -> Contender {
     let person: Arc<str> = subject::json().into();
     let (expected, _) = subject::expected();
     let expected: Arc<str> = expected.into();

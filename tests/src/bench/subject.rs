@@ -3,16 +3,16 @@
 
 use std::sync::Arc;
 
+use crate::calls::TIME;
 use provender::capabilities::contract::records::{
     Collaboration, EmailAddress, GroupSummary, GroupType, Identifier, Membership, Metadata, Name, Person,
     Role, Status, Subject,
 };
 use provender::capabilities::contract::types::{Action, Context, Invocation};
 use provender_guest_mapping::account;
-use provender_tests::calls::TIME;
 
 /// The type of identifier that names accounts.
-pub(crate) const IDENTIFIER_TYPE: &str = "uid";
+pub const IDENTIFIER_TYPE: &str = "uid";
 
 fn metadata(id: &str) -> Metadata {
     Metadata {
@@ -85,7 +85,7 @@ fn membership(number: usize) -> Membership {
 }
 
 /// The person, typed.
-pub(crate) fn person() -> Person {
+pub fn person() -> Person {
     let email = |number: usize, email_type: &str, mail: &str| EmailAddress {
         metadata: metadata(&format!("email-{number}")),
         mail: mail.to_owned(),
@@ -134,7 +134,7 @@ pub(crate) fn person() -> Person {
 }
 
 /// An invocation for the person.
-pub(crate) fn invocation(configuration: &str) -> Arc<Invocation> {
+pub fn invocation(configuration: &str) -> Arc<Invocation> {
     Arc::new(Invocation {
         id: "0198c0de-0000-7000-8000-000000000000".to_owned(),
         attempt: 1,
@@ -153,17 +153,17 @@ pub(crate) fn invocation(configuration: &str) -> Arc<Invocation> {
 }
 
 /// The configuration of the plugin that maps the person.
-pub(crate) fn mapping_configuration() -> String {
+pub fn mapping_configuration() -> String {
     format!(r#"{{"identifier_type":"{IDENTIFIER_TYPE}"}}"#)
 }
 
 /// The person as the JSON that goes to those who take JSON: what the mapping uses, and no more.
-pub(crate) fn json() -> String {
+pub fn json() -> String {
     serde_json::to_string(&borrowed(&person())).expect("a person as JSON")
 }
 
 /// The person as the native function gets it.
-pub(crate) fn borrowed(person: &Person) -> account::Person<'_> {
+pub fn borrowed(person: &Person) -> account::Person<'_> {
     let name = person.names.first().expect("a name");
     account::Person {
         id: person.metadata.id.as_str().into(),
@@ -217,7 +217,7 @@ fn identifiers(identifiers: &[Identifier]) -> Vec<account::Identifier<'_>> {
 }
 
 /// The document that every side must come to, and the line of history that says so.
-pub(crate) fn expected() -> (String, String) {
+pub fn expected() -> (String, String) {
     let document = account::document(&borrowed(&person()), IDENTIFIER_TYPE);
     let history = account::history(&document);
     (document, history)

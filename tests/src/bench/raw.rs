@@ -7,27 +7,27 @@
 
 use std::sync::Arc;
 
+use crate::guests::MAPPING;
 use provender::capabilities::contract::provisioner::{Provisioner, ProvisionerPre};
 use provender::capabilities::contract::types::{Invocation, Outcome};
 use provender::capabilities::contract::{log, records, state, types};
 use provender::sandbox::{engine_configuration, instance_pool};
-use provender_tests::guests::MAPPING;
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{
     Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, StoreLimits, StoreLimitsBuilder,
 };
 
-use crate::measure::Contender;
+use super::measure::Contender;
 
 /// Slots of the pool.
-pub(crate) const INSTANCES: u32 = 64;
+pub const INSTANCES: u32 = 64;
 
 /// Fuel of a call, as by default.
-pub(crate) const FUEL: u64 = 500_000_000;
+pub const FUEL: u64 = 500_000_000;
 
 /// The state of a store: nothing, or what limits it.
 #[derive(Default)]
-pub(crate) struct Bare {
+pub struct Bare {
     limits: StoreLimits,
 }
 
@@ -74,7 +74,7 @@ impl records::Host for Bare {}
 impl types::Host for Bare {}
 
 /// An engine as the sandbox has it, with this pool.
-pub(crate) fn engine(pool: PoolingAllocationConfig) -> Engine {
+pub fn engine(pool: PoolingAllocationConfig) -> Engine {
     let mut configuration = engine_configuration();
     configuration.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Engine::new(&configuration).expect("an engine")
@@ -82,18 +82,18 @@ pub(crate) fn engine(pool: PoolingAllocationConfig) -> Engine {
 
 /// The mapping, linked.
 #[derive(Clone)]
-pub(crate) struct Raw {
+pub struct Raw {
     ready: Arc<ProvisionerPre<Bare>>,
 }
 
 impl Raw {
     /// On an engine as the sandbox has it.
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         Self::on(&engine(instance_pool(INSTANCES)))
     }
 
     /// On an engine.
-    pub(crate) fn on(engine: &Engine) -> Self {
+    pub fn on(engine: &Engine) -> Self {
         let component = Component::new(engine, MAPPING).expect("a component");
         let mut linker = Linker::<Bare>::new(engine);
         log::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).expect("a linker");
@@ -114,7 +114,7 @@ impl Raw {
     }
 
     /// Makes a call, and gives the store too, which the caller drops.
-    pub(crate) async fn kept(&self, invocation: &Invocation) -> (Store<Bare>, Outcome) {
+    pub async fn kept(&self, invocation: &Invocation) -> (Store<Bare>, Outcome) {
         let mut store = self.store();
         let outcome = self.provision(&mut store, invocation).await;
         (store, outcome)
@@ -137,7 +137,7 @@ impl Raw {
     }
 
     /// The call.
-    pub(crate) fn contender(self, name: &'static str, invocation: &Arc<Invocation>) -> Contender {
+    pub fn contender(self, name: &'static str, invocation: &Arc<Invocation>) -> Contender {
         let invocation = Arc::clone(invocation);
         Contender::new(name, move || {
             let (raw, invocation) = (self.clone(), Arc::clone(&invocation));
@@ -148,7 +148,7 @@ impl Raw {
     }
 
     /// The call, with limits on memory, tables, instances, handles and crossings.
-    pub(crate) fn limited_contender(self, name: &'static str, invocation: &Arc<Invocation>) -> Contender {
+    pub fn limited_contender(self, name: &'static str, invocation: &Arc<Invocation>) -> Contender {
         let invocation = Arc::clone(invocation);
         Contender::new(name, move || {
             let (raw, invocation) = (self.clone(), Arc::clone(&invocation));

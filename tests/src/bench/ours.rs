@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::calls::{COMPILED, Stored, TIME};
+use crate::guests::MAPPING;
 use provender::capabilities::contract::Filtered;
 use provender::capabilities::contract::types::{Invocation, Outcome};
 use provender::capabilities::plugin::{Plugin, PluginHost};
@@ -13,17 +15,15 @@ use provender::capabilities::{CallState, Grants, Surroundings, state};
 use provender::plugins::Catalog;
 use provender::sandbox::{Limits, Settings};
 use provender_guest_mapping::account;
-use provender_tests::calls::{COMPILED, Stored, TIME};
-use provender_tests::guests::MAPPING;
 
-use crate::measure::Contender;
-use crate::raw::INSTANCES;
-use crate::subject;
+use super::measure::Contender;
+use super::raw::INSTANCES;
+use super::subject;
 
 /// The mapping in a sandbox, and a filter.
 #[derive(Clone)]
-pub(crate) struct Ours {
-    pub(crate) host: PluginHost,
+pub struct Ours {
+    pub host: PluginHost,
     mapping: Arc<Plugin>,
     filter: Arc<Plugin>,
     stored: Arc<dyn StateReader>,
@@ -31,7 +31,7 @@ pub(crate) struct Ours {
 }
 
 /// A sandbox that keeps what it compiled in a folder.
-pub(crate) fn sandbox(compiled: &Path) -> PluginHost {
+pub fn sandbox(compiled: &Path) -> PluginHost {
     let settings = Settings {
         cache_directory: compiled.to_owned(),
         cache_key: [7; 32],
@@ -42,17 +42,26 @@ pub(crate) fn sandbox(compiled: &Path) -> PluginHost {
 }
 
 /// Loads a plugin.
-pub(crate) async fn load(host: &PluginHost, component: &[u8]) -> Arc<Plugin> {
+pub async fn load(host: &PluginHost, component: &[u8]) -> Arc<Plugin> {
     Arc::new(host.load(&Catalog::digest(component), component.into()).await.expect("a plugin"))
 }
 
+/// The mapping as another plugin: with a custom section of its own.
+pub fn variant(number: u32) -> Vec<u8> {
+    let mut component = MAPPING.to_vec();
+    // Section 0; its length; the length of its name; its name; its content.
+    component.extend([0, 8, 3, b'n', b'r', b'.']);
+    component.extend(number.to_le_bytes());
+    component
+}
+
 /// A filter that comes with the host.
-pub(crate) fn group_name() -> &'static [u8] {
+pub fn group_name() -> &'static [u8] {
     provender_bundled_plugins::find("group-name").expect("a bundled filter").wasm
 }
 
 impl Ours {
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         let host = sandbox(Path::new(COMPILED));
         let stored = BTreeMap::from([(account::KEY.to_owned(), b"an account of old".to_vec())]);
         Self {
@@ -64,8 +73,13 @@ impl Ours {
         }
     }
 
+    /// The same sandbox with another plugin.
+    pub fn with(&self, mapping: Arc<Plugin>) -> Self {
+        Self { mapping, ..self.clone() }
+    }
+
     /// The state of a call, as the pipeline makes it.
-    pub(crate) fn state(&self) -> CallState {
+    pub fn state(&self) -> CallState {
         let surroundings =
             Surroundings { limits: self.limits.clone(), seed: [1; 32], time: TIME.parse().expect("a time") };
         let state = state::Grant { reader: Some(Arc::clone(&self.stored)), subject: true };
@@ -73,7 +87,7 @@ impl Ours {
     }
 
     /// Calls the mapping.
-    pub(crate) async fn provision(&self, invocation: Arc<Invocation>) -> Outcome {
+    pub async fn provision(&self, invocation: Arc<Invocation>) -> Outcome {
         let end = self.host.provision(&self.mapping, self.state(), invocation).await;
         end.result.expect("a call").expect("an outcome")
     }
@@ -97,7 +111,7 @@ impl Ours {
     }
 
     /// The call.
-    pub(crate) fn contender(&self, name: &'static str, invocation: &Arc<Invocation>) -> Contender {
+    pub fn contender(&self, name: &'static str, invocation: &Arc<Invocation>) -> Contender {
         let (ours, invocation) = (self.clone(), Arc::clone(invocation));
         Contender::new(name, move || {
             let (ours, invocation) = (ours.clone(), Arc::clone(&invocation));
@@ -108,7 +122,7 @@ impl Ours {
     }
 
     /// A filter and the call: two instances.
-    pub(crate) fn filter_contender(&self, name: &'static str) -> Contender {
+    pub fn filter_contender(&self, name: &'static str) -> Contender {
         let ours = self.clone();
         let to_filter = subject::invocation(r#"{"identifier_type":"posix"}"#);
         let configuration = subject::mapping_configuration();

@@ -6,20 +6,20 @@ use std::time::{Duration, Instant};
 use futures::future::BoxFuture;
 
 /// Makes one call and waits for its end.
-pub(crate) type Call = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+pub type Call = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// A way to do the work.
 #[derive(Clone)]
-pub(crate) struct Contender {
-    pub(crate) name: &'static str,
+pub struct Contender {
+    pub name: &'static str,
     /// Calls in a row before the next contender has its turn.
-    pub(crate) in_a_row: usize,
-    pub(crate) call: Call,
+    pub in_a_row: usize,
+    pub call: Call,
 }
 
 impl Contender {
     /// One of those that take some ten microseconds.
-    pub(crate) fn new<F: Future<Output = ()> + Send + 'static>(
+    pub fn new<F: Future<Output = ()> + Send + 'static>(
         name: &'static str,
         call: impl Fn() -> F + Send + Sync + 'static,
     ) -> Self {
@@ -27,38 +27,38 @@ impl Contender {
     }
 
     /// One of those that take milliseconds.
-    pub(crate) fn slow(self) -> Self {
+    pub fn slow(self) -> Self {
         Self { in_a_row: 1, ..self }
     }
 }
 
 /// How long calls took.
 #[derive(Default)]
-pub(crate) struct Samples(Vec<Duration>);
+pub struct Samples(Vec<Duration>);
 
 impl Samples {
-    pub(crate) fn add(&mut self, sample: Duration) {
+    pub fn add(&mut self, sample: Duration) {
         self.0.push(sample);
     }
 
     /// In microseconds, so that this part of the calls was as fast or faster.
-    pub(crate) fn quantile(&mut self, part: f64) -> f64 {
+    pub fn quantile(&mut self, part: f64) -> f64 {
         self.0.sort_unstable();
         let place = (self.0.len() as f64 * part) as usize;
         self.0.get(place.min(self.0.len() - 1)).expect("samples").as_secs_f64() * 1e6
     }
 
-    pub(crate) fn median(&mut self) -> f64 {
+    pub fn median(&mut self) -> f64 {
         self.quantile(0.5)
     }
 
-    pub(crate) fn p99(&mut self) -> f64 {
+    pub fn p99(&mut self) -> f64 {
         self.quantile(0.99)
     }
 }
 
 /// Measures every contender, in turn. The first rounds warm up.
-pub(crate) async fn interleaved(contenders: &[Contender], rounds: usize) -> Vec<Samples> {
+pub async fn interleaved(contenders: &[Contender], rounds: usize) -> Vec<Samples> {
     let mut samples: Vec<Samples> = contenders.iter().map(|_| Samples::default()).collect();
     let warm_up = rounds / 20;
     for round in 0..rounds + warm_up {
@@ -76,7 +76,7 @@ pub(crate) async fn interleaved(contenders: &[Contender], rounds: usize) -> Vec<
 }
 
 /// Calls per second on so many threads, each of which has calls waiting.
-pub(crate) fn per_second(threads: usize, call: &Call, time: Duration) -> f64 {
+pub fn per_second(threads: usize, call: &Call, time: Duration) -> f64 {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
         .enable_all()
@@ -109,7 +109,7 @@ pub(crate) fn per_second(threads: usize, call: &Call, time: Duration) -> f64 {
 }
 
 /// Prints a table as Markdown.
-pub(crate) fn print_table<const COLUMNS: usize>(head: [&str; COLUMNS], rows: &[[String; COLUMNS]]) {
+pub fn print_table<const COLUMNS: usize>(head: [&str; COLUMNS], rows: &[[String; COLUMNS]]) {
     println!("\n| {} |", head.join(" | "));
     println!("|{}", "---|".repeat(COLUMNS));
     for row in rows {
@@ -118,7 +118,7 @@ pub(crate) fn print_table<const COLUMNS: usize>(head: [&str; COLUMNS], rows: &[[
 }
 
 /// Memory of this process that belongs to it alone, in KiB.
-pub(crate) fn private_kib() -> u64 {
+pub fn private_kib() -> u64 {
     let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").expect("the memory of this process");
     rollup
         .lines()
