@@ -20,8 +20,8 @@ pub trait GuestState: WasiView + Send + 'static {
 
 /// The sandbox's own part of a call.
 pub struct Guest {
-    // Made when the guest asks for it first: most never do.
-    wasi: Option<WasiCtx>,
+    // Made when the guest asks for it first, which most never do; boxed, since the state of a call is moved around.
+    wasi: Option<Box<WasiCtx>>,
     seed: [u8; 32],
     time: Timestamp,
     /// Resources that the guest holds handles to.
@@ -44,7 +44,8 @@ impl Guest {
 
     /// What `wasi:*` functions act on.
     pub fn wasi_view(&mut self) -> WasiCtxView<'_> {
-        let ctx = self.wasi.get_or_insert_with(|| deterministic_wasi(self.seed, self.time, &self.stderr));
+        let ctx =
+            self.wasi.get_or_insert_with(|| Box::new(deterministic_wasi(self.seed, self.time, &self.stderr)));
         WasiCtxView { ctx, table: &mut self.table }
     }
 }

@@ -1,19 +1,20 @@
 //! Which threads run a call, so that plugins that compute do not slow down those that do not.
 //!
 //! A call begins on the thread of its caller, where one of an ordinary plugin ends after some ten microseconds. The
-//! engine interrupts a guest at every tick. One that has computed for more than a tick is moved, in the middle of its
-//! call, to threads of low priority; there it yields to others of its kind at every tick. So ordinary calls wait for it
-//! once, for a tick or two, and from then on the kernel's scheduler lets them go first. The next calls of the plugin
-//! begin there, until one ends within a tick again.
+//! engine interrupts a guest at every tick. One that goes on computing after that is moved, in the middle of its call, to
+//! threads of low priority; there it yields to others of its kind at every tick. So ordinary calls wait for it once, for
+//! a tick or two, and from then on the kernel's scheduler lets them go first. The next calls of the plugin begin there,
+//! and so do those of one whose calls end before they are moved but compute for long nevertheless; until a call of it is
+//! quick again.
 //!
 //! What a call does through the host (timers, connections) stays with the runtime of its caller, wherever it is polled.
 
 use std::future::{pending, poll_fn};
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use rustix::time::{ClockId, clock_gettime};
@@ -28,10 +29,33 @@ pub(super) struct Lanes {
     computing: Option<Runtime>,
 }
 
-/// Whether the last call of a plugin computed for long.
+/// How the last call of a plugin went.
 #[derive(Debug, Default)]
-pub struct Pace {
-    computes: AtomicBool,
+pub struct Pace(AtomicU8);
+
+/// It was quick.
+const QUICK: u8 = 0;
+
+/// It took long, which may be for lack of a core: the CPU time of the next one is measured.
+const LONG: u8 = 1;
+
+/// It computed for long.
+const COMPUTING: u8 = 2;
+
+/// What a quick call computes at most.
+const QUICK_AT_MOST: Duration = Duration::from_micros(500);
+
+impl Pace {
+    fn get(&self) -> u8 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, pace: u8) {
+        // Written only when it changes, since calls beside each other read it.
+        if self.get() != pace {
+            self.0.store(pace, Ordering::Relaxed);
+        }
+    }
 }
 
 /// How much nicer the threads for calls that compute are than the others (`nice(2)`): when all cores are wanted, they
@@ -59,10 +83,10 @@ impl Lanes {
         call: impl Future<Output = T> + Send + 'static,
     ) -> T {
         let mut call: BoxFuture<'static, T> = Box::pin(call);
-        if !pace.computes.load(Ordering::Relaxed) {
-            match first_slices(&mut call).await {
+        if pace.get() != COMPUTING {
+            match begun(&mut call, pace).await {
                 Some(end) => return end,
-                None => pace.computes.store(true, Ordering::Relaxed),
+                None => pace.set(COMPUTING),
             }
         }
         let Some(computing) = &self.computing else { return call.await };
@@ -72,7 +96,7 @@ impl Lanes {
         moved.spawn_on(call, computing.handle());
         match moved.join_next().await {
             Some(Ok((end, used))) => {
-                pace.computes.store(used > TICK, Ordering::Relaxed);
+                pace.set(if used > QUICK_AT_MOST { COMPUTING } else { QUICK });
                 end
             }
             Some(Err(error)) => match error.try_into_panic() {
@@ -94,18 +118,32 @@ impl Drop for Lanes {
     }
 }
 
-/// Polls a call until it ends, or until one poll has computed for about a tick: then None. The first poll is not looked
-/// at, since for most calls it is the only one.
-async fn first_slices<T>(call: &mut BoxFuture<'static, T>) -> Option<T> {
-    let mut first = true;
+/// Polls a call until it ends, or until it goes on computing after an interruption: then None. For most calls the first
+/// poll is the only one, and a clock of CPU time is dear, so only what follows is measured, unless the call before took
+/// long.
+async fn begun<T>(call: &mut BoxFuture<'static, T>, pace: &Pace) -> Option<T> {
+    let began = Instant::now();
+    let mut measured = pace.get() == LONG;
+    let mut used = Duration::ZERO;
     poll_fn(|context| {
-        let began = (!std::mem::take(&mut first)).then(cpu_time);
-        match call.as_mut().poll(context) {
-            Poll::Ready(end) => Poll::Ready(Some(end)),
-            Poll::Pending if began.is_some_and(|began| cpu_time().saturating_sub(began) > TICK / 2) => {
-                Poll::Ready(None)
+        let before = measured.then(cpu_time);
+        let polled = call.as_mut().poll(context);
+        let computed = before.map_or(Duration::ZERO, |before| cpu_time().saturating_sub(before));
+        used += computed;
+        match polled {
+            Poll::Ready(end) => {
+                pace.set(match measured {
+                    true if used > QUICK_AT_MOST => COMPUTING,
+                    false if began.elapsed() > QUICK_AT_MOST => LONG,
+                    _ => QUICK,
+                });
+                Poll::Ready(Some(end))
             }
-            Poll::Pending => Poll::Pending,
+            Poll::Pending if computed > QUICK_AT_MOST => Poll::Ready(None),
+            Poll::Pending => {
+                measured = true;
+                Poll::Pending
+            }
         }
     })
     .await
@@ -140,36 +178,58 @@ impl<T> Future for Metered<T> {
 mod tests {
     use super::*;
 
+    const COMPUTES: &str = "provender-computing";
+
     /// Computes for a while between two yields, some times, and gives the name of the thread it ended on.
-    async fn computing(slices: usize) -> Option<String> {
-        for _ in 0..slices {
+    async fn computing(slices: usize) -> String {
+        for slice in 0..slices {
+            if slice > 0 {
+                tokio::task::yield_now().await;
+            }
             let began = cpu_time();
             while cpu_time().saturating_sub(began) < TICK {}
-            tokio::task::yield_now().await;
         }
-        std::thread::current().name().map(str::to_owned)
+        std::thread::current().name().unwrap_or_default().to_owned()
     }
 
     #[tokio::test]
     async fn a_call_that_computes_is_moved_in_its_middle_and_the_next_one_begins_there() {
         let (lanes, pace) = (Lanes::start().unwrap(), Pace::default());
-        assert_eq!(lanes.run(&pace, computing(3)).await.as_deref(), Some("provender-computing"));
-        assert!(pace.computes.load(Ordering::Relaxed));
-        assert_eq!(lanes.run(&pace, computing(0)).await.as_deref(), Some("provender-computing"));
-        assert!(!pace.computes.load(Ordering::Relaxed), "it was quick");
-        assert_ne!(lanes.run(&pace, computing(0)).await.as_deref(), Some("provender-computing"));
+        assert_eq!(lanes.run(&pace, computing(4)).await, COMPUTES);
+        assert_eq!(lanes.run(&pace, computing(0)).await, COMPUTES);
+        assert_ne!(lanes.run(&pace, computing(0)).await, COMPUTES, "the last one was quick");
+    }
+
+    #[tokio::test]
+    async fn calls_that_compute_for_long_but_are_not_interrupted_begin_there_from_the_third_one_on() {
+        let (lanes, pace) = (Lanes::start().unwrap(), Pace::default());
+        assert_ne!(lanes.run(&pace, computing(1)).await, COMPUTES);
+        assert_ne!(lanes.run(&pace, computing(1)).await, COMPUTES, "its CPU time is measured");
+        assert_eq!(lanes.run(&pace, computing(1)).await, COMPUTES);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_waits_for_long_is_not_taken_for_one_that_computes() {
+        let (lanes, pace) = (Lanes::start().unwrap(), Pace::default());
+        for _ in 0..3 {
+            let waits = async {
+                let _ = tokio::time::timeout(2 * TICK, pending::<()>()).await;
+                computing(0).await
+            };
+            assert_ne!(lanes.run(&pace, waits).await, COMPUTES);
+        }
     }
 
     #[tokio::test]
     async fn a_call_that_is_moved_keeps_the_timers_of_its_caller() {
-        let (lanes, pace) = (Lanes::start().unwrap(), Pace { computes: AtomicBool::new(true) });
+        let (lanes, pace) = (Lanes::start().unwrap(), Pace(COMPUTING.into()));
         let waited = lanes.run(&pace, tokio::time::timeout(TICK, pending::<()>())).await;
         assert!(waited.is_err());
     }
 
     #[tokio::test]
     async fn a_call_that_is_moved_ends_when_its_caller_goes_away() {
-        let (lanes, pace) = (Lanes::start().unwrap(), Pace { computes: AtomicBool::new(true) });
+        let (lanes, pace) = (Lanes::start().unwrap(), Pace(COMPUTING.into()));
         let (alive, mut gone) = tokio::sync::mpsc::channel::<()>(1);
         let call = lanes.run(&pace, async move {
             let _alive = alive;
@@ -181,8 +241,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_in_a_call_that_is_moved_is_the_callers() {
-        let (lanes, pace) = (Lanes::start().unwrap(), Pace { computes: AtomicBool::new(true) });
-        let lanes = std::sync::Arc::new(lanes);
+        let (lanes, pace) = (Lanes::start().unwrap(), Pace(COMPUTING.into()));
         let panicked = tokio::spawn(async move { lanes.run(&pace, async { panic!("on purpose") }).await });
         assert!(panicked.await.unwrap_err().is_panic());
     }

@@ -39,8 +39,9 @@ pub struct Limit {
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
-/// All limits of one call. A Rust plugin uses some 100,000 units of fuel and 2 MiB for a person, a Python or JavaScript
-/// one up to 10,000,000 and 40 MiB; the defaults leave both room and still end a runaway in well under a second of CPU.
+/// All limits of one call. A Rust plugin uses some 200,000 units of fuel and 1 MiB for a person, a Python or JavaScript one
+/// 2,000,000 to 25,000,000 and up to 13 MiB; the defaults leave both room and still end a runaway in well under a second of
+/// CPU. `README.md` of this crate tells how to choose.
 pub const LIMITS: [Limit; 12] = [
     Limit {
         name: LimitName::Fuel,
