@@ -20,7 +20,7 @@ use provender::capabilities::plugin::{Plugin, PluginHost, Said};
 use provender::capabilities::state::StateReader;
 use provender::capabilities::{CallState, Grants, Surroundings, files, http, state};
 use provender::plugins::Catalog;
-use provender::sandbox::{Fault, Limits, Refused, Settings};
+use provender::sandbox::{Fault, Limits, Mode, Refused, Settings};
 use provender::servers::configuration::HttpConfiguration;
 use provender::servers::connector::Resolver;
 use provender::servers::files::FilesRoot;
@@ -100,7 +100,7 @@ impl TestCall {
     pub fn folder(mut self, slot: &str, root: &Path, operations: &[&str]) -> Self {
         self.files.push(Arc::new(files::Slot {
             name: slot.to_owned(),
-            root: Arc::new(FilesRoot::open(root).expect("a root")),
+            root: Some(Arc::new(FilesRoot::open(root).expect("a root"))),
             operations: owned(operations),
         }));
         self
@@ -188,6 +188,7 @@ impl TestCall {
             limits: Limits::default().overridden(&self.limits).expect("limits"),
             seed: self.seed,
             time: TIME.parse().expect("a time"),
+            mode: Mode::Live,
         };
         let grants = Grants {
             files: files::Grant(self.files),
@@ -202,7 +203,10 @@ impl TestCall {
 /// The state of a call that nothing is granted.
 pub fn nothing_granted() -> CallState {
     let time: Timestamp = TIME.parse().expect("a time");
-    CallState::new(Surroundings { limits: Limits::default(), seed: [0; 32], time }, Grants::default())
+    CallState::new(
+        Surroundings { limits: Limits::default(), seed: [0; 32], time, mode: Mode::Live },
+        Grants::default(),
+    )
 }
 
 /// The history of a call that ended well.

@@ -191,7 +191,8 @@ impl TestHost {
 
     /// What an invocation did, step by step.
     pub async fn transcript(&self, invocation: &Invocation) -> Value {
-        self.host.store.transcript(CO, invocation.id).await.expect("a store").expect("a transcript")
+        let transcript = self.host.store.transcript(CO, invocation.id).await.expect("a store");
+        serde_json::from_str(&transcript.expect("a transcript")).expect("JSON")
     }
 }
 

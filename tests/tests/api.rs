@@ -55,7 +55,7 @@ async fn a_write_is_answered_with_what_became_of_it_at_each_target() {
 
     let id = provisioning["invocation"].as_str().unwrap();
     let invocation = api.get(&format!("{V1}/cos/physics/invocations/{id}")).await.expect(200);
-    let effect = &invocation["transcript"][0]["effects"][0];
+    let effect = &invocation["transcript"]["steps"][0]["transcript"]["effects"][0];
     assert_eq!((&effect["capability"], &effect["operation"]), (&json!("http"), &json!("PUT")));
     assert!(!invocation.to_string().contains("s3cr3t"));
 

@@ -71,7 +71,7 @@ mod help {
             "provision",
             "services",
             "changes",
-            "invocations",
+            "invocation",
             "key",
         ] {
             assert!(commands.iter().any(|command| command == expected), "{expected}: {commands:?}");
@@ -139,11 +139,13 @@ mod the_path_of_an_operator {
             &["applied"],
         );
 
-        let invocations = program.json(&["invocations", "list", "--co", "physics", "--person", "42"]);
+        let invocations = program.json(&["invocation", "list", "--co", "physics", "--person", "42"]);
         assert_eq!(invocations.as_array().map(Vec::len), Some(2), "{invocations}");
         let id = invocations[0]["id"].as_str().unwrap();
-        let shown = program.output(&["invocations", "show", id, "--co", "physics"]);
+        let shown = program.output(&["invocation", "show", id, "--co", "physics"]);
         assert_contains(&shown, &["append", "changelog.ndjson", "applied"]);
+        let replayed = program.output(&["invocation", "replay", id, "--co", "physics"]);
+        assert_contains(&replayed, &["provisioner log (changelog 0.1.0): equal: 1 effects"]);
     }
 
     #[test]
@@ -179,7 +181,7 @@ mod the_path_of_an_operator {
             &["filter", "list", "--co", "physics"],
             &["services", "--co", "physics", "--person", "42"],
             &["changes", "--co", "physics"],
-            &["invocations", "list", "--co", "physics"],
+            &["invocation", "list", "--co", "physics"],
             &["records", "get", "--co", "physics", "--group", "staff"],
             &["provision", "--co", "physics", "--target", "log", "--group", "staff"],
             &["key", "create"],
@@ -311,7 +313,7 @@ mod an_import {
         let program = with_target();
         program.file("people.ndjson", PEOPLE);
         program.output(&["import", "people.ndjson", "--co", "physics", "--no-provision"]);
-        assert_eq!(program.json(&["invocations", "list", "--co", "physics"]), json!([]));
+        assert_eq!(program.json(&["invocation", "list", "--co", "physics"]), json!([]));
         let changes = program.json(&["changes", "--co", "physics"]);
         assert_eq!(changes.as_array().map(Vec::len), Some(3));
         let services = program.json(&["services", "--co", "physics", "--person", "42"]);

@@ -393,7 +393,7 @@ mod limits {
         let kept = end.transcript.effects.len() as u64;
         assert_eq!(kept + end.transcript.effects_left_out, 50);
         assert!(
-            end.transcript.effects[kept as usize - 1].request["value"]
+            end.transcript.effects[kept as usize - 1].request.value()["value"]
                 .as_str()
                 .unwrap()
                 .contains("bytes more")

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -17,6 +17,7 @@ use super::problem::{Kind, Problem};
 use super::records::CoPath;
 use super::request::NoQuery;
 use crate::host::Host;
+use crate::pipeline::{Recording, Replayed};
 use crate::provisioning::Invocation;
 use crate::registry::record::{RecordKind, SubjectKey};
 use crate::store::InvocationFilter;
@@ -59,10 +60,10 @@ struct InvocationPath {
 struct InvocationWithTranscript {
     #[serde(flatten)]
     invocation: Invocation,
-    /// One element per plugin that ran, filters first: its effects, its log lines, what it used. Null as long as it is
-    /// under way.
-    #[schema(required = true, value_type = Option<Vec<Object>>)]
-    transcript: Option<Value>,
+    /// What the run depended on, and what each plugin did. Null as long as it is under way, and when no plugin was
+    /// called.
+    #[schema(required = true, value_type = Option<Recording>)]
+    transcript: Option<Box<RawValue>>,
 }
 
 /// The invocations, newest first.
@@ -107,9 +108,27 @@ async fn get(
     let invocation = host.store.invocation(&caller.co, path.id).await?;
     let invocation = invocation.ok_or_else(|| Problem::not_found("invocation", &path.id.to_string()))?;
     let transcript = host.store.transcript(&caller.co, path.id).await?;
+    let transcript =
+        transcript.map(RawValue::from_string).transpose().map_err(|error| Problem::internal(&error))?;
     Ok(Json(InvocationWithTranscript { invocation, transcript }))
 }
 
+/// Runs a finished invocation again from its record, and compares: each effect is answered as it was, nothing outside is
+/// reached and nothing is stored.
+#[utoipa::path(
+    post, path = "/cos/{co}/invocations/{id}/replay", tag = "invocations", operation_id = "replay_invocation",
+    params(InvocationPath),
+    responses((status = 200, body = Replayed)),
+)]
+async fn replay(
+    State(host): State<Arc<Host>>,
+    caller: InCo,
+    Path(path): Path<InvocationPath>,
+    _: NoQuery,
+) -> Result<Json<Replayed>, Problem> {
+    Ok(Json(host.pipeline.replay(&caller.co, path.id).await?))
+}
+
 pub(super) fn router() -> OpenApiRouter<Arc<Host>> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get)).routes(routes!(replay))
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::administration::{AdministrationError, InvalidField};
-use crate::pipeline::{ProvisionError, TargetProblem, TrialError};
+use crate::pipeline::{ProvisionError, ReplayError, TargetProblem, TrialError};
 use crate::plugins::{InstallError, InstallProblem, RemoveError};
 use crate::registry::validate::InvalidRecord;
 use crate::registry::write::WriteError;
@@ -261,6 +261,21 @@ impl From<ProvisionError> for Problem {
                 Self::new(Kind::NotFound, error.to_string())
             }
             ProvisionError::Disabled(_) => Self::new(Kind::Conflict, error.to_string()),
+        }
+    }
+}
+
+impl From<ReplayError> for Problem {
+    fn from(error: ReplayError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ReplayError::Store(error) => error.into(),
+            ReplayError::Unknown(_) => Self::new(Kind::NotFound, detail),
+            ReplayError::Unfinished(_)
+            | ReplayError::NothingCalled(_)
+            | ReplayError::Incomplete { .. }
+            | ReplayError::Unreadable { .. }
+            | ReplayError::Plugin(_) => Self::new(Kind::Conflict, detail),
         }
     }
 }

@@ -11,7 +11,7 @@ pub mod provisioner {
         },
         exports: { default: async },
         require_store_data_send: true,
-        additional_derives: [Clone, PartialEq, serde::Serialize],
+        additional_derives: [Clone, PartialEq, serde::Deserialize, serde::Serialize],
         with: {
             "wasi:http": wasmtime_wasi_http::p2::bindings::http,
             "wasi:io": wasmtime_wasi::p2::bindings::io,
@@ -28,7 +28,7 @@ pub mod data_filter {
         world: "data-filter",
         exports: { default: async },
         require_store_data_send: true,
-        additional_derives: [Clone, PartialEq, serde::Serialize],
+        additional_derives: [Clone, PartialEq, serde::Deserialize, serde::Serialize],
         with: {
             "provender:plugin/records": super::provisioner::provender::plugin::records,
             "provender:plugin/types": super::provisioner::provender::plugin::types,

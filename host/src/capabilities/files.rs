@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use wasmtime::component::Resource;
 
+use super::CallState;
 use super::contract::files::{Entry, EntryKind, Error, Host, HostRoot};
-use super::{CallState, readable};
+use super::readable::Readable;
 use crate::sandbox::{Access, Effect, GuestState, Performed, Refusal};
 use crate::servers;
 use crate::servers::files::{FilesError, FilesRoot};
@@ -14,7 +17,8 @@ use crate::servers::files::{FilesError, FilesRoot};
 /// A root directory bound to a slot, and what the plugin asked for there.
 pub struct Slot {
     pub name: String,
-    pub root: Arc<FilesRoot>,
+    /// None in a replay, where nothing happens.
+    pub root: Option<Arc<FilesRoot>>,
     /// Operations that the slot asks for; empty asks for all.
     pub operations: Vec<String>,
 }
@@ -29,71 +33,102 @@ pub struct Root(Arc<Slot>);
 /// Entries of a directory that one listing may give.
 const MAX_ENTRIES: usize = 100_000;
 
-/// What came of an operation, for the transcript: the result, and how many bytes came in.
-type Shown = (Value, u64);
+/// What an operation on files asks for.
+#[derive(Serialize)]
+struct Request<'a> {
+    slot: &'a str,
+    path: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lines: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<Readable<&'a [u8]>>,
+}
 
 impl CallState {
-    /// Passes one file operation through the gate.
-    async fn file_effect<T: Send, F>(
+    /// Passes one file operation through the gate. `written` is what it sends; `received` counts what comes back.
+    async fn file_effect<T: Serialize + DeserializeOwned + Send, F>(
         &mut self,
         root: &Resource<Root>,
-        (operation, access): (&str, Access),
-        request: Value,
-        bytes_out: usize,
+        (operation, access): (&'static str, Access),
+        (path, written): (&str, Written<'_>),
         perform: impl FnOnce(Arc<FilesRoot>, u64) -> F + Send,
-        show: impl FnOnce(&T) -> Shown + Send,
+        received: impl FnOnce(&T) -> usize + Send,
     ) -> wasmtime::Result<Result<T, Error>>
     where
         F: Future<Output = Result<T, FilesError>> + Send,
     {
         let slot = Arc::clone(&self.table().get(root)?.0);
-        let granted =
-            if slot.operations.is_empty() || slot.operations.iter().any(|granted| granted == operation) {
-                Ok(())
-            } else {
-                let asked = slot.operations.join(", ");
-                Err(Refusal(format!(
-                    "slot `{}` asks only for {asked}; name `{operation}` in its operations",
-                    slot.name
-                )))
-            };
+        let (lines, content) = match written {
+            Written::Nothing => (None, None),
+            Written::Lines(lines) => (Some(lines), None),
+            Written::Content(content) => (None, Some(Readable(content))),
+        };
         let effect = Effect {
             capability: "files",
-            operation: operation.to_owned(),
+            operation: operation.into(),
             access,
-            request: with_slot(request, &slot.name),
-            bytes_out: bytes_out as u64,
-            granted,
+            request: Request { slot: &slot.name, path, lines, content },
+            bytes_out: written.bytes(),
+            overlaps: false,
+            granted: slot.granted(operation),
         };
         let gate = Arc::clone(&self.guest().gate);
-        let performed = gate.pass(effect, |room| async move {
-            match perform(Arc::clone(&slot.root), room).await {
+        let files = slot.root.clone();
+        let answer = gate.pass(effect, |room| async move {
+            let performed = match files {
+                Some(files) => perform(files, room).await,
+                None => Err(FilesError::NotFound { path: ".".to_owned() }),
+            };
+            match performed {
                 Ok(value) => {
-                    let (result, bytes_in) = show(&value);
-                    Performed { value: Ok(value), result, bytes_in }
+                    let bytes_in = Some(received(&value) as u64);
+                    Performed { answer: Ok(value), bytes_in, refused: None }
                 }
                 Err(error) => {
-                    let result = json!({"error": error.to_string()});
                     // More than there was room for is a budget of the call.
                     let over = matches!(error, FilesError::TooLarge { unit: "bytes", .. });
-                    let bytes_in = if over { room.saturating_add(1) } else { 0 };
-                    Performed { value: Err(Error::from(error)), result, bytes_in }
+                    let bytes_in = Some(if over { room.saturating_add(1) } else { 0 });
+                    Performed { answer: Err(Error::from(error)), bytes_in, refused: None }
                 }
             }
         });
-        Ok(performed.await?)
+        Ok(answer.await?)
     }
 }
 
-fn with_slot(mut request: Value, slot: &str) -> Value {
-    if let Some(request) = request.as_object_mut() {
-        request.insert("slot".to_owned(), slot.into());
-    }
-    request
+/// What an operation sends.
+#[derive(Clone, Copy)]
+enum Written<'a> {
+    Nothing,
+    Lines(&'a [String]),
+    Content(&'a [u8]),
 }
 
-fn nothing<T>(_: &T) -> Shown {
-    (Value::Null, 0)
+impl Written<'_> {
+    fn bytes(self) -> u64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Lines(lines) => lines.iter().map(|line| line.len() as u64 + 1).sum(),
+            Self::Content(content) => content.len() as u64,
+        }
+    }
+}
+
+impl Slot {
+    fn granted(&self, operation: &str) -> Result<(), Refusal> {
+        if self.operations.is_empty() || self.operations.iter().any(|granted| granted == operation) {
+            return Ok(());
+        }
+        let asked = self.operations.join(", ");
+        Err(Refusal(format!(
+            "slot `{}` asks only for {asked}; name `{operation}` in its operations",
+            self.name
+        )))
+    }
+}
+
+fn nothing<T>(_: &T) -> usize {
+    0
 }
 
 fn entry(entry: servers::files::Entry) -> Entry {
@@ -139,10 +174,9 @@ impl HostRoot for CallState {
         path: String,
         lines: Vec<String>,
     ) -> wasmtime::Result<Result<(), Error>> {
-        let request = json!({"path": path, "lines": lines});
-        let bytes = lines.iter().map(|line| line.len() + 1).sum();
         let append = async |files: Arc<FilesRoot>, _| files.append_lines(&path, &lines).await;
-        self.file_effect(&root, ("append", Access::Write), request, bytes, append, nothing).await
+        self.file_effect(&root, ("append", Access::Write), (&path, Written::Lines(&lines)), append, nothing)
+            .await
     }
 
     async fn write(
@@ -151,17 +185,19 @@ impl HostRoot for CallState {
         path: String,
         content: Vec<u8>,
     ) -> wasmtime::Result<Result<(), Error>> {
-        let request = json!({"path": path, "content": readable(&content)});
-        let bytes = content.len();
-        let write = async |files: Arc<FilesRoot>, _| files.write(&path, content).await;
-        self.file_effect(&root, ("write", Access::Write), request, bytes, write, nothing).await
+        let content = Bytes::from(content);
+        let write = async |files: Arc<FilesRoot>, _| files.write(&path, content.clone()).await;
+        self.file_effect(&root, ("write", Access::Write), (&path, Written::Content(&content)), write, nothing)
+            .await
     }
 
     async fn read(&mut self, root: Resource<Root>, path: String) -> wasmtime::Result<Result<Vec<u8>, Error>> {
-        let request = json!({"path": path});
-        let read = async |files: Arc<FilesRoot>, room| files.read(&path, room).await;
-        let show = |content: &Vec<u8>| (readable(content), content.len() as u64);
-        self.file_effect(&root, ("read", Access::Read), request, 0, read, show).await
+        let read = async |files: Arc<FilesRoot>, room| files.read(&path, room).await.map(Readable);
+        let received = |content: &Readable<Vec<u8>>| content.0.len();
+        let read = self
+            .file_effect(&root, ("read", Access::Read), (&path, Written::Nothing), read, received)
+            .await?;
+        Ok(read.map(|Readable(content)| content))
     }
 
     async fn create_directory(
@@ -169,9 +205,15 @@ impl HostRoot for CallState {
         root: Resource<Root>,
         path: String,
     ) -> wasmtime::Result<Result<(), Error>> {
-        let request = json!({"path": path});
         let create = async |files: Arc<FilesRoot>, _| files.create_directory(&path).await;
-        self.file_effect(&root, ("create-directory", Access::Write), request, 0, create, nothing).await
+        self.file_effect(
+            &root,
+            ("create-directory", Access::Write),
+            (&path, Written::Nothing),
+            create,
+            nothing,
+        )
+        .await
     }
 
     async fn list(
@@ -179,22 +221,17 @@ impl HostRoot for CallState {
         root: Resource<Root>,
         path: String,
     ) -> wasmtime::Result<Result<Vec<Entry>, Error>> {
-        let request = json!({"path": path});
         let list = async |files: Arc<FilesRoot>, _| {
             let entries = files.list(&path, MAX_ENTRIES).await?;
             Ok(entries.into_iter().map(entry).collect::<Vec<_>>())
         };
-        let show = |entries: &Vec<Entry>| {
-            let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
-            (json!(names), names.iter().map(|name| name.len()).sum::<usize>() as u64)
-        };
-        self.file_effect(&root, ("list", Access::Read), request, 0, list, show).await
+        let received = |entries: &Vec<Entry>| entries.iter().map(|entry| entry.name.len()).sum();
+        self.file_effect(&root, ("list", Access::Read), (&path, Written::Nothing), list, received).await
     }
 
     async fn remove(&mut self, root: Resource<Root>, path: String) -> wasmtime::Result<Result<(), Error>> {
-        let request = json!({"path": path});
         let remove = async |files: Arc<FilesRoot>, _| files.remove(&path).await;
-        self.file_effect(&root, ("remove", Access::Write), request, 0, remove, nothing).await
+        self.file_effect(&root, ("remove", Access::Write), (&path, Written::Nothing), remove, nothing).await
     }
 
     async fn drop(&mut self, root: Resource<Root>) -> wasmtime::Result<()> {

@@ -8,16 +8,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, Method, Uri, header};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
 use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error, RequestOptions, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks,
     WasiHttpView,
 };
 
-use super::{CallState, readable};
+use super::CallState;
+use super::readable::{Readable, ReadableHeaders};
 use crate::sandbox::{Access, Effect, Gate, LimitName, Performed, Refusal};
 use crate::servers::connector::ConnectError;
 use crate::servers::http::{
@@ -105,23 +106,25 @@ async fn send(
     let slot = grant.slot_of(&parts.method, &parts.uri);
     let method = parts.method.to_string();
     let safe = slot.as_ref().is_ok_and(|(slot, path)| slot.reads(&parts.method, path.path()));
+    let bytes_out = (body.len() + header_bytes(&parts.headers)) as u64;
     let effect = Effect {
         capability: "http",
-        operation: method.clone(),
+        operation: method.into(),
         access: if safe { Access::Read } else { Access::Write },
-        request: json!({
-            "url": parts.uri.to_string(),
-            "headers": readable_headers(&parts.headers),
-            "body": readable_body(&body),
-        }),
-        bytes_out: (body.len() + header_bytes(&parts.headers)) as u64,
+        request: Request {
+            url: parts.uri.to_string(),
+            headers: ReadableHeaders(parts.headers.clone()),
+            body: Readable(body.clone()),
+        },
+        bytes_out,
+        overlaps: true,
         granted: slot.as_ref().map(drop).map_err(Clone::clone),
     };
     let deadline = Duration::from_millis(gate.limits().get(LimitName::DeadlineMs));
     let timeout = options.and_then(|options| shortest(&options)).unwrap_or(deadline);
-    let performed = gate.pass(effect, |room| async move {
+    let answer = gate.pass(effect, |room| async move {
         let Ok((slot, path_and_query)) = slot else {
-            return Performed { value: Err(Error::HttpRequestDenied), result: Value::Null, bytes_in: 0 };
+            return failed(HttpError::Refused("not granted".to_owned()), room);
         };
         let outgoing = OutgoingRequest { method: parts.method, path_and_query, headers: parts.headers, body };
         let limits = HttpLimits {
@@ -130,31 +133,78 @@ async fn send(
             timeout,
         };
         match slot.server.send(outgoing, &limits).await {
-            Ok(response) => {
-                let bytes_in = (response.body.len() + header_bytes(&response.headers)) as u64;
-                let result = json!({
-                    "status": response.status.as_u16(),
-                    "headers": readable_headers(&response.headers),
-                    "body": readable_body(&response.body),
-                });
-                Performed { value: Ok(response), result, bytes_in }
+            Ok(IncomingResponse { status, headers, body }) => {
+                let bytes_in = Some((body.len() + header_bytes(&headers)) as u64);
+                let (headers, body) = (ReadableHeaders(headers), Readable(body));
+                let answer = Ok(Response { status: status.as_u16(), headers, body });
+                Performed { answer, bytes_in, refused: None }
             }
-            Err(error) => {
-                if let HttpError::Connect(ConnectError::AddressRefused { .. }) = error {
-                    gate.refuse("http", &method, error.to_string());
-                }
-                let result = json!({"error": error.to_string()});
-                // More than there was room for is a budget of the call, not a fault of the counterpart.
-                let bytes_in = if matches!(error, HttpError::ResponseTooLarge { .. }) {
-                    room.saturating_add(1)
-                } else {
-                    0
-                };
-                Performed { value: Err(error_code(&error)), result, bytes_in }
-            }
+            Err(error) => failed(error, room),
         }
     });
-    performed.await.map_err(|_| Error::HttpRequestDenied)?
+    match answer.await {
+        Ok(Ok(response)) => response.into_incoming(),
+        Ok(Err(failed)) => Err(failed.reason.into()),
+        Err(_) => Err(Error::HttpRequestDenied),
+    }
+}
+
+/// What a request asks for.
+#[derive(Serialize)]
+struct Request {
+    url: String,
+    headers: ReadableHeaders,
+    body: Readable<Bytes>,
+}
+
+/// What came back.
+#[derive(Serialize, Deserialize)]
+struct Response {
+    status: u16,
+    headers: ReadableHeaders,
+    body: Readable<Bytes>,
+}
+
+impl Response {
+    fn into_incoming(self) -> Result<IncomingResponse, Error> {
+        let Self { status, headers: ReadableHeaders(headers), body: Readable(body) } = self;
+        let status = StatusCode::from_u16(status).map_err(|_| Error::HttpProtocolError)?;
+        Ok(IncomingResponse { status, headers, body })
+    }
+}
+
+/// Why nothing came back: for people, and for the plugin.
+#[derive(Serialize, Deserialize)]
+struct Failed {
+    message: String,
+    reason: Reason,
+}
+
+/// What the plugin is told of a failed exchange.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Reason {
+    Denied,
+    AddressProhibited,
+    NameNotResolved,
+    ConnectionRefused,
+    Tls,
+    ConnectionTimeout,
+    ResponseTimeout,
+    ResponseTooLarge,
+    HeadersTooLarge,
+    ConnectionLost,
+    Protocol,
+}
+
+fn failed(error: HttpError, room: u64) -> Performed<Response, Failed> {
+    let message = error.to_string();
+    let refused = matches!(error, HttpError::Connect(ConnectError::AddressRefused { .. }))
+        .then(|| Refusal(message.clone()));
+    // More than there was room for is a budget of the call, not a fault of the counterpart.
+    let over = matches!(error, HttpError::ResponseTooLarge { .. });
+    let bytes_in = Some(if over { room.saturating_add(1) } else { 0 });
+    Performed { answer: Err(Failed { message, reason: Reason::of(&error) }), bytes_in, refused }
 }
 
 async fn collect(body: Body, gate: &Gate) -> Result<Bytes, Error> {
@@ -216,50 +266,43 @@ fn shortest(options: &RequestOptions) -> Option<Duration> {
     [options.connect_timeout, options.first_byte_timeout].into_iter().flatten().min()
 }
 
-/// The code of the contract for a failed exchange.
-fn error_code(error: &HttpError) -> Error {
-    match error {
-        HttpError::Refused(_) => Error::HttpRequestDenied,
-        HttpError::Connect(ConnectError::AddressRefused { .. }) => Error::DestinationIpProhibited,
-        HttpError::Connect(ConnectError::Resolve { .. }) => Error::DnsError { rcode: None, info_code: None },
-        HttpError::Connect(ConnectError::Tcp { .. }) => Error::ConnectionRefused,
-        HttpError::Connect(ConnectError::Tls { .. }) => Error::TlsCertificateError,
-        HttpError::Connect(ConnectError::Timeout { .. }) => Error::ConnectionTimeout,
-        HttpError::Timeout { .. } => Error::ConnectionReadTimeout,
-        HttpError::ResponseTooLarge { limit, .. } => Error::HttpResponseBodySize(Some(*limit as u64)),
-        HttpError::HeadersTooLarge { limit, .. } => {
-            Error::HttpResponseHeaderSectionSize(Some(u32::try_from(*limit).unwrap_or(u32::MAX)))
+impl Reason {
+    fn of(error: &HttpError) -> Self {
+        match error {
+            HttpError::Refused(_) => Self::Denied,
+            HttpError::Connect(ConnectError::AddressRefused { .. }) => Self::AddressProhibited,
+            HttpError::Connect(ConnectError::Resolve { .. }) => Self::NameNotResolved,
+            HttpError::Connect(ConnectError::Tcp { .. }) => Self::ConnectionRefused,
+            HttpError::Connect(ConnectError::Tls { .. }) => Self::Tls,
+            HttpError::Connect(ConnectError::Timeout { .. }) => Self::ConnectionTimeout,
+            HttpError::Timeout { .. } => Self::ResponseTimeout,
+            HttpError::ResponseTooLarge { .. } => Self::ResponseTooLarge,
+            HttpError::HeadersTooLarge { .. } => Self::HeadersTooLarge,
+            HttpError::ConnectionLost { .. } => Self::ConnectionLost,
+            HttpError::Protocol { .. } => Self::Protocol,
         }
-        HttpError::ConnectionLost { .. } => Error::ConnectionTerminated,
-        HttpError::Protocol { .. } => Error::HttpProtocolError,
+    }
+}
+
+/// The codes of `wasi:http`.
+impl From<Reason> for Error {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Denied => Self::HttpRequestDenied,
+            Reason::AddressProhibited => Self::DestinationIpProhibited,
+            Reason::NameNotResolved => Self::DnsError { rcode: None, info_code: None },
+            Reason::ConnectionRefused => Self::ConnectionRefused,
+            Reason::Tls => Self::TlsCertificateError,
+            Reason::ConnectionTimeout => Self::ConnectionTimeout,
+            Reason::ResponseTimeout => Self::ConnectionReadTimeout,
+            Reason::ResponseTooLarge => Self::HttpResponseBodySize(None),
+            Reason::HeadersTooLarge => Self::HttpResponseHeaderSectionSize(None),
+            Reason::ConnectionLost => Self::ConnectionTerminated,
+            Reason::Protocol => Self::HttpProtocolError,
+        }
     }
 }
 
 fn header_bytes(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
-}
-
-/// Headers for the transcript. Cookies are credentials of the counterpart's making.
-fn readable_headers(headers: &HeaderMap) -> Value {
-    let mut readable = Map::new();
-    for name in headers.keys() {
-        let secret = matches!(*name, header::SET_COOKIE | header::COOKIE | header::AUTHORIZATION);
-        let values: Vec<String> = headers
-            .get_all(name)
-            .iter()
-            .map(|value| {
-                if secret { "***".to_owned() } else { String::from_utf8_lossy(value.as_bytes()).into_owned() }
-            })
-            .collect();
-        readable.insert(name.as_str().to_owned(), values.join(", ").into());
-    }
-    readable.into()
-}
-
-/// A body for the transcript: JSON as JSON, text as text.
-fn readable_body(body: &Bytes) -> Value {
-    if body.is_empty() {
-        return Value::Null;
-    }
-    serde_json::from_slice(body).unwrap_or_else(|_| readable(body))
 }

@@ -13,7 +13,7 @@ impl Host for CallState {
             Level::Error => "error",
         };
         let fields = fields.into_iter().map(|field| (field.name, field.value)).collect();
-        self.guest().gate.log(LogLine { level: level.to_owned(), message, fields });
+        self.guest().gate.log(LogLine { level: level.into(), message, fields });
         Ok(())
     }
 }

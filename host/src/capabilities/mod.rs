@@ -8,15 +8,15 @@ pub mod files;
 pub mod http;
 mod log;
 pub mod plugin;
+mod readable;
 pub mod registry;
 pub mod state;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
-use crate::sandbox::{Guest, GuestState, Limits, link_wasi};
+use crate::sandbox::{Guest, GuestState, Limits, Mode, link_wasi};
 
 /// What a call may reach. Each part is empty unless granted.
 #[derive(Default)]
@@ -35,6 +35,8 @@ pub struct Surroundings {
     pub seed: [u8; 32],
     /// Where the call's clocks start.
     pub time: Timestamp,
+    /// Whether effects happen, or are answered from a record.
+    pub mode: Mode,
 }
 
 /// The data of a call's store.
@@ -49,7 +51,8 @@ pub struct CallState {
 impl CallState {
     /// The state of a call that may reach what `grants` holds.
     pub fn new(surroundings: Surroundings, grants: Grants) -> Self {
-        let guest = Guest::new(surroundings.limits, surroundings.seed, surroundings.time);
+        let Surroundings { limits, seed, time, mode } = surroundings;
+        let guest = Guest::new(limits, seed, time, mode);
         let http = http::HttpState::new(grants.http, guest.gate.clone());
         let state = state::StateOfCall::new(grants.state);
         Self { guest, files: grants.files, http, registry: grants.registry, state }
@@ -93,11 +96,3 @@ pub fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
 
 impl contract::records::Host for CallState {}
 impl contract::types::Host for CallState {}
-
-/// Bytes as a reader of the transcript wants them: text where they are text.
-fn readable(bytes: &[u8]) -> Value {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.into(),
-        Err(_) => json!({"bytes": bytes.len()}),
-    }
-}

@@ -12,7 +12,7 @@ use super::contract::provisioner::{Provisioner, ProvisionerPre};
 use super::contract::records::Subject;
 use super::contract::types::{Context, Description, Failure, Inspection as Held, Invocation, Outcome};
 use super::{CallState, Grants, Surroundings, link};
-use crate::sandbox::{Call, CallEnd, Inspection, Limits, Pace, Refused, Sandbox, Settings, World};
+use crate::sandbox::{Call, CallEnd, Inspection, Limits, Mode, Pace, Refused, Sandbox, Settings, World};
 
 /// Loads plugins and calls them.
 #[derive(Clone)]
@@ -100,8 +100,12 @@ impl PluginHost {
 
     /// How the exports differ from those of the contract in their types. They are compared with an instance only.
     async fn mismatch(&self, plugin: &Plugin) -> Option<wasmtime::Error> {
-        let surroundings =
-            Surroundings { limits: Limits::default(), seed: [0; 32], time: Timestamp::UNIX_EPOCH };
+        let surroundings = Surroundings {
+            limits: Limits::default(),
+            seed: [0; 32],
+            time: Timestamp::UNIX_EPOCH,
+            mode: Mode::Live,
+        };
         let state = CallState::new(surroundings, Grants::default());
         let call = Call { export: "instantiate", pace: &plugin.pace, state };
         let (ready, exports) = (plugin.instance.clone(), Arc::clone(&plugin.exports));
@@ -117,6 +121,11 @@ impl PluginHost {
         });
         // No instance is a matter of limits, for the call that meets it.
         end.await.result.ok().flatten()
+    }
+
+    /// Names the engine: what is equal for two of the same name uses the same fuel.
+    pub fn engine(&self) -> &str {
+        self.sandbox.engine()
     }
 
     /// Removes what was compiled of a component.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::CallState;
@@ -36,9 +37,9 @@ const MAX_PAGE: u32 = 1000;
 
 impl CallState {
     /// Passes one look-up through the gate. A failure of the store is the host's fault, not the plugin's.
-    async fn look_up<T: Serialize + Send, F>(
+    async fn look_up<T: Serialize + DeserializeOwned + Send, F>(
         &mut self,
-        operation: &str,
+        operation: &'static str,
         request: Value,
         perform: impl FnOnce(Arc<dyn RegistryReader>) -> F + Send,
     ) -> wasmtime::Result<T>
@@ -52,30 +53,24 @@ impl CallState {
         };
         let effect = Effect {
             capability: "registry",
-            operation: operation.to_owned(),
+            operation: operation.into(),
             access: Access::Read,
             request,
             bytes_out: 0,
+            overlaps: false,
             granted,
         };
         let gate = Arc::clone(&self.guest().gate);
-        let result = gate.pass(effect, |_| async move {
-            let Some(reader) = reader else {
-                return Performed { value: Err("not granted".to_owned()), result: Value::Null, bytes_in: 0 };
+        let answer = gate.pass(effect, |_| async move {
+            let answer = match reader {
+                Some(reader) => {
+                    perform(reader).await.map_err(|error| format!("look-up in the registry: {error:#}"))
+                }
+                None => Err("not granted".to_owned()),
             };
-            match perform(reader).await {
-                Ok(value) => {
-                    let result = serde_json::to_value(&value).unwrap_or_default();
-                    let bytes_in = result.to_string().len() as u64;
-                    Performed { value: Ok(value), result, bytes_in }
-                }
-                Err(error) => {
-                    let message = format!("look-up in the registry: {error:#}");
-                    Performed { value: Err(message.clone()), result: json!({"error": message}), bytes_in: 0 }
-                }
-            }
+            Performed { answer, bytes_in: None, refused: None }
         });
-        Ok(result.await?.map_err(HostFunctionFault)?)
+        Ok(answer.await?.map_err(HostFunctionFault)?)
     }
 }
 

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use super::CallState;
 use super::contract::state::{Error, Host, Scope};
-use super::{CallState, readable};
+use super::readable::Readable;
 use crate::sandbox::{Access, Effect, GuestState, HostFunctionFault, LimitName, Performed, Refusal};
 
 /// Reads what calls before this one stored.
@@ -48,6 +50,29 @@ pub(super) struct StateOfCall {
     grant: Grant,
     written: BTreeMap<(u8, String), Option<Vec<u8>>>,
     bytes: u64,
+}
+
+/// `set`, and without a value `delete`.
+#[derive(Serialize)]
+struct Put<'a> {
+    scope: &'static str,
+    key: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Readable<&'a [u8]>>,
+}
+
+#[derive(Serialize)]
+struct Get {
+    scope: &'static str,
+    key: String,
+}
+
+#[derive(Serialize)]
+struct Keys {
+    scope: &'static str,
+    prefix: String,
+    after: Option<String>,
+    limit: u32,
 }
 
 const MAX_KEY_BYTES: usize = 512;
@@ -96,49 +121,48 @@ impl StateOfCall {
 
 impl CallState {
     /// Passes one state operation through the gate. A failure of the store is the host's fault, not the plugin's.
-    async fn state_effect<T: Send, F>(
+    async fn state_effect<R: Serialize, T: Serialize + DeserializeOwned + Send, F>(
         &mut self,
-        (operation, access): (&str, Access),
+        (operation, access): (&'static str, Access),
+        request: R,
         scope: Scope,
-        mut request: Value,
         bytes_out: u64,
         perform: impl FnOnce(Arc<dyn StateReader>) -> F + Send,
     ) -> wasmtime::Result<T>
     where
-        F: Future<Output = anyhow::Result<(T, Value, u64)>> + Send,
+        F: Future<Output = anyhow::Result<(T, u64)>> + Send,
     {
-        if let Some(request) = request.as_object_mut() {
-            request.insert("scope".to_owned(), scope_word(scope).into());
-        }
         let reader = self.state.granted(scope);
         let granted = reader.as_ref().map(drop).map_err(Clone::clone);
         let effect = Effect {
             capability: "state",
-            operation: operation.to_owned(),
+            operation: operation.into(),
             access,
             request,
             bytes_out,
+            overlaps: false,
             granted,
         };
         let gate = Arc::clone(&self.guest().gate);
-        let result = gate.pass(effect, |_| async move {
-            let Ok(reader) = reader else {
-                return Performed { value: Err("not granted".to_owned()), result: Value::Null, bytes_in: 0 };
-            };
-            match perform(reader).await {
-                Ok((value, result, bytes_in)) => Performed { value: Ok(value), result, bytes_in },
-                Err(error) => {
-                    let message = format!("state of the plugin: {error:#}");
-                    Performed { value: Err(message.clone()), result: json!({"error": message}), bytes_in: 0 }
+        let answer = gate.pass(effect, |_| async move {
+            let performed = match reader {
+                Ok(reader) => {
+                    perform(reader).await.map_err(|error| format!("state of the plugin: {error:#}"))
                 }
-            }
+                Err(Refusal(reason)) => Err(reason),
+            };
+            let (answer, bytes_in) = match performed {
+                Ok((value, bytes_in)) => (Ok(value), bytes_in),
+                Err(message) => (Err(message), 0),
+            };
+            Performed { answer, bytes_in: Some(bytes_in), refused: None }
         });
-        Ok(result.await?.map_err(HostFunctionFault)?)
+        Ok(answer.await?.map_err(HostFunctionFault)?)
     }
 
     async fn put(
         &mut self,
-        operation: &str,
+        operation: &'static str,
         scope: Scope,
         key: String,
         value: Option<Vec<u8>>,
@@ -152,9 +176,9 @@ impl CallState {
         if used > limit {
             return Err(self.guest().gate.exceed(LimitName::StateBytes, used).into());
         }
-        let request = json!({"key": key, "value": value.as_deref().map(readable)});
-        let done = async |_| Ok(((), Value::Null, 0));
-        self.state_effect((operation, Access::Write), scope, request, bytes, done).await?;
+        let request = Put { scope: scope_word(scope), key: &key, value: value.as_deref().map(Readable) };
+        let done = async |_| Ok(((), 0));
+        self.state_effect::<_, (), _>((operation, Access::Write), request, scope, bytes, done).await?;
         self.state.bytes = used;
         self.state.written.insert((scope_number(scope), key), value);
         Ok(Ok(()))
@@ -176,17 +200,18 @@ impl Host for CallState {
             return Ok(Err(error));
         }
         let written = self.state.written.get(&(scope_number(scope), key.clone())).cloned();
-        let request = json!({"key": key});
+        let request = Get { scope: scope_word(scope), key: key.clone() };
         let read = async |reader: Arc<dyn StateReader>| {
             let value = match written {
                 Some(value) => value,
                 None => reader.value(scope, key).await?,
             };
-            let result = value.as_deref().map_or(Value::Null, readable);
             let bytes_in = value.as_ref().map_or(0, Vec::len) as u64;
-            Ok((value, result, bytes_in))
+            Ok((value.map(Readable), bytes_in))
         };
-        self.state_effect(("get", Access::Read), scope, request, 0, read).await.map(Ok)
+        let value: Option<Readable<Vec<u8>>> =
+            self.state_effect(("get", Access::Read), request, scope, 0, read).await?;
+        Ok(Ok(value.map(|Readable(value)| value)))
     }
 
     async fn set(
@@ -210,7 +235,7 @@ impl Host for CallState {
         limit: u32,
     ) -> wasmtime::Result<Result<Vec<String>, Error>> {
         let limit = limit.clamp(1, MAX_PAGE);
-        let request = json!({"prefix": prefix, "after": after, "limit": limit});
+        let request = Keys { scope: scope_word(scope), prefix: prefix.clone(), after: after.clone(), limit };
         let written: Vec<(String, bool)> = self
             .state
             .written
@@ -236,8 +261,8 @@ impl Host for CallState {
             }
             let keys: Vec<String> = keys.into_iter().take(limit as usize).collect();
             let bytes_in = keys.iter().map(String::len).sum::<usize>() as u64;
-            Ok((keys.clone(), json!(keys), bytes_in))
+            Ok((keys, bytes_in))
         };
-        self.state_effect(("keys", Access::Read), scope, request, 0, read).await.map(Ok)
+        self.state_effect(("keys", Access::Read), request, scope, 0, read).await.map(Ok)
     }
 }

@@ -8,7 +8,7 @@ mod demo;
 mod filter;
 mod import;
 mod input;
-mod invocations;
+mod invocation;
 mod key;
 mod limits;
 mod outcomes;
@@ -94,9 +94,9 @@ enum Command {
     Services(services::Arguments),
     /// Read the change history
     Changes(changes::Arguments),
-    /// List invocations, and show what one of them did
-    #[command(subcommand)]
-    Invocations(invocations::Command),
+    /// List invocations, show what one of them did, and run it again from its record
+    #[command(subcommand, alias = "invocations")]
+    Invocation(invocation::Command),
     /// Read stored records
     #[command(subcommand)]
     Records(records::Command),
@@ -170,7 +170,7 @@ async fn answer(command: Command, host: &Arc<Host>, as_json: bool) -> anyhow::Re
         Command::Provision(arguments) => provision::run(arguments, host).await,
         Command::Services(arguments) => services::run(arguments, host).await,
         Command::Changes(arguments) => changes::run(arguments, host).await,
-        Command::Invocations(command) => invocations::run(command, host).await,
+        Command::Invocation(command) => invocation::run(command, host).await,
         Command::Records(command) => records::run(command, host).await,
         Command::Key(command) => key::run(command, host).await,
         // Need no host, and were answered without one.

@@ -38,7 +38,7 @@ pub(super) async fn run(arguments: Arguments, host: &Host) -> anyhow::Result<Ans
 fn text(co: &str, invocation: &Invocation) -> String {
     let subject = &invocation.subject;
     format!(
-        "{} `{}` to `{}`: {}\nSee what it did: provender invocations show --co {co} {}",
+        "{} `{}` to `{}`: {}\nSee what it did: provender invocation show --co {co} {}",
         word(&subject.kind),
         subject.id,
         invocation.target,

@@ -17,6 +17,7 @@ use crate::capabilities::state::StateChange;
 use crate::provisioning::{Action, InvocationOutcome, ProvisionedService, Usage};
 use crate::registry::record::SubjectKey;
 use crate::registry::write_back::write_back;
+use crate::sandbox::Json;
 use crate::store::{self, FinishedInvocation, Store, StoreError, Transaction};
 
 /// A run that ended.
@@ -30,8 +31,7 @@ pub(super) struct Finished {
     pub(super) identifiers: Option<Vec<WrittenIdentifier>>,
     pub(super) state: Vec<StateChange>,
     pub(super) usage: Usage,
-    /// As JSON text.
-    pub(super) transcript: String,
+    pub(super) transcript: Json,
     pub(super) at: Timestamp,
 }
 
@@ -159,7 +159,7 @@ impl Finished {
             outcome: self.outcome.clone(),
             usage: self.usage,
             finished: self.at,
-            transcript: self.transcript.clone(),
+            transcript: self.transcript.text().to_owned(),
         }
     }
 }

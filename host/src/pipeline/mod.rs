@@ -9,6 +9,8 @@ mod dispatch;
 mod loader;
 mod lookups;
 mod plugin_state;
+mod recording;
+mod replay;
 mod run;
 mod subject;
 mod targets;
@@ -30,6 +32,8 @@ use crate::store::{Store, StoreError};
 use crate::syslog::Syslog;
 use dispatch::Dispatcher;
 
+pub use recording::{Input, RecordedStep, Recording, Role, Said};
+pub use replay::{ReplayError, Replayed, ReplayedStep, Verdict};
 pub use targets::{RuntimeCache, TargetProblem};
 pub use trial::TrialError;
 

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use ring::digest;
-use serde::Serialize;
 use uuid::Uuid;
 
 use super::commit::{Committer, Finished};
@@ -15,6 +14,7 @@ use super::contract::{
 };
 use super::dispatch::Work;
 use super::loader::Loader;
+use super::recording::{Recording, Role, Said};
 use super::subject::{Assembled, assemble};
 use super::targets::{Step, TargetRuntime};
 use super::{Parts, targets};
@@ -24,22 +24,7 @@ use crate::capabilities::contract::types::{self, WrittenIdentifier};
 use crate::capabilities::state::StateChange;
 use crate::capabilities::{CallState, Grants, Surroundings};
 use crate::provisioning::{Action, FailureClass, InvocationOutcome, ServiceStatus, Usage};
-use crate::sandbox::{CallEnd, LimitName, Limits, Transcript};
-
-/// What one plugin did in a run, as it is stored with the invocation.
-#[derive(Serialize)]
-struct StepTranscript<'a> {
-    /// "filter" or "provisioner".
-    step: &'static str,
-    plugin: &'a str,
-    version: &'a str,
-    digest: &'a str,
-    fuel: u64,
-    memory_bytes: u64,
-    duration_us: u64,
-    #[serde(flatten)]
-    transcript: Transcript,
-}
+use crate::sandbox::{CallEnd, Fault, Json, LimitName, Limits, Mode};
 
 /// A run so far.
 struct Run<'a> {
@@ -48,7 +33,7 @@ struct Run<'a> {
     runtime: &'a TargetRuntime,
     started: Timestamp,
     usage: Usage,
-    steps: Vec<serde_json::Value>,
+    recording: Option<Recording>,
 }
 
 /// How a run ended, before it is committed.
@@ -69,13 +54,13 @@ impl From<InvocationOutcome> for End {
 pub(super) async fn run(parts: &Parts, loader: &Loader, committer: &Committer, work: &Work) {
     let clock = Instant::now();
     let started = Timestamp::now();
-    let (end, action, mut usage, steps) = match attempt(parts, loader, work, started).await {
+    let (end, action, mut usage, recording) = match attempt(parts, loader, work, started).await {
         Ok(attempted) => attempted,
         // The target is gone, and its work with it.
         Err(targets::TargetProblem::Unknown(_)) => return,
         Err(problem) => {
             let outcome = host_fault(problem.class(), problem.to_string());
-            (End::from(outcome), work.action, Usage::default(), Vec::new())
+            (End::from(outcome), work.action, Usage::default(), None)
         }
     };
     usage.duration_us = u64::try_from(clock.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -87,7 +72,7 @@ pub(super) async fn run(parts: &Parts, loader: &Loader, committer: &Committer, w
         identifiers: end.identifiers,
         state: end.state,
         usage,
-        transcript: serde_json::Value::Array(steps).to_string(),
+        transcript: Json::of(&recording),
         at: Timestamp::now(),
     };
     if let Err(error) = committer.commit(finished).await {
@@ -119,7 +104,8 @@ fn report(parts: &Parts, work: &Work, outcome: &InvocationOutcome) {
     }
 }
 
-type Attempted = (End, Action, Usage, Vec<serde_json::Value>);
+/// None of a run that called no plugin.
+type Attempted = (End, Action, Usage, Option<Recording>);
 
 async fn attempt(
     parts: &Parts,
@@ -131,7 +117,7 @@ async fn attempt(
     let runtime = targets::runtime(parts, &work.co, &work.target, loaded.generation).await?;
     let nothing = |reason: &str| {
         let outcome = InvocationOutcome::Skipped { reason: reason.to_owned() };
-        Ok((End::from(outcome), work.action, Usage::default(), Vec::new()))
+        Ok((End::from(outcome), work.action, Usage::default(), None))
     };
     if !runtime.handles(subject_kind(work.subject.kind)) {
         return nothing(&format!("the plugin does not handle a {}", subject_kind(work.subject.kind)));
@@ -146,18 +132,26 @@ async fn attempt(
             return nothing("the target was never called for this subject");
         }
     }
-    let mut run = Run { parts, work, runtime: &runtime, started, usage: Usage::default(), steps: Vec::new() };
+    let mut run = Run { parts, work, runtime: &runtime, started, usage: Usage::default(), recording: None };
     let end = run.through(subject, action).await;
-    Ok((end, action, run.usage, run.steps))
+    let Run { usage, mut recording, .. } = run;
+    if let Some(recording) = &mut recording {
+        recording.fit(runtime.limits.size(LimitName::TranscriptBytes));
+    }
+    Ok((end, action, usage, recording))
 }
 
 impl Run<'_> {
     /// Through the filters and the provisioner.
     async fn through(&mut self, subject: Subject, action: Action) -> End {
-        if let Some(outcome) = self.too_large(&subject, None) {
+        let written = Json::of(&subject);
+        if let Some(outcome) = self.too_large(&written, None) {
             return outcome.into();
         }
         let mut invocation = self.invocation(subject, action);
+        let engine = self.parts.plugins.engine().to_owned();
+        let limits = &self.runtime.limits;
+        self.recording = Some(Recording::new(engine, self.started, limits, &invocation, written));
         for filter in &self.runtime.filters {
             match self.filter(filter, invocation).await {
                 Ok(passed) => invocation = passed,
@@ -176,12 +170,18 @@ impl Run<'_> {
         let slots = std::mem::take(&mut invocation.context.slots);
         let own = std::mem::replace(&mut invocation.context.configuration, step.configuration.clone());
         let grants = Grants { registry: self.runtime.registry_grant(self.parts), ..Grants::default() };
-        let state = self.call_state(grants, name);
+        let seed = seed(self.work.id, name);
         let invocation = Arc::new(invocation);
+        let state = self.call_state(grants, seed);
         let end = self.parts.plugins.filter(&step.loaded.plugin, state, Arc::clone(&invocation)).await;
         // The call is over, so nobody else has it.
         let mut invocation = Arc::unwrap_or_clone(invocation);
-        let (result, _) = self.account("filter", step, end);
+        let said = Said::by_filter(&end.result, &invocation.subject);
+        let passed = match &said {
+            Said::Passed(subject) => self.too_large(subject, Some(name)),
+            _ => None,
+        };
+        let (result, _) = self.account(Role::Filter, (step, seed), &invocation, said, end);
         let filtered = match result {
             Ok(Ok(filtered)) => filtered,
             Ok(Err(failure)) => return Err(failed_by_plugin(failure, Some(name))),
@@ -206,7 +206,7 @@ impl Run<'_> {
                         filter: Some(name.to_owned()),
                     });
                 }
-                if let Some(outcome) = self.too_large(&subject, Some(name)) {
+                if let Some(outcome) = passed {
                     return Err(outcome);
                 }
                 invocation.subject = subject;
@@ -226,9 +226,12 @@ impl Run<'_> {
     async fn provision(&mut self, invocation: types::Invocation) -> End {
         let step = &self.runtime.provisioner;
         let grants = self.runtime.grants(self.parts, Some(&self.work.subject));
-        let state = self.call_state(grants, &step.id);
-        let end = self.parts.plugins.provision(&step.loaded.plugin, state, invocation).await;
-        let (result, state) = self.account("provisioner", step, end);
+        let seed = seed(self.work.id, &step.id);
+        let state = self.call_state(grants, seed);
+        let invocation = Arc::new(invocation);
+        let end = self.parts.plugins.provision(&step.loaded.plugin, state, Arc::clone(&invocation)).await;
+        let said = Said::by_provisioner(&end.result);
+        let (result, state) = self.account(Role::Provisioner, (step, seed), &invocation, said, end);
         match result {
             Ok(Ok(outcome)) => {
                 let (outcome, identifiers) = finished_by_plugin(outcome);
@@ -242,31 +245,26 @@ impl Run<'_> {
     /// Adds what a call used and did to the run.
     fn account<R>(
         &mut self,
-        kind: &'static str,
-        step: &Step,
+        role: Role,
+        (step, seed): (&Step, [u8; 32]),
+        called: &types::Invocation,
+        said: Said,
         end: CallEnd<CallState, R>,
-    ) -> (Result<R, crate::sandbox::Fault>, CallState) {
+    ) -> (Result<R, Fault>, CallState) {
         self.usage.fuel += end.fuel;
         self.usage.effects += end.effects;
         self.usage.memory_bytes = self.usage.memory_bytes.max(end.memory_bytes);
-        let manifest = &step.loaded.manifest;
-        let transcript = StepTranscript {
-            step: kind,
-            plugin: &manifest.name,
-            version: &manifest.version,
-            digest: &manifest.digest,
-            fuel: end.fuel,
-            memory_bytes: end.memory_bytes,
-            duration_us: end.duration_us,
-            transcript: end.transcript,
-        };
-        self.steps.push(serde_json::to_value(&transcript).unwrap_or_default());
-        (end.result, end.state)
+        match &mut self.recording {
+            Some(recording) => {
+                recording.add(role, (&step.id, &step.loaded.manifest, seed), called, said, end)
+            }
+            None => (end.result, end.state),
+        }
     }
 
-    fn call_state(&self, grants: Grants, step: &str) -> CallState {
+    fn call_state(&self, grants: Grants, seed: [u8; 32]) -> CallState {
         let limits: Limits = self.runtime.limits.clone();
-        CallState::new(Surroundings { limits, seed: seed(self.work.id, step), time: self.started }, grants)
+        CallState::new(Surroundings { limits, seed, time: self.started, mode: Mode::Live }, grants)
     }
 
     fn invocation(&self, subject: Subject, subject_action: Action) -> types::Invocation {
@@ -285,9 +283,9 @@ impl Run<'_> {
         }
     }
 
-    fn too_large(&self, subject: &Subject, filter: Option<&str>) -> Option<InvocationOutcome> {
+    fn too_large(&self, subject: &Json, filter: Option<&str>) -> Option<InvocationOutcome> {
         let limit = self.runtime.limits.get(LimitName::RecordBytes);
-        let used = size(subject);
+        let used = subject.text().len() as u64;
         (used > limit).then(|| InvocationOutcome::Failed {
             class: FailureClass::BudgetExceeded,
             message: format!("limit `record_bytes` is {limit}, the subject has {used}"),
@@ -306,22 +304,4 @@ pub(super) fn seed(invocation: Uuid, step: &str) -> [u8; 32] {
         *to = *from;
     }
     seed
-}
-
-/// The size of a subject as JSON, in bytes.
-fn size(subject: &Subject) -> u64 {
-    struct Count(u64);
-    impl std::io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len() as u64;
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    // Writing to a counter cannot fail, and the contract's types have text keys only.
-    let _ = serde_json::to_writer(&mut count, subject);
-    count.0
 }

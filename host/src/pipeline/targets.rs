@@ -129,7 +129,7 @@ async fn bind(
             LiveServer::Files(root) => {
                 files.push(Arc::new(files::Slot {
                     name: name.clone(),
-                    root,
+                    root: Some(root),
                     operations: operations.clone(),
                 }));
             }

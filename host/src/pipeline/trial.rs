@@ -11,6 +11,7 @@ use crate::capabilities::plugin::Said;
 use crate::capabilities::state::StateChange;
 use crate::capabilities::{CallState, Surroundings};
 use crate::provisioning::{FailureClass, InvocationOutcome};
+use crate::sandbox::Mode;
 use crate::store::{self, StoreError};
 
 /// Why a target could not be tested or set up.
@@ -84,6 +85,7 @@ fn state_of_trial(parts: &Parts, runtime: &TargetRuntime, time: Timestamp) -> Ca
         limits: runtime.limits.clone(),
         seed: seed(Uuid::now_v7(), &runtime.provisioner.id),
         time,
+        mode: Mode::Live,
     };
     CallState::new(surroundings, runtime.grants(parts, None))
 }

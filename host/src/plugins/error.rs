@@ -48,7 +48,7 @@ fn describe_help(fault: &Fault) -> &'static str {
              `prepare`"
         }
         Fault::Trap { .. } => "make `describe` return constants, which cannot fail",
-        Fault::Host { .. } => "install it again",
+        Fault::Diverged { .. } | Fault::Host { .. } => "install it again",
     }
 }
 

@@ -10,7 +10,7 @@ use super::manifest::Manifest;
 use crate::capabilities::contract::types::Description;
 use crate::capabilities::plugin::{Plugin, PluginHost};
 use crate::capabilities::{CallState, Grants, Surroundings};
-use crate::sandbox::Limits;
+use crate::sandbox::{Limits, Mode};
 
 /// What differs between the two calls of `describe`; a description that follows from either is no description.
 const SURROUNDINGS: [([u8; 32], Timestamp); 2] =
@@ -44,7 +44,7 @@ async fn describe(
 ) -> Result<Description, InstallProblem> {
     let mut said: Option<Description> = None;
     for (seed, time) in SURROUNDINGS {
-        let surroundings = Surroundings { limits: limits.clone(), seed, time };
+        let surroundings = Surroundings { limits: limits.clone(), seed, time, mode: Mode::Live };
         let call = host.describe(plugin, CallState::new(surroundings, Grants::default())).await;
         let description = call.result.map_err(|fault| InstallProblem::Described { fault })?;
         if said.is_some_and(|before| before != description) {

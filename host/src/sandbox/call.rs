@@ -10,8 +10,9 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Engine, Store};
 
 use super::cache::Cache;
-use super::engine::Engines;
+use super::engine::{Engines, fingerprint};
 use super::fault::Fault;
+use super::gate::Violation;
 use super::guest::{GuestState, MAX_RESOURCES};
 use super::inspection::{Inspection, Refused, inspect, sniff};
 use super::lanes::{Lanes, Pace};
@@ -33,6 +34,7 @@ pub struct Settings {
 
 /// Runs components whose stores hold an `S`.
 pub struct Sandbox<S: GuestState> {
+    engine: String,
     engines: Engines,
     linkers: Linkers<S>,
     cache: Cache,
@@ -94,7 +96,9 @@ impl<S: GuestState> Sandbox<S> {
             pooling: engines.pooling.as_ref().map(&linked).transpose()?,
             on_demand: linked(&engines.on_demand)?,
         };
+        let engine = format!("provender {}, {}", env!("CARGO_PKG_VERSION"), fingerprint(&engines.on_demand));
         Ok(Self {
+            engine,
             engines,
             linkers,
             cache: Cache::open(&settings.cache_directory, &settings.cache_key)?,
@@ -140,6 +144,11 @@ impl<S: GuestState> Sandbox<S> {
         self.cache.forget(digest);
     }
 
+    /// Names the engine: the version of the host, and what its compiler makes of a component.
+    pub fn engine(&self) -> &str {
+        &self.engine
+    }
+
     /// Calls an export: `body` makes the instance in the store and calls it.
     pub async fn call<R: Send + 'static>(
         &self,
@@ -178,7 +187,8 @@ async fn made<S: GuestState, R: Send>(
     let memory_bytes = guest.limiter.memory_peak as u64;
     let mut transcript = gate.take_transcript();
     transcript.stderr.clone_from(&stderr);
-    let result = match (gate.violation(), outcome) {
+    let left = gate.left_of_record().map(|difference| Violation::Diverged { difference });
+    let result = match (gate.violation().or(left), outcome) {
         (Some(violation), _) => Err(Fault::of_violation(export, &violation)),
         (None, Err(_)) => Err(Fault::Deadline { export, limit_ms }),
         (None, Ok(Err(error))) => Err(Fault::of_error(export, &error, limits, stderr)),

@@ -31,6 +31,9 @@ pub enum Fault {
     /// It did more than it may.
     #[error("plugin exceeded limit `{word}` in `{export}`: limit is {limit}, used {used}", word = name.word())]
     BudgetExceeded { export: &'static str, name: LimitName, limit: u64, used: u64 },
+    /// In a replay: it did something else than the recorded call.
+    #[error("replay of `{export}` diverged: {difference}")]
+    Diverged { export: &'static str, difference: String },
     /// The host could not do its part.
     #[error("host fault in `{export}`: {message}")]
     Host { export: &'static str, message: String },
@@ -61,6 +64,7 @@ impl Fault {
                 Self::EffectRefused { export, capability, operation, reason }
             }
             Violation::Budget { name, limit, used } => Self::BudgetExceeded { export, name, limit, used },
+            Violation::Diverged { difference } => Self::Diverged { export, difference },
         }
     }
 

@@ -1,18 +1,20 @@
 //! The effect gate: the one place through which a call acts on anything outside its instance.
 //!
-//! It knows the grant, counts the budgets, classifies, records, and only then lets the effect happen. A refused effect
-//! or an exceeded budget closes the gate for the rest of the call and decides how the call ends, whatever the plugin
-//! makes of it.
+//! It knows the grant, counts the budgets, classifies, records, and only then lets the effect happen; in a replay it
+//! answers from the record instead, and nothing happens. A refused effect or an exceeded budget closes the gate for the
+//! rest of the call and decides how the call ends, whatever the plugin makes of it.
 
+use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::limits::{LimitName, Limits};
-use super::transcript::{Entry, LogLine, Transcript, shortened};
+use super::replay::Recorded;
+use super::transcript::{Entry, Json, LogLine, Transcript};
 
 /// Whether an effect changes its counterpart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -23,32 +25,46 @@ pub enum Access {
     Write,
 }
 
+/// What becomes of the effects of a call.
+#[derive(Clone, Debug, Default)]
+pub enum Mode {
+    /// They happen.
+    #[default]
+    Live,
+    /// None happens: each must be the next one of this record, and is answered as it was.
+    Replay(Transcript),
+}
+
 /// Why an effect is not granted, in words that tell what was wanted and what is granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal(pub String);
 
-/// An effect that happened.
+/// An effect that happened, or that the counterpart's side would not let happen.
 #[derive(Debug)]
-pub struct Performed<T> {
-    pub value: T,
-    /// The readable form for the transcript.
-    pub result: Value,
-    pub bytes_in: u64,
+pub struct Performed<T, E> {
+    /// What the plugin is told.
+    pub answer: Result<T, E>,
+    /// None where the counterpart has no bytes of its own: then its JSON is counted.
+    pub bytes_in: Option<u64>,
+    /// Set where it turned out only now that the effect is not granted.
+    pub refused: Option<Refusal>,
 }
 
 /// One act on something outside the instance, before it happens.
 #[derive(Debug)]
-pub struct Effect {
+pub struct Effect<R> {
     /// "http", "files", ...
     pub capability: &'static str,
     /// "PUT", "append", ...
-    pub operation: String,
+    pub operation: Cow<'static, str>,
     /// Whether it changes the counterpart.
     pub access: Access,
-    /// What is asked for, in a readable form and without secrets.
-    pub request: Value,
+    /// What is asked for, without secrets.
+    pub request: R,
     /// What is sent.
     pub bytes_out: u64,
+    /// Whether others of its kind may be under way at the same time, so that their order is not the plugin's doing.
+    pub overlaps: bool,
     /// Whether the grant of this call covers it.
     pub granted: Result<(), Refusal>,
 }
@@ -60,6 +76,9 @@ pub enum Violation {
     Refused { capability: &'static str, operation: String, reason: String },
     #[error("limit `{}` is {limit}, used {used}", name.word())]
     Budget { name: LimitName, limit: u64, used: u64 },
+    /// Only in a replay.
+    #[error("{difference}")]
+    Diverged { difference: String },
 }
 
 #[derive(Debug, Default)]
@@ -71,10 +90,9 @@ struct Ledger {
     log_bytes: u64,
     transcript_room: usize,
     transcript: Transcript,
+    /// What is left of the record; none in a live call.
+    recorded: Option<Recorded>,
 }
-
-/// What an entry takes beside its request and result, about.
-const ENTRY_BYTES: usize = 128;
 
 /// The gate of one call.
 #[derive(Debug)]
@@ -83,11 +101,23 @@ pub struct Gate {
     ledger: Mutex<Ledger>,
 }
 
+/// What the gate says to an effect that it lets pass.
+enum Admitted {
+    /// It is to happen; so many bytes may come in.
+    Live { sequence: u64, room: u64 },
+    /// It happened in the recorded call.
+    Recorded { sequence: u64, entry: Box<Entry> },
+}
+
 impl Gate {
     /// A gate with the budgets of a call.
-    pub fn new(limits: Limits) -> Self {
-        let ledger = Ledger { transcript_room: limits.size(LimitName::TranscriptBytes), ..Ledger::default() };
-        Self { limits, ledger: Mutex::new(ledger) }
+    pub fn new(limits: Limits, mode: Mode) -> Self {
+        let recorded = match mode {
+            Mode::Live => None,
+            Mode::Replay(transcript) => Some(Recorded::new(transcript)),
+        };
+        let transcript_room = limits.size(LimitName::TranscriptBytes);
+        Self { limits, ledger: Mutex::new(Ledger { transcript_room, recorded, ..Ledger::default() }) }
     }
 
     /// The limits of the call.
@@ -96,30 +126,52 @@ impl Gate {
     }
 
     /// Lets an effect happen, or closes the gate. `perform` is told how many bytes may still come in.
-    pub async fn pass<T, F>(
+    ///
+    /// What the effect is answered is kept as its types write it, and read back by them in a replay.
+    pub async fn pass<R, T, E, F>(
         &self,
-        effect: Effect,
+        effect: Effect<R>,
         perform: impl FnOnce(u64) -> F + Send,
-    ) -> Result<T, Violation>
+    ) -> Result<Result<T, E>, Violation>
     where
-        F: Future<Output = Performed<T>> + Send,
+        R: Serialize,
+        T: Serialize + DeserializeOwned,
+        E: Serialize + DeserializeOwned,
+        F: Future<Output = Performed<T, E>> + Send,
     {
-        let (sequence, room) = match self.admit(&effect) {
-            Ok(admitted) => admitted,
+        let effect = self.written(effect);
+        match self.admit(&effect) {
             Err(violation) => {
-                self.record(
-                    effect,
-                    Entry { result: json!({"refused": violation.to_string()}), ..Entry::default() },
-                );
-                return Err(violation);
+                self.record(Entry { refused: Some(violation.reason()), ..entry(effect, 0) });
+                Err(violation)
             }
-        };
-        let started = Instant::now();
-        let Performed { value, result, bytes_in } = perform(room).await;
-        let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.record(effect, Entry { sequence, result, bytes_in, duration_us, ..Entry::default() });
-        self.count_in(bytes_in)?;
-        Ok(value)
+            Ok(Admitted::Live { sequence, room }) => {
+                let started = Instant::now();
+                let Performed { answer, bytes_in, refused } = perform(room).await;
+                let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+                let (result, error) = match &answer {
+                    Ok(value) if bytes_in.is_none() => (Some(Json::of(value)), None),
+                    Ok(value) => (Some(self.json(value)), None),
+                    Err(error) => (None, Some(self.json(error))),
+                };
+                let written = || result.as_ref().map_or(0, |result| result.text().len() as u64);
+                let bytes_in = bytes_in.unwrap_or_else(written);
+                if let Some(Refusal(reason)) = &refused {
+                    self.close(effect.refusal(reason));
+                }
+                let refused = refused.map(|Refusal(reason)| reason);
+                self.end(Entry { result, error, refused, bytes_in, duration_us, ..entry(effect, sequence) })?;
+                Ok(answer)
+            }
+            Ok(Admitted::Recorded { sequence, entry }) => {
+                let answer = Recorded::answer(sequence, &entry).map_err(|violation| self.close(violation))?;
+                if let Some(reason) = &entry.refused {
+                    self.close(effect.refusal(reason));
+                }
+                self.end(*entry)?;
+                Ok(answer)
+            }
+        }
     }
 
     /// Writes a line of the plugin's log; what is beyond the limit is counted and dropped.
@@ -138,14 +190,7 @@ impl Gate {
 
     /// Closes the gate for a budget that is counted elsewhere.
     pub fn exceed(&self, name: LimitName, used: u64) -> Violation {
-        let violation = Violation::Budget { name, limit: self.limits.get(name), used };
-        self.ledger().violation.get_or_insert(violation).clone()
-    }
-
-    /// Closes the gate for an effect that turned out not to be granted only while it was performed.
-    pub fn refuse(&self, capability: &'static str, operation: &str, reason: String) {
-        let violation = Violation::Refused { capability, operation: operation.to_owned(), reason };
-        self.ledger().violation.get_or_insert(violation);
+        self.close(Violation::Budget { name, limit: self.limits.get(name), used })
     }
 
     /// What closed the gate, if it is closed.
@@ -158,41 +203,66 @@ impl Gate {
         self.ledger().effects
     }
 
-    /// Takes the transcript out, at the end of the call.
+    /// Takes the transcript out, at the end of the call: effects in the order in which they passed.
     pub fn take_transcript(&self) -> Transcript {
-        std::mem::take(&mut self.ledger().transcript)
+        let mut transcript = std::mem::take(&mut self.ledger().transcript);
+        let order = |effect: &Entry| if effect.sequence == 0 { u64::MAX } else { effect.sequence };
+        transcript.effects.sort_by_key(order);
+        transcript
     }
 
-    /// Counts an effect before it happens. Gives its number and how many bytes may still come in.
-    fn admit(&self, effect: &Effect) -> Result<(u64, u64), Violation> {
+    /// What the recorded call did beyond this one, at the end of a replay.
+    pub(super) fn left_of_record(&self) -> Option<String> {
+        self.ledger().recorded.as_mut().and_then(Recorded::left)
+    }
+
+    /// Keeps what closes the gate; the first reason stays.
+    fn close(&self, violation: Violation) -> Violation {
+        self.ledger().violation.get_or_insert(violation).clone()
+    }
+
+    /// Counts an effect before it happens.
+    fn admit(&self, effect: &Effect<Json>) -> Result<Admitted, Violation> {
         let mut ledger = self.ledger();
-        if let Some(violation) = &ledger.violation {
-            return Err(violation.clone());
-        }
-        let effects = ledger.effects + 1;
-        let bytes_out = ledger.bytes_out.saturating_add(effect.bytes_out);
-        let violation = match &effect.granted {
-            Err(Refusal(reason)) => Some(Violation::Refused {
-                capability: effect.capability,
-                operation: effect.operation.clone(),
-                reason: reason.clone(),
-            }),
-            Ok(()) => {
-                self.over(LimitName::Effects, effects).or_else(|| self.over(LimitName::BytesOut, bytes_out))
+        if let Some(violation) = ledger.violation.clone() {
+            if let Some(recorded) = &mut ledger.recorded {
+                recorded.skip();
             }
-        };
-        if let Some(violation) = violation {
-            ledger.violation = Some(violation.clone());
             return Err(violation);
         }
-        ledger.effects = effects;
-        ledger.bytes_out = bytes_out;
-        Ok((effects, self.limits.get(LimitName::BytesIn).saturating_sub(ledger.bytes_in)))
+        let sequence = ledger.effects + 1;
+        let bytes_out = ledger.bytes_out.saturating_add(effect.bytes_out);
+        let over =
+            self.over(LimitName::Effects, sequence).or_else(|| self.over(LimitName::BytesOut, bytes_out));
+        let admitted = match (over, &mut ledger.recorded) {
+            (Some(violation), _) => Err(violation),
+            (None, Some(recorded)) => {
+                recorded.next(sequence, effect).map(|entry| Admitted::Recorded { sequence, entry })
+            }
+            (None, None) => match &effect.granted {
+                Err(Refusal(reason)) => Err(effect.refusal(reason)),
+                Ok(()) => {
+                    let room = self.limits.get(LimitName::BytesIn).saturating_sub(ledger.bytes_in);
+                    Ok(Admitted::Live { sequence, room })
+                }
+            },
+        };
+        match &admitted {
+            Ok(_) => {
+                ledger.effects = sequence;
+                ledger.bytes_out = bytes_out;
+            }
+            Err(violation) => ledger.violation = Some(violation.clone()),
+        }
+        admitted
     }
 
-    fn count_in(&self, bytes: u64) -> Result<(), Violation> {
+    /// Records an effect that happened, and counts what came in.
+    fn end(&self, entry: Entry) -> Result<(), Violation> {
+        let bytes_in = entry.bytes_in;
+        self.record(entry);
         let mut ledger = self.ledger();
-        ledger.bytes_in = ledger.bytes_in.saturating_add(bytes);
+        ledger.bytes_in = ledger.bytes_in.saturating_add(bytes_in);
         match self.over(LimitName::BytesIn, ledger.bytes_in) {
             Some(violation) => Err(ledger.violation.get_or_insert(violation).clone()),
             None => Ok(()),
@@ -204,26 +274,30 @@ impl Gate {
         (used > limit).then_some(Violation::Budget { name, limit, used })
     }
 
-    /// Adds an effect to the transcript, as far as there is room. `entry` holds what became of it.
-    fn record(&self, effect: Effect, entry: Entry) {
+    /// Adds an effect to the transcript, as far as there is room.
+    fn record(&self, mut entry: Entry) {
         let mut ledger = self.ledger();
-        if ledger.transcript_room == 0 {
-            ledger.transcript.effects_left_out += 1;
-            return;
+        let Ledger { transcript, transcript_room, .. } = &mut *ledger;
+        if *transcript_room == 0 {
+            transcript.effects_left_out += 1;
+        } else {
+            entry.fit(transcript_room);
+            transcript.effects.push(entry);
         }
-        let mut room = ledger.transcript_room.saturating_sub(ENTRY_BYTES);
-        let request = shortened(effect.request, &mut room);
-        let result = shortened(entry.result, &mut room);
-        ledger.transcript_room = room;
-        ledger.transcript.effects.push(Entry {
-            capability: effect.capability.to_owned(),
-            operation: effect.operation,
-            access: effect.access,
-            bytes_out: effect.bytes_out,
-            request,
-            result,
-            ..entry
-        });
+    }
+
+    /// The effect with its request as it is recorded and compared.
+    fn written<R: Serialize>(&self, effect: Effect<R>) -> Effect<Json> {
+        let Effect { capability, operation, access, request, bytes_out, overlaps, granted } = effect;
+        Effect { capability, operation, access, request: self.json(&request), bytes_out, overlaps, granted }
+    }
+
+    /// Nothing is written that nobody would read.
+    fn json<T: Serialize>(&self, value: &T) -> Json {
+        let ledger = self.ledger();
+        let wanted = ledger.transcript_room > 0 || ledger.recorded.is_some();
+        drop(ledger);
+        if wanted { Json::of(value) } else { Json::of(&()) }
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -232,46 +306,87 @@ impl Gate {
     }
 }
 
+fn entry(effect: Effect<Json>, sequence: u64) -> Entry {
+    Entry {
+        sequence,
+        capability: effect.capability.into(),
+        operation: effect.operation,
+        access: effect.access,
+        request: effect.request,
+        result: None,
+        error: None,
+        refused: None,
+        shortened: false,
+        bytes_out: effect.bytes_out,
+        bytes_in: 0,
+        duration_us: 0,
+    }
+}
+
+impl<R> Effect<R> {
+    pub(super) fn refusal(&self, reason: &str) -> Violation {
+        let (operation, reason) = (self.operation.clone().into_owned(), reason.to_owned());
+        Violation::Refused { capability: self.capability, operation, reason }
+    }
+}
+
+impl Violation {
+    /// What an entry says of an effect that it kept from happening.
+    fn reason(&self) -> String {
+        match self {
+            Self::Refused { reason, .. } => reason.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
+    use serde_json::{Value, json};
+
     use super::*;
 
-    fn write(granted: Result<(), Refusal>) -> Effect {
+    fn write(granted: Result<(), Refusal>) -> Effect<Value> {
         Effect {
             capability: "test",
-            operation: "write".to_owned(),
+            operation: "write".into(),
             access: Access::Write,
             request: json!({"text": "four"}),
             bytes_out: 4,
+            overlaps: false,
             granted,
         }
     }
 
-    async fn three_bytes(room: u64) -> Performed<u64> {
-        Performed { value: room, result: json!("done"), bytes_in: 3 }
+    async fn three_bytes(room: u64) -> Performed<u64, String> {
+        Performed { answer: Ok(room), bytes_in: Some(3), refused: None }
     }
 
     fn gate(word: &str, value: u64) -> Gate {
-        Gate::new(Limits::default().overridden(&BTreeMap::from([(word.to_owned(), value)])).unwrap())
+        Gate::new(
+            Limits::default().overridden(&BTreeMap::from([(word.to_owned(), value)])).unwrap(),
+            Mode::Live,
+        )
     }
 
     #[tokio::test]
     async fn an_effect_is_recorded_with_what_it_sent_and_received() {
         let gate = gate("bytes_in", 10);
-        assert_eq!(gate.pass(write(Ok(())), three_bytes).await, Ok(10));
-        assert_eq!(gate.pass(write(Ok(())), three_bytes).await, Ok(7));
+        assert_eq!(gate.pass(write(Ok(())), three_bytes).await, Ok(Ok(10)));
+        assert_eq!(gate.pass(write(Ok(())), three_bytes).await, Ok(Ok(7)));
         let transcript = gate.take_transcript();
         assert_eq!(transcript.effects.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), [1, 2]);
         let first = transcript.effects.first().unwrap();
         assert_eq!((first.bytes_out, first.bytes_in, first.access), (4, 3, Access::Write));
-        assert_eq!(first.request, json!({"text": "four"}));
+        assert_eq!(first.request.text(), r#"{"text":"four"}"#);
+        assert_eq!(first.result.as_ref().map(Json::text), Some("10"));
     }
 
     #[tokio::test]
     async fn a_refused_effect_does_not_happen_and_closes_the_gate_for_those_that_follow() {
-        let gate = Gate::new(Limits::default());
+        let gate = Gate::new(Limits::default(), Mode::Live);
         let refused =
             gate.pass(write(Err(Refusal("nothing is granted".to_owned()))), three_bytes).await.unwrap_err();
         assert_eq!(refused.to_string(), "test write is refused: nothing is granted");
@@ -288,7 +403,7 @@ mod tests {
             ("bytes_in", 5, "limit `bytes_in` is 5, used 6"),
         ] {
             let gate = gate(word, value);
-            gate.pass(write(Ok(())), three_bytes).await.unwrap();
+            gate.pass(write(Ok(())), three_bytes).await.unwrap().unwrap();
             assert_eq!(gate.pass(write(Ok(())), three_bytes).await.unwrap_err().to_string(), expected);
         }
     }
@@ -297,18 +412,89 @@ mod tests {
     async fn a_transcript_beyond_its_bound_is_shortened_and_counts_what_it_leaves_out() {
         let gate = gate("transcript_bytes", 140);
         for _ in 0..4 {
-            gate.pass(write(Ok(())), three_bytes).await.unwrap();
+            gate.pass(write(Ok(())), three_bytes).await.unwrap().unwrap();
         }
         let transcript = gate.take_transcript();
         assert_eq!(transcript.effects.len() as u64 + transcript.effects_left_out, 4);
         assert!(transcript.effects_left_out >= 2, "{transcript:?}");
     }
 
+    async fn two_writes() -> Transcript {
+        let gate = gate("bytes_in", 10);
+        for _ in 0..2 {
+            gate.pass(write(Ok(())), three_bytes).await.unwrap().unwrap();
+        }
+        gate.take_transcript()
+    }
+
+    /// Must not be called: a replay makes nothing happen.
+    async fn never(_: u64) -> Performed<u64, String> {
+        panic!("an effect happened in a replay")
+    }
+
+    #[tokio::test]
+    async fn a_replay_answers_from_the_record_without_a_grant_and_without_an_effect() {
+        let recorded = two_writes().await;
+        let gate = Gate::new(Limits::default(), Mode::Replay(recorded.clone()));
+        let nothing_granted = || write(Err(Refusal("nothing is granted".to_owned())));
+        assert_eq!(gate.pass(nothing_granted(), never).await, Ok(Ok(10)));
+        assert!(gate.left_of_record().unwrap().contains("went on with test write"));
+        let gate = Gate::new(Limits::default(), Mode::Replay(recorded.clone()));
+        gate.pass(nothing_granted(), never).await.unwrap().unwrap();
+        gate.pass(nothing_granted(), never).await.unwrap().unwrap();
+        assert_eq!(gate.left_of_record(), None);
+        assert_eq!(gate.take_transcript(), recorded);
+    }
+
+    #[tokio::test]
+    async fn a_replay_ends_at_the_first_effect_that_differs_and_names_both() {
+        let gate = Gate::new(Limits::default(), Mode::Replay(two_writes().await));
+        let other = Effect { request: json!({"text": "five"}), ..write(Ok(())) };
+        let difference = gate.pass(other, never).await.unwrap_err();
+        assert_eq!(
+            difference.to_string(),
+            "effect 1 is test write {\"text\":\"five\"}, where the recorded call made test write {\"text\":\"four\"}"
+        );
+        assert_eq!(gate.pass(write(Ok(())), never).await.unwrap_err(), difference);
+    }
+
+    #[tokio::test]
+    async fn effects_that_overlap_may_come_in_another_order() {
+        let live = Gate::new(Limits::default(), Mode::Live);
+        let effect = |text: &str| Effect { request: json!(text), overlaps: true, ..write(Ok(())) };
+        for text in ["a", "b"] {
+            live.pass(effect(text), three_bytes).await.unwrap().unwrap();
+        }
+        let replay = Gate::new(Limits::default(), Mode::Replay(live.take_transcript()));
+        for text in ["b", "a"] {
+            replay.pass(effect(text), never).await.unwrap().unwrap();
+        }
+        assert_eq!(replay.left_of_record(), None);
+    }
+
+    #[tokio::test]
+    async fn a_replay_refuses_what_was_refused_and_ends_at_the_same_budget() {
+        let live = gate("bytes_in", 5);
+        live.pass(write(Ok(())), three_bytes).await.unwrap().unwrap();
+        let budget = live.pass(write(Ok(())), three_bytes).await.unwrap_err();
+        let replay = Gate::new(live.limits().clone(), Mode::Replay(live.take_transcript()));
+        replay.pass(write(Ok(())), never).await.unwrap().unwrap();
+        assert_eq!(replay.pass(write(Ok(())), never).await.unwrap_err(), budget);
+
+        let live = Gate::new(Limits::default(), Mode::Live);
+        let refused = live.pass(write(Err(Refusal("no".to_owned()))), three_bytes).await.unwrap_err();
+        live.pass(write(Ok(())), three_bytes).await.unwrap_err();
+        let replay = Gate::new(Limits::default(), Mode::Replay(live.take_transcript()));
+        assert_eq!(replay.pass(write(Ok(())), never).await.unwrap_err(), refused);
+        assert_eq!(replay.pass(write(Ok(())), never).await.unwrap_err(), refused);
+        assert_eq!(replay.left_of_record(), None);
+    }
+
     #[test]
     fn log_lines_beyond_the_limit_are_counted_and_dropped() {
         let gate = gate("log_bytes", 20);
         for _ in 0..3 {
-            gate.log(LogLine { level: "info".to_owned(), message: "12345".to_owned(), fields: Vec::new() });
+            gate.log(LogLine { level: "info".into(), message: "12345".to_owned(), fields: Vec::new() });
         }
         let transcript = gate.take_transcript();
         assert_eq!((transcript.log.len(), transcript.log_lines_left_out), (2, 1));

@@ -8,7 +8,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::fault::GrowthDenied;
-use super::gate::Gate;
+use super::gate::{Gate, Mode};
 use super::limits::{LimitName, Limits};
 use super::wasi::{StderrTail, deterministic_wasi};
 
@@ -34,12 +34,12 @@ pub struct Guest {
 
 impl Guest {
     /// The part for one call. `seed` and `time` are all that its random numbers and clocks come from.
-    pub fn new(limits: Limits, seed: [u8; 32], time: Timestamp) -> Self {
+    pub fn new(limits: Limits, seed: [u8; 32], time: Timestamp, mode: Mode) -> Self {
         let stderr = StderrTail::default();
         let limiter = Limiter::new(&limits);
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
-        Self { wasi: None, seed, time, table, gate: Arc::new(Gate::new(limits)), limiter, stderr }
+        Self { wasi: None, seed, time, table, gate: Arc::new(Gate::new(limits, mode)), limiter, stderr }
     }
 
     /// What `wasi:*` functions act on.

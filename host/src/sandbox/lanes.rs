@@ -21,8 +21,6 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinSet;
 
-use super::engine::TICK;
-
 /// The threads for calls that compute.
 pub(super) struct Lanes {
     // None only while it is dropped.
@@ -177,6 +175,7 @@ impl<T> Future for Metered<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sandbox::engine::TICK;
 
     const COMPUTES: &str = "provender-computing";
 

@@ -185,6 +185,11 @@ impl Limits {
         Ok(limits)
     }
 
+    /// All values by their words, as [`overridden`](Self::overridden) takes them.
+    pub fn by_word(&self) -> BTreeMap<&'static str, u64> {
+        LIMITS.iter().zip(self.values).map(|(limit, value)| (limit.word, value)).collect()
+    }
+
     /// The value of one limit.
     pub fn get(&self, name: LimitName) -> u64 {
         // The table is in the order of the names.

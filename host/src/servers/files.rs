@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, MetadataExt as _, OpenOptions, OpenOptionsExt};
 use tokio::sync::Mutex;
@@ -171,7 +172,8 @@ impl FilesRoot {
 
     /// Replaces a file as a whole, or makes it. A reader sees the old or the new content, also after a loss of power.
     /// A link in the place of the file is replaced, not followed.
-    pub async fn write(&self, path: &str, content: Vec<u8>) -> Result<(), FilesError> {
+    pub async fn write(&self, path: &str, content: impl Into<Bytes>) -> Result<(), FilesError> {
+        let content = content.into();
         let path = FilePath::parse(path)?;
         self.blocking(&path, move |root, path| replace(&*root.current()?, path, &content)).await
     }

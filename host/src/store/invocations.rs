@@ -136,15 +136,14 @@ impl Store {
         rows.iter().map(invocation_of).collect()
     }
 
-    /// The transcript of a finished invocation.
-    pub async fn transcript(&self, co: &str, id: Uuid) -> Result<Option<serde_json::Value>, StoreError> {
-        let json: Option<String> =
-            sqlx::query_scalar("SELECT transcript FROM transcripts WHERE co = $1 AND id = $2")
-                .bind(co)
-                .bind(id.as_bytes().as_slice())
-                .fetch_optional(&mut *self.reader().await?)
-                .await?;
-        json.map(|json| document("transcripts", &id.to_string(), &json)).transpose()
+    /// The transcript of a finished invocation: its JSON text, exactly as it was written.
+    pub async fn transcript(&self, co: &str, id: Uuid) -> Result<Option<String>, StoreError> {
+        let transcript = sqlx::query_scalar("SELECT transcript FROM transcripts WHERE co = $1 AND id = $2")
+            .bind(co)
+            .bind(id.as_bytes().as_slice())
+            .fetch_optional(&mut *self.reader().await?)
+            .await?;
+        Ok(transcript)
     }
 }
 

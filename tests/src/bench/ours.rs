@@ -13,7 +13,7 @@ use provender::capabilities::plugin::{Plugin, PluginHost};
 use provender::capabilities::state::StateReader;
 use provender::capabilities::{CallState, Grants, Surroundings, state};
 use provender::plugins::Catalog;
-use provender::sandbox::{Limits, Settings};
+use provender::sandbox::{Limits, Mode, Settings};
 use provender_guest_mapping::account;
 
 use super::measure::Contender;
@@ -80,8 +80,12 @@ impl Ours {
 
     /// The state of a call, as the pipeline makes it.
     pub fn state(&self) -> CallState {
-        let surroundings =
-            Surroundings { limits: self.limits.clone(), seed: [1; 32], time: TIME.parse().expect("a time") };
+        let surroundings = Surroundings {
+            limits: self.limits.clone(),
+            seed: [1; 32],
+            time: TIME.parse().expect("a time"),
+            mode: Mode::Live,
+        };
         let state = state::Grant { reader: Some(Arc::clone(&self.stored)), subject: true };
         CallState::new(surroundings, Grants { state, ..Grants::default() })
     }

@@ -21,10 +21,10 @@ async fn a_change_is_provisioned_and_its_outcome_kept() {
     );
     let transcript = host.transcript(invocation).await;
     assert_eq!(
-        (&transcript[0]["step"], &transcript[0]["plugin"]),
+        (&transcript["steps"][0]["step"], &transcript["steps"][0]["plugin"]),
         (&json!("provisioner"), &json!("changelog"))
     );
-    assert_eq!(transcript[0]["effects"][0]["operation"], "append");
+    assert_eq!(transcript["steps"][0]["transcript"]["effects"][0]["operation"], "append");
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ async fn filters_run_in_their_order_each_with_its_own_configuration() {
     assert_eq!(marks, ["extension third 0", "extension first 1", "extension second 2"]);
     let transcript = host.transcript(&done[0]).await;
     let steps: Vec<_> =
-        transcript.as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
+        transcript["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
     assert_eq!(steps, ["filter", "filter", "filter", "provisioner"]);
 }
 

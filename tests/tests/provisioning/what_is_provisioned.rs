@@ -114,5 +114,5 @@ async fn look_ups_answer_from_the_collaboration() {
     assert_eq!(told[0], "Group staff");
     assert!(told[1].starts_with("failed: ") && told[1].contains("nobody"), "{told:?}");
     let transcript = host.transcript(&done[0]).await;
-    assert_eq!(transcript[0]["effects"][0]["capability"], "registry");
+    assert_eq!(transcript["steps"][0]["transcript"]["effects"][0]["capability"], "registry");
 }

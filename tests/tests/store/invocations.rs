@@ -167,7 +167,10 @@ async fn a_finished_invocation_has_outcome_usage_and_transcript(database: Databa
         // Units of fuel beyond what a column holds are all the same.
         let usage = Usage { fuel: i64::MAX as u64, memory_bytes: 1 << 20, effects: 3, duration_us: 1234 };
         assert_eq!(invocation.usage, usage);
-        assert_eq!(store.transcript("co", work.id).await.unwrap(), Some(json!({"effects": [1, 2, 3]})));
+        assert_eq!(
+            store.transcript("co", work.id).await.unwrap(),
+            Some(json!({"effects": [1, 2, 3]}).to_string())
+        );
         assert_eq!(store.transcript("oc", work.id).await.unwrap(), None);
     }
     assert_eq!(store.unfinished_invocations(9, None).await.unwrap(), []);

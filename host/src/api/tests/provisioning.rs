@@ -36,7 +36,7 @@ async fn the_answer_to_a_write_carries_the_outcome_at_each_target() {
     let id = provisioning["invocation"].as_str().unwrap();
     let invocation = api.get(&format!("/cos/demo/invocations/{id}")).await.with(200);
     assert_eq!((&invocation["state"], &invocation["change"]), (&json!("finished"), &written["change"]));
-    let effect = &invocation["transcript"][0]["effects"][0];
+    let effect = &invocation["transcript"]["steps"][0]["transcript"]["effects"][0];
     assert_eq!((&effect["capability"], &effect["access"]), (&json!("files"), &json!("write")));
 
     let removed = api.delete("/cos/demo/people/ada").await.with(200);

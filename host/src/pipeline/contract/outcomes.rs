@@ -78,7 +78,7 @@ pub(in crate::pipeline) fn failed_by_fault(fault: &Fault, filter: Option<&str>) 
         Fault::Deadline { .. } => FailureClass::Deadline,
         Fault::EffectRefused { .. } => FailureClass::EffectRefused,
         Fault::BudgetExceeded { .. } => FailureClass::BudgetExceeded,
-        Fault::Host { .. } => FailureClass::HostFault,
+        Fault::Diverged { .. } | Fault::Host { .. } => FailureClass::HostFault,
     };
     InvocationOutcome::Failed {
         class,

@@ -4,6 +4,7 @@
 mod crash;
 mod effects;
 mod end;
+mod impatient;
 mod observe;
 
 use provender_sdk::records::{Subject, SubjectKind};
@@ -68,6 +69,10 @@ enum Step {
     },
     /// Makes requests.
     Request(effects::Request),
+    /// Notes how often it asked for a response until it was there.
+    AskImpatiently {
+        authority: String,
+    },
     /// Works with files.
     File(effects::File),
     /// Works with the state.
@@ -160,6 +165,9 @@ fn take(
             Step::Stderr { text, times } => (0..*times).for_each(|_| eprint!("{text}")),
             Step::Log { message, times } => (0..*times).for_each(|_| provender_sdk::log::info(message, &[])),
             Step::Request(request) => request.make(context, notes),
+            Step::AskImpatiently { authority } => {
+                notes.push(format!("asked {} times", impatient::ask(authority)))
+            }
             Step::File(file) => file.act(notes),
             Step::State(state) => state.act(notes),
             Step::LookUp { group, times } => effects::look_up(group, *times, notes),

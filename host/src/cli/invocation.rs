@@ -1,15 +1,16 @@
-//! `provender invocations`: what was run, and what it did.
+//! `provender invocation`: what was run, and what it did.
 
 use anyhow::Context;
 use clap::Subcommand;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::answer::{Answer, Table, utc, utc_or_dash, word};
+use super::answer::{Answer, Table, printable, utc, utc_or_dash, word};
 use super::input::known_collaboration;
 use super::outcomes::outcome_line;
 use super::transcript;
 use crate::host::Host;
+use crate::pipeline::{ReplayedStep, Verdict};
 use crate::provisioning::Invocation;
 use crate::registry::record::{RecordKind, SubjectKey};
 use crate::store::InvocationFilter;
@@ -19,13 +20,13 @@ pub(super) enum Command {
     /// List invocations, the newest first
     #[command(after_help = "\
 Examples:
-  provender invocations list --co physics --failed
-  provender invocations list --co physics --target directory --person 42 --limit 5")]
+  provender invocation list --co physics --failed
+  provender invocation list --co physics --target directory --person 42 --limit 5")]
     List(ListArguments),
     /// Show an invocation with its transcript
     #[command(after_help = "\
 Example:
-  provender invocations show --co physics 0198c5a2-7f3e-7c2b-9a4f-2f6d1c0b9e77")]
+  provender invocation show --co physics 0198c5a2-7f3e-7c2b-9a4f-2f6d1c0b9e77")]
     Show {
         /// id of the invocation
         id: Uuid,
@@ -33,7 +34,25 @@ Example:
         #[arg(long)]
         co: String,
     },
+    /// Run a finished invocation again from its record, and compare
+    #[command(long_about = REPLAY, after_help = "\
+Example:
+  provender invocation replay --co physics 0198c5a2-7f3e-7c2b-9a4f-2f6d1c0b9e77")]
+    Replay {
+        /// id of the invocation
+        id: Uuid,
+        /// The collaboration
+        #[arg(long)]
+        co: String,
+    },
 }
+
+const REPLAY: &str = "\
+Run a finished invocation again from its record, and compare
+
+Calls the same plugins with what they were called with. Each effect is answered as it was; nothing outside is reached and \
+nothing is stored. Says for each plugin whether it did and used the same, or names the first difference. Exits with 1 when \
+something differs.";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ListArguments {
@@ -64,6 +83,7 @@ pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer>
     match command {
         Command::List(arguments) => list(arguments, host).await,
         Command::Show { id, co } => show(host, &co, id).await,
+        Command::Replay { id, co } => replay(host, &co, id).await,
     }
 }
 
@@ -104,12 +124,38 @@ async fn show(host: &Host, co: &str, id: Uuid) -> anyhow::Result<Answer> {
     let invocation = host.store.invocation(co, id).await?;
     let invocation = invocation.with_context(|| format!("there is no invocation {id} in `{co}`"))?;
     let transcript = host.store.transcript(co, id).await?;
+    let transcript = transcript.as_deref().map(serde_json::from_str).transpose().context("transcript")?;
     let mut text = fields(&invocation).to_string();
     match &transcript {
         Some(steps) => text.push_str(&transcript::text(steps)?),
         None => text.push_str("\nno transcript\n"),
     }
     Answer::new(&Shown { invocation, transcript }, text)
+}
+
+async fn replay(host: &Host, co: &str, id: Uuid) -> anyhow::Result<Answer> {
+    known_collaboration(host, co).await?;
+    let replayed = host.pipeline.replay(co, id).await?;
+    let lines = replayed.steps.iter().map(|step| {
+        let ReplayedStep { step: role, id, plugin, version, effects, fuel, verdict } = step;
+        let used = format!("{effects} effects, {fuel} units of fuel");
+        let verdict = match verdict {
+            Verdict::Equal => format!("equal: {used}"),
+            Verdict::EqualUntilDeadline => format!("equal up to its deadline: {used}"),
+            Verdict::NotDeterministic { difference } => {
+                format!("NOT DETERMINISTIC: {}", printable(difference))
+            }
+            Verdict::OtherEngine { difference, recorded, this } => {
+                format!(
+                    "differs on another engine ({this}; recorded by {recorded}): {}",
+                    printable(difference)
+                )
+            }
+        };
+        format!("{} {id} ({plugin} {version}): {verdict}\n", word(role))
+    });
+    let text: String = lines.collect();
+    Ok(Answer::new(&replayed, text)?.failed_if(!replayed.equal))
 }
 
 fn fields(invocation: &Invocation) -> Table {
