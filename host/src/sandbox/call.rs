@@ -157,9 +157,15 @@ impl<S: GuestState> Sandbox<S> {
         body: impl for<'a> FnOnce(&'a mut Store<S>) -> BoxFuture<'a, wasmtime::Result<R>> + Send + 'static,
     ) -> CallEnd<S, R> {
         // Waiting for a slot is not the plugin's fault, so the clock starts after it. The semaphore is never closed.
-        let _slot = self.slots.acquire().await;
+        let slot = Arc::clone(&self.slots).acquire_owned().await;
         let Call { export, pace, state } = call;
-        self.lanes.run(pace, made(instance.engine().clone(), export, state, body)).await
+        let call = made(instance.engine().clone(), export, state, body);
+        let call = async move {
+            // Until the instance is gone, wherever that is.
+            let _slot = slot;
+            call.await
+        };
+        self.lanes.run(pace, call).await
     }
 }
 
