@@ -24,30 +24,41 @@ const BETWEEN_REQUESTS: Duration = Duration::from_micros(200);
 const WINDOW: Duration = Duration::from_millis(500);
 const TURNS: usize = 7;
 
-/// What a hostile plugin does, and what ends it.
-fn hostile() -> [(&'static str, Value, &'static [(&'static str, u64)]); 6] {
-    let much = 100_000_000_000;
-    let spin: &[_] = Box::leak(Box::new([("fuel", much), ("deadline_ms", 200)]));
-    let without_fuel_limit: &[_] = Box::leak(Box::new([("fuel", much)]));
+/// A plugin that does harm as long as it may.
+struct Hostile {
+    name: &'static str,
+    steps: Value,
+    limits: Vec<(&'static str, u64)>,
+}
+
+/// One of each class.
+fn hostile() -> [Hostile; 6] {
+    let hostile = |name, steps, limits: &[_]| Hostile { name, steps, limits: limits.to_vec() };
+    let much_fuel = ("fuel", 100_000_000_000);
+    let kilobytes = "x".repeat(4096);
     [
-        ("computes until its deadline of 200 ms", json!([{"do": "loop"}]), spin),
-        (
+        hostile(
+            "computes until its deadline of 200 ms",
+            json!([{"do": "loop"}]),
+            &[much_fuel, ("deadline_ms", 200)],
+        ),
+        hostile(
             "takes memory until its limit",
             json!([{"do": "allocate", "bytes": 1_u64 << 30, "piece": 1 << 20}]),
             &[],
         ),
-        (
+        hostile(
             "floods standard error",
-            json!([{"do": "stderr", "text": "x".repeat(4096), "times": 20_000}]),
-            without_fuel_limit,
+            json!([{"do": "stderr", "text": kilobytes, "times": 20_000}]),
+            &[much_fuel],
         ),
-        (
+        hostile(
             "floods the log",
-            json!([{"do": "log", "message": "x".repeat(1024), "times": 50_000}]),
-            without_fuel_limit,
+            json!([{"do": "log", "message": kilobytes, "times": 20_000}]),
+            &[much_fuel],
         ),
-        ("traps at once", json!([{"do": "panic", "message": "on purpose"}]), &[]),
-        (
+        hostile("traps at once", json!([{"do": "panic", "message": "on purpose"}]), &[]),
+        hostile(
             "acts until its budget of 1,000 effects",
             json!([{"do": "state", "operation": "set", "key": "key", "bytes": 100, "times": 100_000}]),
             &[],
@@ -67,13 +78,13 @@ fn main() {
         neighbours
     }));
     let mut rows = Vec::new();
-    for (name, steps, limits) in hostile() {
+    for hostile in hostile() {
         window(&runtime, &neighbours);
         let (mut without, mut with) = (Windows::default(), Windows::default());
         let (mut hostile_calls, mut peak_kib) = (0, 0);
         for _ in 0..TURNS {
             without.add(window(&runtime, &neighbours));
-            let attack = Attack::start(&runtime, callers, &steps, limits);
+            let attack = Attack::start(&runtime, callers, &hostile);
             with.add(window(&runtime, &neighbours));
             let (calls, kib) = attack.stop(&runtime);
             hostile_calls += calls;
@@ -86,7 +97,7 @@ fn main() {
         let (medians, growth_of_median) = compared(&mut without.medians, &mut with.medians);
         let (p99s, growth_of_p99) = compared(&mut without.p99s, &mut with.p99s);
         rows.push([
-            name.to_owned(),
+            hostile.name.to_owned(),
             format!("{:.0}", f64::from(hostile_calls) / (WINDOW.as_secs_f64() * TURNS as f64)),
             medians,
             growth_of_median,
@@ -167,12 +178,7 @@ struct Attack {
 }
 
 impl Attack {
-    fn start(
-        runtime: &Runtime,
-        callers: usize,
-        steps: &Value,
-        limits: &'static [(&'static str, u64)],
-    ) -> Self {
+    fn start(runtime: &Runtime, callers: usize, hostile: &Hostile) -> Self {
         let (done, peak_kib) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let watched = (Arc::clone(&done), Arc::clone(&peak_kib));
         std::thread::spawn(move || {
@@ -183,12 +189,13 @@ impl Attack {
         });
         let callers = (0..callers)
             .map(|_| {
-                let (done, steps) = (Arc::clone(&done), steps.clone());
+                let (done, steps, limits) =
+                    (Arc::clone(&done), hostile.steps.clone(), hostile.limits.clone());
                 runtime.spawn(async move {
                     let mut calls = 0;
                     while !done.load(Ordering::Relaxed) {
                         let mut call = TestCall::of(steps.clone()).state(Stored::default());
-                        for (word, value) in limits {
+                        for (word, value) in &limits {
                             call = call.limit(word, *value);
                         }
                         call.provision().await;
