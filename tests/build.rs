@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use std::{env, fs};
 
 /// Folders below `guests/`. The package of each is `provender-guest-<name>`.
-const GUESTS: [&str; 5] = ["command", "described", "mapping", "misbehaving", "misbehaving-filter"];
+const GUESTS: [&str; 7] =
+    ["command", "described", "described-filter", "mapping", "misbehaving", "misbehaving-filter", "walking"];
 
 fn main() -> ExitCode {
     match build() {

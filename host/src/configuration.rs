@@ -4,6 +4,7 @@
 mod load;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use load::ConfigurationError;
 
-use crate::sandbox::{Limits, LimitsError};
+use crate::sandbox::{CompileLimits, Compiler, Limits, LimitsError};
 
 /// Read instead of [`DEFAULT_FILE`] when no other file is named.
 pub const FILE_VARIABLE: &str = "PROVENDER_CONFIG";
@@ -46,7 +47,7 @@ pub struct Configuration {
     pub secret_key: Option<SecretString>,
 }
 
-/// How many plugins run, and how large they are.
+/// How many plugins run, how large they are, and what it may take to compile them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SandboxConfiguration {
@@ -56,6 +57,14 @@ pub struct SandboxConfiguration {
     pub component_bytes: u64,
     /// Provisionings that run at once.
     pub concurrency: usize,
+    /// Longest time that a component may take to compile.
+    pub compile_seconds: u64,
+    /// Most memory that a component may take to compile.
+    pub compile_memory_bytes: u64,
+    /// Who compiles. The program `provender` starts itself anew for it; a host within another program compiles there, and
+    /// without limits, unless it is told of a program.
+    #[serde(skip)]
+    pub compiler: Compiler,
 }
 
 /// Where failed automatic provisionings are reported.
@@ -137,7 +146,14 @@ impl Default for Configuration {
 impl Default for SandboxConfiguration {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { instances: 64, component_bytes: 64 << 20, concurrency: 16 * cores }
+        Self {
+            instances: 64,
+            component_bytes: 64 << 20,
+            concurrency: 16 * cores,
+            compile_seconds: 100,
+            compile_memory_bytes: 4 << 30,
+            compiler: Compiler::default(),
+        }
     }
 }
 
@@ -169,7 +185,15 @@ impl Configuration {
     /// Reads the file named, else the one that the environment names, else [`DEFAULT_FILE`] if it is there; the
     /// environment has the last word.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigurationError> {
-        load::load(file, std::env::vars_os())
+        Self::load_from(file, std::env::vars_os())
+    }
+
+    /// As [`load`](Self::load), with a given environment in place of the process's own.
+    pub fn load_from(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigurationError> {
+        load::load(file, environment)
     }
 
     /// The database, with its password if it has one.
@@ -187,6 +211,12 @@ impl Configuration {
     /// The limits of a call on this host.
     pub fn limits(&self) -> Result<Limits, LimitsError> {
         Limits::default().overridden(&self.limits)
+    }
+
+    /// What one compilation may take.
+    pub fn compile_limits(&self) -> CompileLimits {
+        let sandbox = &self.sandbox;
+        CompileLimits { seconds: sandbox.compile_seconds, memory_bytes: sandbox.compile_memory_bytes }
     }
 
     /// Makes the data directory, for its owner only, unless it is there.

@@ -34,6 +34,9 @@ pub struct Host {
 /// How long running calls may take to end when the host stops.
 const GRACE: Duration = Duration::from_secs(20);
 
+/// What the key of the compiled components is derived for: one of its own, so that the secret key serves one purpose only.
+pub(crate) const CACHE_KEY_PURPOSE: &str = "compiled components";
+
 /// How often this process tries to become the executor, or makes sure that it still is.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -63,10 +66,11 @@ impl Host {
         let store = Store::open(&configuration.database_url()).await?;
         let plugins = PluginHost::start(&Settings {
             cache_directory: configuration.data_directory.join("compiled"),
-            // A key of its own, so that the secret key serves one purpose only.
-            cache_key: key.derive("compiled components"),
+            cache_key: key.derive(CACHE_KEY_PURPOSE),
             instances: configuration.sandbox.instances,
             component_bytes: configuration.sandbox.component_bytes,
+            compiler: configuration.sandbox.compiler.clone(),
+            compile_limits: configuration.compile_limits(),
         })
         .map_err(|error| anyhow::anyhow!("sandbox: {error:#}"))?;
         let catalog = Catalog::new(store.clone(), plugins.clone(), limits.clone());

@@ -5,6 +5,7 @@
 pub mod administration;
 pub mod api;
 pub mod capabilities;
+pub mod check;
 pub mod cli;
 pub mod configuration;
 pub mod host;

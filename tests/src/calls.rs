@@ -11,6 +11,7 @@ use anyhow::anyhow;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use provender::capabilities::contract::Filtered;
 use provender::capabilities::contract::records::{Collaboration, Metadata, Person, Status, Subject};
 use provender::capabilities::contract::state::Scope;
 use provender::capabilities::contract::types::{
@@ -20,7 +21,7 @@ use provender::capabilities::plugin::{Plugin, PluginHost, Said};
 use provender::capabilities::state::StateReader;
 use provender::capabilities::{CallState, Grants, Surroundings, files, http, state};
 use provender::plugins::Catalog;
-use provender::sandbox::{Fault, Limits, Mode, Refused, Settings};
+use provender::sandbox::{CompileLimits, Compiler, Fault, Limits, Mode, Refused, Settings};
 use provender::servers::configuration::HttpConfiguration;
 use provender::servers::connector::Resolver;
 use provender::servers::files::FilesRoot;
@@ -29,7 +30,8 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::guests::MISBEHAVING;
+use crate::guests::{MISBEHAVING, MISBEHAVING_FILTER};
+use crate::witness;
 
 /// Where compiled components are kept for all tests and all runs of them: to compile one takes longer than most tests.
 pub const COMPILED: &str = concat!(env!("OUT_DIR"), "/compiled");
@@ -51,6 +53,8 @@ pub fn start(component_bytes: u64) -> PluginHost {
         cache_key: [7; 32],
         instances: 8,
         component_bytes,
+        compiler: Compiler::InProcess,
+        compile_limits: CompileLimits { seconds: 60, memory_bytes: 1 << 30 },
     })
     .expect("a sandbox")
 }
@@ -66,13 +70,21 @@ pub async fn misbehaving() -> &'static Plugin {
     PLUGIN.get_or_init(|| async { load(MISBEHAVING).await.expect("a plugin") }).await
 }
 
-/// A call of the provisioner that does what its configuration says.
+/// The data filter that does what its configuration says.
+pub async fn misbehaving_filter() -> &'static Plugin {
+    static PLUGIN: OnceCell<Plugin> = OnceCell::const_new();
+    PLUGIN.get_or_init(|| async { load(MISBEHAVING_FILTER).await.expect("a plugin") }).await
+}
+
+/// A call of a plugin that does what its configuration says.
 #[derive(Default)]
 pub struct TestCall {
     configuration: Value,
+    filter: Value,
     limits: BTreeMap<String, u64>,
     seed: [u8; 32],
     files: Vec<Arc<files::Slot>>,
+    roots: Vec<witness::Root>,
     web: Vec<Arc<http::Slot>>,
     state: state::Grant,
 }
@@ -98,11 +110,13 @@ impl TestCall {
 
     /// With a directory bound to a slot, for these operations.
     pub fn folder(mut self, slot: &str, root: &Path, operations: &[&str]) -> Self {
+        let root = witness::Root::bind(root);
         self.files.push(Arc::new(files::Slot {
             name: slot.to_owned(),
-            root: Some(Arc::new(FilesRoot::open(root).expect("a root"))),
+            root: Some(Arc::new(FilesRoot::open(root.path()).expect("a root"))),
             operations: owned(operations),
         }));
+        self.roots.push(root);
         self
     }
 
@@ -129,36 +143,75 @@ impl TestCall {
         self
     }
 
-    /// Provisions a person.
-    pub async fn provision(self) -> Said<Outcome> {
-        let plugin = misbehaving().await;
-        let invocation = Invocation {
+    /// Crashes in this way, whichever export of whichever world is called: see `guests/crash`.
+    pub fn crashing(how: &str) -> Self {
+        let mut call = Self::of(json!([{ "do": "crash", "how": how }]));
+        call.filter = json!({ "check": how, "filter": { "do": "crash", "how": how } });
+        call
+    }
+
+    /// Takes this step as a data filter: an object as `guests/misbehaving-filter` reads it.
+    pub fn of_filter(step: Value) -> Self {
+        Self { filter: json!({ "filter": step }), ..Self::default() }
+    }
+
+    /// Filters a person.
+    pub async fn filter(mut self) -> Said<Filtered> {
+        self.configuration = std::mem::take(&mut self.filter);
+        let (plugin, invocation) = (misbehaving_filter().await, self.invocation());
+        self.witnessed(async |state| plugin_host().filter(plugin, state, invocation).await).await
+    }
+
+    /// Checks the configuration of a data filter.
+    pub async fn check_filter(mut self) -> Said<Vec<String>> {
+        self.configuration = std::mem::take(&mut self.filter);
+        let (plugin, context) = (misbehaving_filter().await, self.context());
+        plugin_host().check(plugin, self.into_state(), &context).await
+    }
+
+    fn invocation(&self) -> Invocation {
+        Invocation {
             id: "0198c0de-0000-7000-8000-000000000000".to_owned(),
             attempt: 1,
             context: self.context(),
             action: Action::Updated,
             subject: person("anna"),
             extensions: Vec::new(),
-        };
-        plugin_host().provision(plugin, self.into_state(), invocation).await
+        }
+    }
+
+    /// Provisions a person.
+    pub async fn provision(self) -> Said<Outcome> {
+        let (plugin, invocation) = (misbehaving().await, self.invocation());
+        self.witnessed(async |state| plugin_host().provision(plugin, state, invocation).await).await
     }
 
     /// Checks the configuration.
     pub async fn check(self) -> Said<Vec<String>> {
         let (plugin, context) = (misbehaving().await, self.context());
-        plugin_host().check(plugin, self.into_state(), &context).await
+        self.witnessed(async |state| plugin_host().check(plugin, state, &context).await).await
     }
 
     /// Prepares the counterpart.
     pub async fn prepare(self) -> Said<Vec<String>> {
         let (plugin, context) = (misbehaving().await, self.context());
-        plugin_host().prepare(plugin, self.into_state(), &context).await
+        self.witnessed(async |state| plugin_host().prepare(plugin, state, &context).await).await
     }
 
     /// Looks at a person.
     pub async fn inspect(self) -> Said<provender::capabilities::contract::types::Inspection> {
         let (plugin, context) = (misbehaving().await, self.context());
-        plugin_host().inspect(plugin, self.into_state(), &context, &person("anna")).await
+        self.witnessed(async |state| plugin_host().inspect(plugin, state, &context, &person("anna")).await)
+            .await
+    }
+
+    /// Makes the call, and notes what it did to the roots and what was refused to it.
+    async fn witnessed<T>(mut self, call: impl AsyncFnOnce(CallState) -> Said<T>) -> Said<T> {
+        let roots = std::mem::take(&mut self.roots);
+        let end = call(self.into_state()).await;
+        witness::refusals(&end.transcript);
+        drop(roots);
+        end
     }
 
     fn context(&self) -> Context {
@@ -198,6 +251,14 @@ impl TestCall {
         };
         CallState::new(surroundings, grants)
     }
+}
+
+/// The state of a call that nothing is granted, at another time and with other limits.
+pub fn nothing_granted_at(seconds: i64, limits: &[(&str, u64)]) -> CallState {
+    let limits = limits.iter().map(|(word, value)| ((*word).to_owned(), *value)).collect();
+    let limits = Limits::default().overridden(&limits).expect("limits");
+    let time = Timestamp::from_second(seconds).expect("a time");
+    CallState::new(Surroundings { limits, seed: [0; 32], time, mode: Mode::Live }, Grants::default())
 }
 
 /// The state of a call that nothing is granted.
@@ -339,12 +400,20 @@ pub fn http_server(
     secrets: &[(&str, &str)],
     names: &[(&str, &str)],
 ) -> Arc<HttpServer> {
-    let configuration: HttpConfiguration = serde_json::from_value(configuration).expect("a configuration");
-    let secrets = secrets.iter().map(|(name, value)| ((*name).to_owned(), SecretString::from(*value)));
     let names =
         names.iter().map(|(name, address)| ((*name).to_owned(), address.parse().expect("an address")));
-    let server = HttpServer::new(&configuration, &secrets.collect(), Arc::new(Names(names.collect())));
-    Arc::new(server.expect("a server"))
+    http_server_resolving(configuration, secrets, Arc::new(Names(names.collect())))
+}
+
+/// A server as configured, with its secrets, that looks names up so.
+pub fn http_server_resolving(
+    configuration: Value,
+    secrets: &[(&str, &str)],
+    resolver: Arc<dyn Resolver>,
+) -> Arc<HttpServer> {
+    let configuration: HttpConfiguration = serde_json::from_value(configuration).expect("a configuration");
+    let secrets = secrets.iter().map(|(name, value)| ((*name).to_owned(), SecretString::from(*value)));
+    Arc::new(HttpServer::new(&configuration, &secrets.collect(), resolver).expect("a server"))
 }
 
 /// A server at this URL, at an address of this machine if need be.

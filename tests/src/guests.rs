@@ -9,6 +9,12 @@ pub const MISBEHAVING_FILTER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/
 /// A well-behaved provisioner: see `guests/mapping`.
 pub const MAPPING: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/mapping.wasm"));
 
+/// A data filter that crashes while it describes itself, in the way that the clock tells: see `guests/crash`.
+pub const DESCRIBED_FILTER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/described-filter.wasm"));
+
+/// A provisioner that calls one import, by its name: see `guests/walking`.
+pub const WALKING: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/walking.wasm"));
+
 /// A component of another world.
 pub const COMMAND: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/command.wasm"));
 

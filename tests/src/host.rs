@@ -1,7 +1,7 @@
 //! A host in a folder of its own, with SQLite and one collaboration.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use provender::administration::{AdministrationError, FilterInput, ServerInput, TargetInput};
 use provender::configuration::Configuration;
@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::calls::COMPILED;
 use crate::guests::{MISBEHAVING, MISBEHAVING_FILTER};
+use crate::witness::Root;
 
 /// The collaboration of all tests.
 pub const CO: &str = "physics";
@@ -26,6 +27,8 @@ pub(crate) const SECRET_KEY: &str = "KioqKioqKioqKioqKioqKioqKioqKioqKioqKioqKio
 /// A host in a temporary folder.
 pub struct TestHost {
     pub host: Arc<Host>,
+    // Before the folder, which takes them away.
+    roots: Mutex<Vec<Root>>,
     folder: TempDir,
 }
 
@@ -68,16 +71,22 @@ impl TestHost {
         let collaboration =
             Collaboration { id: CO.to_owned(), name: "Physics".to_owned(), ..Collaboration::default() };
         host.registry.put_collaboration(collaboration).await.expect("a collaboration");
-        Self { host, folder }
+        Self { host, roots: Mutex::default(), folder }
     }
 
     /// Stops the host and starts another on the same data.
     pub async fn restart(self) -> Self {
-        let Self { host, folder } = self;
+        let Self { host, roots, folder } = self;
         let configuration = host.configuration.clone();
         host.stop().await;
         drop(host);
-        Self { host: Host::start(configuration).await.expect("a host"), folder }
+        Self { host: Host::start(configuration).await.expect("a host"), roots, folder }
+    }
+
+    /// That every invariant of the host holds, as `provender check` sees it.
+    pub async fn assert_healthy(&self) {
+        let report = provender::check::check(&self.host.configuration).await.expect("a report");
+        assert!(report.is_healthy(), "{report:#?}");
     }
 
     /// A folder for files of the test, which is there.
@@ -98,7 +107,12 @@ impl TestHost {
     }
 
     /// Configures a server.
-    pub async fn server(&self, id: &str, configuration: Value) {
+    pub async fn server(&self, id: &str, mut configuration: Value) {
+        if let Some(root) = configuration.get_mut("root") {
+            let bound = Root::bind(Path::new(root.as_str().unwrap_or_default()));
+            *root = json!(bound.path());
+            self.roots.lock().expect("no panic in between").push(bound);
+        }
         let input: ServerInput =
             serde_json::from_value(json!({ "configuration": configuration })).expect("a server");
         self.host.administration.put_server(CO, id, input).await.expect("a stored server");

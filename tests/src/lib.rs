@@ -4,6 +4,8 @@
 pub mod bench;
 pub mod calls;
 pub mod client;
+pub mod costly;
+pub mod counterpart;
 pub mod guests;
 pub mod host;
 pub mod people;
@@ -11,3 +13,4 @@ pub mod postgres;
 pub mod process;
 pub mod receiver;
 pub mod waiting;
+pub mod witness;

@@ -41,6 +41,18 @@ pub async fn fresh_database() -> anyhow::Result<String> {
     Ok(url(port, &name))
 }
 
+/// The URL of a new database that is a copy of another one, which nobody is connected to.
+pub async fn copy_of(database: &str) -> anyhow::Result<String> {
+    let (server, template) = database.rsplit_once('/').context("a URL without a database")?;
+    let name = format!("copy_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+    let mut connection = PgConnection::connect(&format!("{server}/postgres")).await?;
+    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE {template}")))
+        .execute(&mut connection)
+        .await?;
+    connection.close().await?;
+    Ok(format!("{server}/{name}"))
+}
+
 fn url(port: u16, database: &str) -> String {
     format!("postgres://postgres@127.0.0.1:{port}/{database}")
 }

@@ -1,16 +1,19 @@
 //! The program of the host as a process, in a folder of its own.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Mutex;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::client::Api;
 use crate::host::{SECRET_KEY, data_directory};
-use crate::waiting::{eventually, until};
+use crate::waiting::{PATIENCE_WITH_A_START, eventually_within, until};
+use crate::witness::Root;
 
 /// How often a port is tried that somebody else may take first.
 const START_ATTEMPTS: usize = 5;
@@ -18,6 +21,8 @@ const START_ATTEMPTS: usize = 5;
 /// The program, and the folder that it keeps everything in.
 pub struct Program {
     path: &'static str,
+    // Before the folder, which takes them away.
+    roots: Mutex<Vec<Root>>,
     folder: TempDir,
 }
 
@@ -53,7 +58,7 @@ impl Program {
             "data_directory = \"data\"\n[sandbox]\ninstances = 8\n[syslog]\nenabled = false\n",
         )
         .expect("a configuration file");
-        Self { path, folder }
+        Self { path, roots: Mutex::default(), folder }
     }
 
     /// The folder that the program runs in.
@@ -70,9 +75,30 @@ impl Program {
     /// A command of the program, with nothing of the environment of the test.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.path);
-        command.args(arguments).current_dir(self.folder()).stdin(Stdio::null());
+        command.args(self.witnessed(arguments)).current_dir(self.folder()).stdin(Stdio::null());
         command.env_clear().env("PROVENDER_SECRET_KEY", SECRET_KEY).env("TMPDIR", self.folder());
         command
+    }
+
+    /// The same arguments, with the roots that they name watched.
+    fn witnessed(&self, arguments: &[&str]) -> Vec<OsString> {
+        let mut witnessed: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+        let named = |name: &str| arguments.iter().position(|argument| *argument == name).map(|at| at + 1);
+        let mut roots = self.roots.lock().expect("no panic in between");
+        if let Some((argument, folder)) =
+            named("--files").and_then(|at| Some((witnessed.get_mut(at)?, arguments[at])))
+            && self.folder().join(folder).is_dir()
+        {
+            let root = Root::bind(&self.folder().join(folder));
+            *argument = root.path().into();
+            roots.push(root);
+        }
+        if let (["demo", ..], Some(folder)) =
+            (arguments, named("--directory").and_then(|at| arguments.get(at)))
+        {
+            roots.push(Root::watch(&self.folder().join(folder).join("changelog")));
+        }
+        witnessed
     }
 
     /// Runs a command to its end.
@@ -119,7 +145,9 @@ impl Program {
             command.env("PROVENDER_LISTEN", &address);
             let mut running = self.start_command(command);
             let api = Api::new(&format!("http://{address}"));
-            let ready = eventually("the host to serve", async || match running.ended() {
+            let ready = eventually_within(PATIENCE_WITH_A_START, "the host to serve", async || match running
+                .ended()
+            {
                 Some(_) => Some(false),
                 None => api.try_get("/readyz").await.filter(|answer| answer.status == 200).map(|_| true),
             })
@@ -135,6 +163,11 @@ impl Program {
 }
 
 impl Running {
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How it ended, if it did.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child")

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::waiting::eventually;
+use crate::witness::{Listening, Witnessed};
 
 /// A request that arrived.
 #[derive(Clone, Debug)]
@@ -66,6 +67,7 @@ struct Shared {
     answering: Mutex<Answering>,
     held: watch::Sender<bool>,
     connections: AtomicUsize,
+    witness: Arc<Listening>,
 }
 
 /// A server on loopback. Ends when it is dropped.
@@ -85,6 +87,7 @@ impl Receiver {
             answering: Mutex::new(Box::new(|_| Answer::new(200, "{}"))),
             held: watch::Sender::new(false),
             connections: AtomicUsize::new(0),
+            witness: Listening::start("http", address),
         });
         let counting = Counting { listener, shared: Arc::clone(&shared) };
         let service = axum::Router::new().fallback(receive).with_state(Arc::clone(&shared));
@@ -97,6 +100,11 @@ impl Receiver {
     /// `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Is reached by checks that operators ask for from now on, not by plugins.
+    pub fn expect_the_operator(&self) {
+        self.shared.witness.expect_the_operator();
     }
 
     /// Where it listens.
@@ -178,13 +186,13 @@ struct Counting {
 }
 
 impl Listener for Counting {
-    type Io = TcpStream;
+    type Io = Witnessed<TcpStream>;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
-        let accepted = Listener::accept(&mut self.listener).await;
+    async fn accept(&mut self) -> (Witnessed<TcpStream>, SocketAddr) {
+        let (stream, address) = Listener::accept(&mut self.listener).await;
         self.shared.connections.fetch_add(1, Ordering::Relaxed);
-        accepted
+        (Witnessed::accepted(stream, Arc::clone(&self.shared.witness)), address)
     }
 
     fn local_addr(&self) -> std::io::Result<SocketAddr> {

@@ -71,6 +71,7 @@ mod help {
             "provision",
             "services",
             "changes",
+            "check",
             "invocation",
             "key",
         ] {

@@ -56,6 +56,11 @@ fn misbehaving(program: &Program, receiver: &Receiver, steps: Value) {
     ]);
 }
 
+/// That every invariant of the host holds, whatever it was doing when it was killed.
+fn assert_healthy(program: &Program) {
+    program.output(&["check"]);
+}
+
 /// The database, while no process of the program runs.
 async fn store(program: &Program) -> Store {
     Store::open(&format!("sqlite://{}", program.folder().join("data/provender.db").display())).await.unwrap()
@@ -117,6 +122,7 @@ async fn a_host_killed_while_it_imports_loses_nothing_that_was_committed() {
     let mut importing = program.start(&["import", "people.ndjson", "--co", CO, "--batch", "100"]);
     eventually("some people in the changelog", async || (lines_so_far(&log) >= 40).then_some(())).await;
     importing.kill();
+    assert_healthy(&program);
 
     let stored = store(&program).await;
     let committed = stored.records(CO, RecordKind::Person, None, 10_000).await.unwrap().len();
@@ -130,6 +136,7 @@ async fn a_host_killed_while_it_imports_loses_nothing_that_was_committed() {
     let serving = program.serve().await;
     settled(&serving).await;
     serving.kill();
+    assert_healthy(&program);
     let stored = store(&program).await;
     assert_complete(&stored, "log", committed).await;
     stored.close().await;
@@ -165,6 +172,7 @@ async fn work_that_was_committed_and_not_begun_is_done_after_a_restart() {
     }
     receiver.wait_for(1).await;
     serving.kill();
+    assert_healthy(&program);
     let begun = receiver.received().len();
     assert!(begun < PEOPLE, "most of the work waits for its turn");
 
@@ -172,6 +180,7 @@ async fn work_that_was_committed_and_not_begun_is_done_after_a_restart() {
     let serving = program.serve().await;
     settled(&serving).await;
     serving.kill();
+    assert_healthy(&program);
     let stored = store(&program).await;
     assert_complete(&stored, "t", PEOPLE).await;
     assert_eq!(receiver.received().len(), PEOPLE + begun, "what was begun is done again, all else once");
@@ -191,6 +200,7 @@ async fn a_call_that_was_cut_off_is_made_again_as_another_attempt_of_the_same_in
     assert_eq!(put(&serving, "anna").await, 202);
     receiver.wait_for(1).await;
     serving.kill();
+    assert_healthy(&program);
     let stored = store(&program).await;
     let [before] = &invocations(&stored).await[..] else { panic!("one invocation") };
     assert_eq!((before.state, &before.outcome), (InvocationState::Planned, &None));
@@ -201,6 +211,7 @@ async fn a_call_that_was_cut_off_is_made_again_as_another_attempt_of_the_same_in
     let serving = program.serve().await;
     settled(&serving).await;
     serving.kill();
+    assert_healthy(&program);
     let stored = store(&program).await;
     let [after] = &invocations(&stored).await[..] else { panic!("one invocation") };
     assert_eq!((after.id, after.attempt), (before.id, 2));
@@ -226,6 +237,7 @@ async fn an_effect_whose_outcome_was_not_committed_is_made_again_and_its_state_i
     receiver.wait_for(1).await;
     assert_eq!(lines_so_far(&done), 1, "the effect happened");
     serving.kill();
+    assert_healthy(&program);
     let stored = store(&program).await;
     assert_eq!(stored.plugin_state(CO, "t", Some(&person_key("anna")), "seen").await.unwrap(), None);
     stored.close().await;
@@ -234,6 +246,7 @@ async fn an_effect_whose_outcome_was_not_committed_is_made_again_and_its_state_i
     let serving = program.serve().await;
     settled(&serving).await;
     serving.kill();
+    assert_healthy(&program);
     assert_eq!(lines_so_far(&done), 2, "an effect is made at least once");
     let stored = store(&program).await;
     let [invocation] = &invocations(&stored).await[..] else { panic!("one invocation") };
@@ -276,6 +289,7 @@ async fn every_write_that_was_answered_survives_kills_at_any_instant() {
         eventually("more people in the changelog", async || (lines_so_far(&log) >= target).then_some(()))
             .await;
         serving.kill();
+        assert_healthy(&program);
         for writer in writers {
             answered.extend(writer.await.unwrap());
         }
@@ -284,6 +298,7 @@ async fn every_write_that_was_answered_survives_kills_at_any_instant() {
     let serving = program.serve().await;
     settled(&serving).await;
     serving.kill();
+    assert_healthy(&program);
     let stored = store(&program).await;
     let people = stored.records(CO, RecordKind::Person, None, 10_000).await.unwrap();
     for id in &answered {
@@ -302,10 +317,12 @@ async fn a_command_that_waits_for_a_service_that_is_killed_gets_its_outcomes_fro
     let mut importing = program.start(&["import", "people.ndjson", "--co", CO]);
     receiver.wait_for(1).await;
     serving.kill();
+    assert_healthy(&program);
     let serving = program.serve().await;
     receiver.release();
     let status = eventually("the import to end", async || importing.ended()).await;
     assert!(status.success(), "{}", importing.stderr());
     serving.kill();
+    assert_healthy(&program);
     assert_complete(&store(&program).await, "t", 10).await;
 }

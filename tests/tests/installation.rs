@@ -105,25 +105,6 @@ mod a_component_is_refused {
     }
 
     #[tokio::test]
-    async fn of_another_version_of_the_contract() {
-        let newer = patched(&described("ordinary"), "@0.1.0", "@0.2.0");
-        assert_contains(
-            &refusal(&newer).await,
-            &[
-                "is built for version 0.2.0 of the contract `provender:plugin`",
-                "this host serves 0.1.0",
-                "use a newer host",
-            ],
-        );
-    }
-
-    #[tokio::test]
-    async fn whose_types_are_not_those_of_the_contract() {
-        let other = patched(&described("ordinary"), "target-description", "target-descriptiom");
-        assert_contains(&refusal(&other).await, &["does not fit the contract `provender:plugin@0.1.0`"]);
-    }
-
-    #[tokio::test]
     async fn whose_description_traps() {
         let refused = refusal(&described("trap")).await;
         assert_contains(&refused, &["plugin trapped in `describe`: panic", "no description today"]);

@@ -39,6 +39,7 @@ async fn registry(url: &str) -> (Registry, Store) {
         filters: Vec::new(),
         slots: BTreeMap::new(),
         limits: BTreeMap::new(),
+        automatic_after: None,
     };
     let wrote = store.write(move |transaction| {
         Box::pin(async move {

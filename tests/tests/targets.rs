@@ -192,6 +192,7 @@ async fn a_secret_that_is_left_out_stays_as_it_is() {
     };
     host.server("web", server(json!("s3cr3t"))).await;
     host.server("web", server(Value::Null)).await;
+    receiver.expect_the_operator();
     let lines = host.host.administration.check_server(CO, "web").await.unwrap();
     assert!(lines[0].contains("answers 200"), "{lines:?}");
     assert_eq!(receiver.received()[0].header("authorization"), Some("Bearer s3cr3t"));

@@ -22,6 +22,7 @@ use error::Problems;
 pub use error::{AdministrationError, InvalidField, Kind};
 pub use filters::FilterInput;
 pub use plugin_choice::PluginChoice;
+pub(crate) use servers::stored as stored_server;
 pub use servers::{LiveServer, Server, ServerInput};
 pub use targets::TargetInput;
 

@@ -197,7 +197,8 @@ fn row(id: &str, description: String, sealed: &StoredServer) -> Result<ServerRow
     })
 }
 
-fn stored(row: ServerRow) -> Result<StoredServer, StoreError> {
+/// A row as the rest of the host knows it.
+pub(crate) fn stored(row: ServerRow) -> Result<StoredServer, StoreError> {
     let ServerRow { id, configuration, secrets, .. } = row;
     serde_json::from_value(json!({"configuration": configuration, "secrets": secrets}))
         .map_err(|error| StoreError::CorruptDocument { table: "servers", key: id, reason: error.to_string() })

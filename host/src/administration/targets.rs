@@ -43,6 +43,9 @@ pub struct TargetInput {
     /// Limits of a call that differ from the host's, by name.
     #[serde(default)]
     pub limits: BTreeMap<String, u64>,
+    /// As shown. The host knows it and looks at no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub automatic_after: Option<i64>,
 }
 
 impl Administration {
@@ -75,6 +78,11 @@ impl Administration {
                     }
                     let previous = transaction.target(&co, &id).await?;
                     let created = previous.is_none();
+                    let automatic_after = match (input.mode, &previous) {
+                        (Mode::Automatic, Some(Target { automatic_after: Some(after), .. })) => Some(*after),
+                        (Mode::Automatic, _) => Some(transaction.last_change(&co).await?),
+                        (Mode::Manual | Mode::Disabled, _) => None,
+                    };
                     let order = match (input.order, previous) {
                         (Some(order), _) => order,
                         (None, Some(previous)) => previous.order,
@@ -90,6 +98,7 @@ impl Administration {
                         filters: input.filters,
                         slots: input.slots,
                         limits: input.limits,
+                        automatic_after,
                     };
                     transaction.put_target(&co, &target).await?;
                     Ok((target, created))

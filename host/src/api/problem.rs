@@ -12,6 +12,7 @@ use crate::pipeline::{ProvisionError, ReplayError, TargetProblem, TrialError};
 use crate::plugins::{InstallError, InstallProblem, RemoveError};
 use crate::registry::validate::InvalidRecord;
 use crate::registry::write::WriteError;
+use crate::sandbox::Refused;
 use crate::store::StoreError;
 
 pub(super) const MEDIA_TYPE: &str = "application/problem+json";
@@ -238,6 +239,7 @@ impl From<InstallError> for Problem {
     fn from(error: InstallError) -> Self {
         match error.problem {
             InstallProblem::Store(error) => error.into(),
+            InstallProblem::Refused(Refused::CompilerFailed { .. }) => Self::internal(&error),
             _ => Self::new(Kind::PluginRefused, error.to_string()),
         }
     }

@@ -73,7 +73,7 @@ impl CallState {
             granted: slot.granted(operation),
         };
         let gate = Arc::clone(&self.guest().gate);
-        let files = slot.root.clone();
+        let (files, name) = (slot.root.clone(), &slot.name);
         let answer = gate.pass(effect, |room| async move {
             let performed = match files {
                 Some(files) => perform(files, room).await,
@@ -88,7 +88,9 @@ impl CallState {
                     // More than there was room for is a budget of the call.
                     let over = matches!(error, FilesError::TooLarge { unit: "bytes", .. });
                     let bytes_in = Some(if over { room.saturating_add(1) } else { 0 });
-                    Performed { answer: Err(Error::from(error)), bytes_in, refused: None }
+                    let refused = matches!(error, FilesError::OutsideRoot { .. })
+                        .then(|| Refusal(format!("slot `{name}`: {error}")));
+                    Performed { answer: Err(Error::from(error)), bytes_in, refused }
                 }
             }
         });
@@ -147,6 +149,7 @@ impl From<FilesError> for Error {
             FilesError::NotFound { .. } => Self::NotFound(message),
             FilesError::AlreadyExists { .. } => Self::AlreadyExists(message),
             FilesError::InvalidPath { .. } | FilesError::InvalidLine { .. } => Self::InvalidPath(message),
+            FilesError::OutsideRoot { .. } => Self::Refused(message),
             FilesError::TooLarge { .. } => Self::TooLarge(message),
             FilesError::Io { .. } => Self::Io(message),
         }

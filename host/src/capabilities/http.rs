@@ -3,26 +3,31 @@
 //! A request is collected whole before it passes the gate, and its response before the guest sees any of it: so both
 //! are counted, recorded and bounded. The credential is added behind the gate.
 
-use std::sync::Arc;
+mod traffic;
+
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full};
 use serde::{Deserialize, Serialize};
 use wasmtime_wasi_http::{
-    DEFAULT_FORBIDDEN_HEADERS, Error, RequestOptions, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks,
-    WasiHttpView,
+    DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, WasiHttpCtx, WasiHttpCtxView,
+    WasiHttpHooks, WasiHttpView,
 };
 
+use self::traffic::Traffic;
 use super::CallState;
+use super::http_bounds::{BUFFERED_CHUNKS, MAX_CHUNK_BYTES, MAX_FIELDS_BYTES};
 use super::readable::{Readable, ReadableHeaders};
 use crate::sandbox::{Access, Effect, Gate, LimitName, Performed, Refusal};
 use crate::servers::connector::ConnectError;
 use crate::servers::http::{
-    HttpError, HttpLimits, HttpServer, IncomingResponse, MAX_RESPONSE_HEADER_BYTES, OutgoingRequest,
+    HttpError, HttpLimits, HttpServer, IncomingResponse, MAX_METHOD_BYTES, MAX_RESPONSE_HEADER_BYTES,
+    OutgoingRequest,
 };
 
 /// A server bound to a slot, and what the plugin asked for there.
@@ -46,9 +51,31 @@ pub(super) struct HttpState {
     hooks: Hooks,
 }
 
+#[derive(Clone)]
 struct Hooks {
     grant: Grant,
     gate: Arc<Gate>,
+    traffic: Arc<Traffic>,
+    /// Of [`BUFFERED_CHUNKS`].
+    chunks_left: usize,
+}
+
+/// Longest text of a refusal; a plugin may ask for the longest URL that there is.
+const MAX_REFUSAL_CHARACTERS: usize = 2_000;
+
+/// Headers by which many servers take another method than that of the request: past the methods that a slot asks for,
+/// and past what tells a read from a write.
+const METHOD_OVERRIDES: [HeaderName; 3] = [
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-method-override"),
+];
+
+fn is_forbidden(name: &HeaderName) -> bool {
+    DEFAULT_FORBIDDEN_HEADERS.contains(name)
+        || *name == header::AUTHORIZATION
+        || *name == header::PROXY_AUTHORIZATION
+        || METHOD_OVERRIDES.contains(name)
 }
 
 type Body = UnsyncBoxBody<Bytes, Error>;
@@ -56,7 +83,9 @@ type Background = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
 impl HttpState {
     pub(super) fn new(grant: Grant, gate: Arc<Gate>) -> Self {
-        Self { context: WasiHttpCtx::new(), hooks: Hooks { grant, gate } }
+        let mut context = WasiHttpCtx::new();
+        context.set_field_size_limit(MAX_FIELDS_BYTES);
+        Self { context, hooks: Hooks { grant, gate, traffic: Arc::default(), chunks_left: BUFFERED_CHUNKS } }
     }
 }
 
@@ -71,10 +100,20 @@ impl WasiHttpView for CallState {
 }
 
 impl WasiHttpHooks for Hooks {
+    fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
+        static FILTER: LazyLock<ForbiddenHeaderFilter> = LazyLock::new(|| Arc::new(is_forbidden));
+        Arc::clone(&FILTER)
+    }
+
     fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
-        DEFAULT_FORBIDDEN_HEADERS.contains(name)
-            || *name == header::AUTHORIZATION
-            || *name == header::PROXY_AUTHORIZATION
+        is_forbidden(name)
+    }
+
+    fn p2_outgoing_body_buffer_chunks(&mut self) -> usize {
+        // Half of what is left. A body that fits is written without waiting, so how fast it is taken is not seen.
+        let chunks = self.chunks_left / 2;
+        self.chunks_left -= chunks;
+        chunks.max(1)
     }
 
     fn send_request(
@@ -84,8 +123,10 @@ impl WasiHttpHooks for Hooks {
         _: Background,
     ) -> Box<dyn Future<Output = Result<(http::Response<Body>, Background), Error>> + Send> {
         let (grant, gate) = (self.grant.clone(), Arc::clone(&self.gate));
+        let traffic = Arc::clone(&self.traffic);
         Box::new(async move {
-            let IncomingResponse { status, headers, body } = send(&grant, &gate, request, options).await?;
+            let IncomingResponse { status, headers, body } =
+                send(&grant, &gate, &traffic, request, options).await?;
             let mut response =
                 http::Response::new(Full::new(body).map_err(|never| match never {}).boxed_unsync());
             *response.status_mut() = status;
@@ -93,18 +134,24 @@ impl WasiHttpHooks for Hooks {
             Ok((response, Box::new(async { Ok(()) }) as Background))
         })
     }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        MAX_CHUNK_BYTES
+    }
 }
 
 async fn send(
     grant: &Grant,
     gate: &Gate,
+    traffic: &Traffic,
     request: http::Request<Body>,
     options: Option<RequestOptions>,
 ) -> Result<IncomingResponse, Error> {
     let (parts, body) = request.into_parts();
-    let body = collect(body, gate).await?;
+    let body = traffic.collect(body, gate).await?;
+    let _turn = traffic.turn().await;
     let slot = grant.slot_of(&parts.method, &parts.uri);
-    let method = parts.method.to_string();
+    let method: String = parts.method.as_str().chars().take(MAX_METHOD_BYTES).collect();
     let safe = slot.as_ref().is_ok_and(|(slot, path)| slot.reads(&parts.method, path.path()));
     let bytes_out = (body.len() + header_bytes(&parts.headers)) as u64;
     let effect = Effect {
@@ -132,7 +179,7 @@ async fn send(
             max_response_header_bytes: MAX_RESPONSE_HEADER_BYTES,
             timeout,
         };
-        match slot.server.send(outgoing, &limits).await {
+        match slot.server.send_beside(outgoing, &limits, traffic.in_flight()).await {
             Ok(IncomingResponse { status, headers, body }) => {
                 let bytes_in = Some((body.len() + header_bytes(&headers)) as u64);
                 let (headers, body) = (ReadableHeaders(headers), Readable(body));
@@ -199,24 +246,13 @@ enum Reason {
 
 fn failed(error: HttpError, room: u64) -> Performed<Response, Failed> {
     let message = error.to_string();
-    let refused = matches!(error, HttpError::Connect(ConnectError::AddressRefused { .. }))
-        .then(|| Refusal(message.clone()));
+    let refused =
+        matches!(error, HttpError::Refused(_) | HttpError::Connect(ConnectError::AddressRefused { .. }))
+            .then(|| Refusal(message.clone()));
     // More than there was room for is a budget of the call, not a fault of the counterpart.
     let over = matches!(error, HttpError::ResponseTooLarge { .. });
     let bytes_in = Some(if over { room.saturating_add(1) } else { 0 });
     Performed { answer: Err(Failed { message, reason: Reason::of(&error) }), bytes_in, refused }
-}
-
-async fn collect(body: Body, gate: &Gate) -> Result<Bytes, Error> {
-    let limit = gate.limits().size(LimitName::BytesOut);
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            gate.exceed(LimitName::BytesOut, limit as u64 + 1);
-            Err(Error::HttpRequestBodySize(None))
-        }
-        Err(_) => Err(Error::HttpProtocolError),
-    }
 }
 
 impl Grant {
@@ -225,6 +261,7 @@ impl Grant {
         let scheme = uri.scheme_str().unwrap_or_default();
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         let path_and_query = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        HttpServer::takes(method).map_err(Refusal)?;
         let mut reasons = Vec::new();
         for slot in &self.0 {
             match slot.server.covers(scheme, authority, path_and_query.as_str()) {
@@ -242,7 +279,8 @@ impl Grant {
         }
         let granted =
             if reasons.is_empty() { "no server is bound to a slot".to_owned() } else { reasons.join("; ") };
-        Err(Refusal(format!("{scheme}://{authority}{path} is not granted: {granted}", path = uri.path())))
+        let refusal = format!("{scheme}://{authority}{path} is not granted: {granted}", path = uri.path());
+        Err(Refusal(refusal.chars().take(MAX_REFUSAL_CHARACTERS).collect()))
     }
 }
 

@@ -80,7 +80,7 @@ impl PluginHost {
     /// Compiles, checks and links a component, or takes what was compiled of it before.
     pub async fn load(&self, digest: &str, wasm: Arc<[u8]>) -> Result<Plugin, Refused> {
         let loaded = self.sandbox.load(digest, wasm).await?;
-        let unfit = |error: wasmtime::Error| Refused::Contract { message: format!("{error:#}") };
+        let unfit = |error: wasmtime::Error| Refused::contract(&error);
         let instance = loaded.instance;
         let exports = match loaded.inspection.world {
             World::Provisioner => Exports::Provisioner(ProvisionerPre::new(instance.clone()).map_err(unfit)?),
@@ -93,7 +93,10 @@ impl PluginHost {
             pace: Pace::default(),
         };
         match self.mismatch(&plugin).await {
-            Some(error) => Err(unfit(error)),
+            Some(error) => {
+                self.forget(digest);
+                Err(unfit(error))
+            }
             None => Ok(plugin),
         }
     }

@@ -194,6 +194,16 @@ fn check_key(key: &str) -> Result<(), Error> {
     }
 }
 
+/// A prefix may be empty, and no key begins with a longer one; the same holds for where a page begins.
+fn check_bound(what: &str, bound: &str) -> Result<(), Error> {
+    match bound.len() {
+        0..=MAX_KEY_BYTES => Ok(()),
+        length => {
+            Err(Error::InvalidKey(format!("{what} has at most {MAX_KEY_BYTES} bytes, this one has {length}")))
+        }
+    }
+}
+
 impl Host for CallState {
     async fn get(&mut self, scope: Scope, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
         if let Err(error) = check_key(&key) {
@@ -234,6 +244,12 @@ impl Host for CallState {
         after: Option<String>,
         limit: u32,
     ) -> wasmtime::Result<Result<Vec<String>, Error>> {
+        let bounds = [("a prefix", Some(&prefix)), ("the key to begin after", after.as_ref())];
+        for (what, bound) in bounds {
+            if let Err(error) = bound.map_or(Ok(()), |bound| check_bound(what, bound)) {
+                return Ok(Err(error));
+            }
+        }
         let limit = limit.clamp(1, MAX_PAGE);
         let request = Keys { scope: scope_word(scope), prefix: prefix.clone(), after: after.clone(), limit };
         let written: Vec<(String, bool)> = self

@@ -3,7 +3,9 @@
 
 mod answer;
 mod changes;
+mod check;
 mod co;
+mod compile_component;
 mod demo;
 mod filter;
 mod import;
@@ -32,6 +34,7 @@ use clap::{Parser, Subcommand};
 use crate::configuration::{Configuration, LogConfiguration};
 use crate::host::Host;
 use crate::logging::{self, Destination};
+use crate::sandbox::Compiler;
 use answer::Answer;
 
 /// Provender keeps people and groups of collaborations, and brings other systems up to date through sandboxed plugins.
@@ -92,6 +95,8 @@ enum Command {
     Provision(provision::Arguments),
     /// Show what each target holds of a person or group
     Services(services::Arguments),
+    /// Verify that the invariants of the host hold
+    Check,
     /// Read the change history
     Changes(changes::Arguments),
     /// List invocations, show what one of them did, and run it again from its record
@@ -105,11 +110,16 @@ enum Command {
     Key(key::Command),
     /// Show the limits of a plugin call on this host
     Limits,
+    #[command(name = compile_component::SUBCOMMAND, hide = true)]
+    CompileComponent(compile_component::Arguments),
 }
 
 /// Runs the command of this process.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Command::CompileComponent(arguments) = &arguments.command {
+        return compile_component::run(arguments);
+    }
     let as_json = arguments.json;
     let printed =
         answered(arguments).and_then(|answer| Ok(answer.print(as_json).map(|()| answer.succeeded())?));
@@ -138,9 +148,14 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
     if let Command::Demo(demo) = arguments.command {
         return demo::run(demo, arguments.json).await;
     }
-    let configuration = Configuration::load(arguments.config.as_deref())?;
+    let mut configuration = Configuration::load(arguments.config.as_deref())?;
+    configuration.sandbox.compiler = compiler();
     if let Command::Limits = arguments.command {
         return limits::run(&configuration);
+    }
+    if let Command::Check = arguments.command {
+        logging::start(&quiet(&configuration.log), Destination::StandardError)?;
+        return check::run(&configuration).await;
     }
     let serves = matches!(arguments.command, Command::Serve);
     let log = if serves || arguments.verbose { configuration.log.clone() } else { quiet(&configuration.log) };
@@ -151,6 +166,11 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
     let answer = answer(arguments.command, &host, arguments.json).await;
     host.stop().await;
     answer
+}
+
+/// Components are compiled by processes of this program.
+fn compiler() -> Compiler {
+    Compiler::this_program(compile_component::SUBCOMMAND)
 }
 
 /// A command's answer says what failed, so the log need not say it too.
@@ -174,7 +194,9 @@ async fn answer(command: Command, host: &Arc<Host>, as_json: bool) -> anyhow::Re
         Command::Records(command) => records::run(command, host).await,
         Command::Key(command) => key::run(command, host).await,
         // Need no host, and were answered without one.
-        Command::Demo(_) | Command::Limits => Ok(Answer::nothing()),
+        Command::Demo(_) | Command::Limits | Command::Check | Command::CompileComponent(_) => {
+            Ok(Answer::nothing())
+        }
     }
 }
 

@@ -115,6 +115,7 @@ impl PutArguments {
             filters: self.filters,
             slots: self.slots.into_iter().collect(),
             limits: self.limits.into_iter().collect(),
+            automatic_after: None,
         })
     }
 }

@@ -74,13 +74,14 @@ pub(super) fn load(
         Some(path) => (path.display().to_string(), read(path)?),
         None => (String::new(), String::new()),
     };
+    check_toml(&file, &content)?;
     let environment =
         Environment::with_prefix(PREFIX).prefix_separator("_").separator("__").source(Some(settings));
     let sources = Config::builder()
         .add_source(File::from_str(&content, FileFormat::Toml))
         .add_source(environment)
         .build()
-        .map_err(|error| ConfigurationError::NotToml { file: file.clone(), problem: error.to_string() })?;
+        .map_err(|error| ConfigurationError::Invalid { problem: error.to_string() })?;
     refuse_unknown_keys(&sources.cache, "", &known_keys(), &file)?;
     let values = sources.cache.clone();
     let configuration: Configuration =
@@ -88,6 +89,16 @@ pub(super) fn load(
     let configuration = Configuration { secret_key, ..configuration };
     check_values(&configuration)?;
     Ok(configuration)
+}
+
+/// Says where a file is no TOML and why. The line itself is not quoted: a password may stand in it.
+fn check_toml(file: &str, content: &str) -> Result<(), ConfigurationError> {
+    let Err(error) = toml::from_str::<toml::Table>(content) else { return Ok(()) };
+    let start = error.span().and_then(|span| content.get(..span.start)).unwrap_or_default();
+    let line = start.matches('\n').count() + 1;
+    let column = start.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let problem = format!("line {line}, column {column}: {}", error.message());
+    Err(ConfigurationError::NotToml { file: file.to_owned(), problem })
 }
 
 fn read(path: PathBuf) -> Result<String, ConfigurationError> {
@@ -166,6 +177,8 @@ fn check_values(configuration: &Configuration) -> Result<(), ConfigurationError>
         ("sandbox.instances", u64::from(sandbox.instances)),
         ("sandbox.component_bytes", sandbox.component_bytes),
         ("sandbox.concurrency", sandbox.concurrency as u64),
+        ("sandbox.compile_seconds", sandbox.compile_seconds),
+        ("sandbox.compile_memory_bytes", sandbox.compile_memory_bytes),
         ("api.body_bytes", configuration.api.body_bytes),
         ("api.request_timeout_ms", configuration.api.request_timeout_ms),
     ] {
@@ -276,5 +289,20 @@ mod tests {
         assert!(missing.to_string().contains("/nowhere/host.toml"), "{missing}");
         let error = read("listen = = 1", &[]).unwrap_err();
         assert!(error.contains("host.toml") && error.contains("line 1"), "{error}");
+    }
+
+    #[test]
+    fn a_number_too_large_for_anything_is_told_with_its_line() {
+        let error =
+            read("listen = '127.0.0.1:1'\n[limits]\nfuel = 99999999999999999999999999999999999999999", &[]);
+        assert!(error.as_ref().unwrap_err().contains("line 3, column 8"), "{error:?}");
+    }
+
+    #[test]
+    fn a_line_that_is_no_toml_is_not_quoted_since_it_may_hold_a_password() {
+        for line in ["database_url = postgres://anna:hunter2@example.org/x", "secret_key = 'hunter2"] {
+            let error = read(line, &[]).unwrap_err();
+            assert!(error.contains("line 1, column") && !error.contains("hunter2"), "{error}");
+        }
     }
 }

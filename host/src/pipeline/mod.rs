@@ -4,7 +4,7 @@
 //! [`Pipeline`].
 
 mod commit;
-mod contract;
+pub mod contract;
 mod dispatch;
 mod loader;
 mod lookups;

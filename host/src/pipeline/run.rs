@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::commit::{Committer, Finished};
 use super::contract::{
-    action, failed_by_fault, failed_by_plugin, finished_by_plugin, kind_of, record_id, subject_kind,
+    action, failed_by_fault, failed_by_plugin, filtered_by_plugin, finished_by_plugin, subject_kind,
     timestamp,
 };
 use super::dispatch::Work;
@@ -18,7 +18,6 @@ use super::recording::{Recording, Role, Said};
 use super::subject::{Assembled, assemble};
 use super::targets::{Step, TargetRuntime};
 use super::{Parts, targets};
-use crate::capabilities::contract::Filtered;
 use crate::capabilities::contract::records::{Extension, Subject};
 use crate::capabilities::contract::types::{self, WrittenIdentifier};
 use crate::capabilities::state::StateChange;
@@ -177,50 +176,23 @@ impl Run<'_> {
         // The call is over, so nobody else has it.
         let mut invocation = Arc::unwrap_or_clone(invocation);
         let said = Said::by_filter(&end.result, &invocation.subject);
-        let passed = match &said {
+        let too_large = match &said {
             Said::Passed(subject) => self.too_large(subject, Some(name)),
             _ => None,
         };
         let (result, _) = self.account(Role::Filter, (step, seed), &invocation, said, end);
-        let filtered = match result {
-            Ok(Ok(filtered)) => filtered,
+        let subject = match result {
+            Ok(Ok(filtered)) => filtered_by_plugin(filtered, &invocation.subject, name)?,
             Ok(Err(failure)) => return Err(failed_by_plugin(failure, Some(name))),
             Err(fault) => return Err(failed_by_fault(&fault, Some(name))),
         };
-        match filtered {
-            Filtered::Pass(subject) => {
-                let was = &invocation.subject;
-                if kind_of(&subject) != kind_of(was) || record_id(&subject) != record_id(was) {
-                    let message = format!(
-                        "filter gave back {} `{}` for {} `{}`; a subject keeps its kind and id",
-                        kind_of(&subject),
-                        record_id(&subject),
-                        kind_of(was),
-                        record_id(was)
-                    );
-                    return Err(InvocationOutcome::Failed {
-                        class: FailureClass::Permanent,
-                        message,
-                        location: None,
-                        retry_after_seconds: None,
-                        filter: Some(name.to_owned()),
-                    });
-                }
-                if let Some(outcome) = passed {
-                    return Err(outcome);
-                }
-                invocation.subject = subject;
-                invocation.context.configuration = own;
-                invocation.context.slots = slots;
-                Ok(invocation)
-            }
-            Filtered::Drop(reason) => {
-                Err(InvocationOutcome::Skipped { reason: format!("filter `{name}`: {reason}") })
-            }
-            Filtered::Other(extension) => Err(InvocationOutcome::Skipped {
-                reason: format!("filter `{name}`: {}: {}", extension.name, extension.json),
-            }),
+        if let Some(outcome) = too_large {
+            return Err(outcome);
         }
+        invocation.subject = subject;
+        invocation.context.configuration = own;
+        invocation.context.slots = slots;
+        Ok(invocation)
     }
 
     async fn provision(&mut self, invocation: types::Invocation) -> End {

@@ -1,6 +1,6 @@
 //! The configuration of a target or filter, checked against the JSON Schema that its plugin describes.
 
-use jsonschema::{Validator, draft202012};
+use jsonschema::{PatternOptions, ValidationError, Validator, draft202012};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -16,6 +16,10 @@ const MAX_SCHEMA_BYTES: usize = 256 * 1024;
 
 /// Longest message taken over from the validator, which quotes the configuration.
 const MAX_MESSAGE_CHARS: usize = 400;
+
+/// Memory that one pattern may take, compiled and while it is matched, in bytes: there are at most
+/// [`schema_cost::MAX_PATTERNS`].
+const PATTERN_BYTES: usize = 256 * 1024;
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
@@ -58,10 +62,17 @@ pub fn validate_configuration(
         .take(MAX_PROBLEMS)
         .map(|error| ConfigurationProblem {
             pointer: error.instance_path().to_string(),
-            message: error.to_string().chars().take(MAX_MESSAGE_CHARS).collect(),
+            message: message(&error),
         })
         .collect();
     if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// What is wrong, with the value if that is short: what comes after it says more.
+fn message(error: &ValidationError<'_>) -> String {
+    let quoting = error.to_string();
+    let message = if quoting.len() > MAX_MESSAGE_CHARS { error.masked().to_string() } else { quoting };
+    message.chars().take(MAX_MESSAGE_CHARS).collect()
 }
 
 /// Reads the schema of a description. The error says what is wrong with it.
@@ -95,7 +106,11 @@ fn extent(value: &Value) -> (u32, u64) {
 }
 
 fn compile(schema: &Value) -> Result<Validator, String> {
-    draft202012::options().should_validate_formats(true).offline().build(schema).map_err(|error| {
+    // Matching takes time in proportion to the text, whatever the pattern: so there is no looking around in it.
+    let patterns = PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES);
+    let options =
+        draft202012::options().should_validate_formats(true).with_pattern_options(patterns).offline();
+    options.build(schema).map_err(|error| {
         let at = error.instance_path().to_string();
         let message: String = error.to_string().chars().take(MAX_MESSAGE_CHARS).collect();
         format!("is not valid{}: {message}", if at.is_empty() { at } else { format!(" at {at}") })
@@ -156,6 +171,8 @@ mod tests {
             (r#"{"type": "object", "$ref": "https://example.org/schema.json"}"#, "which is no place of it"),
             (r##"{"type": "object", "$ref": "#/$defs/missing"}"##, "which is no place of it"),
             (r#"{"type": "object", "properties": {"a": {"pattern": "("}}}"#, "is not valid"),
+            (r#"{"type": "object", "properties": {"a": {"pattern": "(a+)+(?!b)"}}}"#, "is not valid"),
+            (r#"{"type": "object", "properties": {"a": {"pattern": "\\w{9999}"}}}"#, "is not valid"),
         ] {
             let problem = read_schema(schema).unwrap_err();
             assert!(problem.contains(complaint), "{schema}: {problem}");

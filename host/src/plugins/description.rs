@@ -7,7 +7,7 @@ use super::error::InstallProblem;
 use super::manifest::{Manifest, SafeRequest, Slot};
 use crate::capabilities::contract::records::SubjectKind;
 use crate::capabilities::contract::types::{Description, ServerKind};
-use crate::sandbox::{Inspection, World};
+use crate::sandbox::{Inspection, World, acts};
 
 /// Kinds of servers of this host, and the operations that a slot of each can ask for.
 const SERVER_KINDS: [(&str, &[&str]); 2] = [
@@ -40,11 +40,13 @@ const SUBJECT_KINDS: [&str; 4] = ["person", "group", "email_list", "service"];
 const MAX_NAME_BYTES: usize = 64;
 const MAX_LINE_CHARS: usize = 256;
 const MAX_ELEMENTS: usize = 64;
+const MAX_PROBLEMS: usize = 8;
+const MAX_PATH_CHARS: usize = 1024;
 const NAME_RULE: &str =
     "a lower case letter, then lower case letters, digits and hyphens, at most 64 together";
 
 /// The manifest of a plugin that is not installed yet, or all that is wrong with its description.
-pub(super) fn manifest(
+pub fn manifest(
     description: Description,
     inspection: Inspection,
     digest: String,
@@ -73,7 +75,7 @@ pub(super) fn manifest(
     check_slots(inspection.world, &slots, &mut problems);
     check_safe_requests(&slots, &safe_requests, &mut problems);
     if !problems.is_empty() {
-        return Err(InstallProblem::Description(problems.join("; ")));
+        return Err(InstallProblem::Description(listed(&problems)));
     }
     let configuration_schema =
         read_schema(&description.configuration_schema).map_err(InstallProblem::ConfigurationSchema)?;
@@ -92,6 +94,15 @@ pub(super) fn manifest(
         safe_requests,
         configuration_schema,
     })
+}
+
+/// The first of the problems: a description can have as many as it likes.
+fn listed(problems: &[String]) -> String {
+    let shown = problems.get(..MAX_PROBLEMS).unwrap_or(problems).join("; ");
+    match problems.len().saturating_sub(MAX_PROBLEMS) {
+        0 => shown,
+        more => format!("{shown}; and {more} problems more"),
+    }
 }
 
 fn subject_word(kind: &SubjectKind) -> String {
@@ -114,7 +125,12 @@ fn server_word(kind: ServerKind) -> String {
 
 /// A text of the plugin as it may stand in a message: bounded, on one line.
 fn shown(text: &str) -> String {
-    text.chars().take(MAX_NAME_BYTES).filter(|letter| !letter.is_control()).collect()
+    text.chars().take(MAX_NAME_BYTES).filter(|letter| !acts(*letter)).collect()
+}
+
+/// The first words of a list that may be too long.
+fn some_of(words: &[String]) -> String {
+    words.get(..MAX_ELEMENTS).unwrap_or(words).join(", ")
 }
 
 fn is_name(text: &str) -> bool {
@@ -124,7 +140,7 @@ fn is_name(text: &str) -> bool {
 }
 
 fn is_line(text: &str) -> bool {
-    text.chars().count() <= MAX_LINE_CHARS && !text.contains(char::is_control)
+    text.chars().count() <= MAX_LINE_CHARS && !text.contains(acts)
 }
 
 /// Semantic Versioning 2.0.0, section 2, 9 and 10.
@@ -168,7 +184,7 @@ fn check_subjects(world: World, kinds: &[String], problems: &mut Vec<String>) {
     let known = kinds.iter().any(|kind| SUBJECT_KINDS.contains(&kind.as_str()));
     // A filter may be written for kinds that a newer host has; it is never offered what it does not name.
     if !known && (world == World::Provisioner || !kinds.is_empty()) {
-        let wanted = if kinds.is_empty() { "nothing".to_owned() } else { kinds.join(", ") };
+        let wanted = if kinds.is_empty() { "nothing".to_owned() } else { some_of(kinds) };
         problems.push(format!(
             "it handles {wanted}, but this host provisions {}; name at least one of them in `subject-kinds`",
             SUBJECT_KINDS.join(", ")
@@ -209,8 +225,16 @@ fn check_slots(world: World, slots: &[Slot], problems: &mut Vec<String>) {
 }
 
 fn check_operations(slot: &Slot, name: &str, problems: &mut Vec<String>) {
+    let count = slot.operations.len();
+    if count > MAX_ELEMENTS {
+        problems.push(format!("it asks for {count} operations in slot `{name}`, of at most {MAX_ELEMENTS}"));
+        return;
+    }
     let Some((kind, operations)) = SERVER_KINDS.iter().find(|(kind, _)| *kind == slot.kind) else {
         // One that is not required is left unbound.
+        if slot.operations.iter().any(|operation| operation.len() > MAX_NAME_BYTES) {
+            problems.push(format!("an operation in slot `{name}` has more than {MAX_NAME_BYTES} bytes"));
+        }
         if slot.required {
             problems.push(format!(
                 "it needs a server of kind `{}` for slot `{name}`, but this host offers {}; make the slot optional, or \
@@ -250,10 +274,13 @@ fn check_safe_requests(slots: &[Slot], requests: &[SafeRequest], problems: &mut 
             ));
         }
         let path = request.path.strip_suffix('*').unwrap_or(&request.path);
-        if !path.starts_with('/') || path.contains(|letter: char| letter == '*' || letter.is_control()) {
+        if !path.starts_with('/')
+            || path.contains(|letter: char| letter == '*' || letter.is_control())
+            || path.chars().count() > MAX_PATH_CHARS
+        {
             problems.push(format!(
-                "it names a safe request of slot `{shown_slot}` by path {:?}, but a path begins with `/` and has `*` \
-                 only at its end",
+                "it names a safe request of slot `{shown_slot}` by path {:?}, but a path begins with `/`, has `*` only \
+                 at its end and at most {MAX_PATH_CHARS} characters",
                 shown(&request.path)
             ));
         }

@@ -40,9 +40,7 @@ fn describe_help(fault: &Fault) -> &'static str {
         Fault::OutOfFuel { .. }
         | Fault::MemoryLimit { .. }
         | Fault::Deadline { .. }
-        | Fault::BudgetExceeded { .. } => {
-            "make `describe` do less, or raise the limit in the configuration of this host"
-        }
+        | Fault::BudgetExceeded { .. } => "make `describe` do less",
         Fault::EffectRefused { .. } => {
             "this host calls `describe` without any grant: make it return constants and move the effect to `check` or \
              `prepare`"

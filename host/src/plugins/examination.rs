@@ -24,7 +24,8 @@ pub(super) async fn examine(
     wasm: Arc<[u8]>,
 ) -> Result<(Manifest, Plugin), InstallProblem> {
     let size_bytes = wasm.len() as u64;
-    let plugin = host.load(digest, wasm).await?;
+    // What was compiled of it is kept only with the plugin.
+    let plugin = host.load(digest, wasm).await.inspect_err(|_| host.forget(digest))?;
     let described = describe(host, limits, &plugin).await.and_then(|description| {
         manifest(description, plugin.inspection.clone(), digest.to_owned(), size_bytes)
     });
@@ -62,7 +63,7 @@ mod tests {
     use ring::digest::{SHA256, digest};
 
     use super::*;
-    use crate::sandbox::Settings;
+    use crate::sandbox::{CompileLimits, Compiler, Settings};
 
     async fn refusal(wasm: &[u8]) -> String {
         let directory = tempfile::tempdir().unwrap();
@@ -71,6 +72,8 @@ mod tests {
             cache_key: [7; 32],
             instances: 2,
             component_bytes: 1024,
+            compiler: Compiler::InProcess,
+            compile_limits: CompileLimits { seconds: 60, memory_bytes: 1 << 30 },
         })
         .unwrap();
         let digest: String =

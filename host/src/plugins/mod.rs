@@ -12,5 +12,6 @@ mod schema_cost;
 
 pub use catalog::{Catalog, LoadedPlugin};
 pub use configuration::{ConfigurationProblem, validate_configuration};
+pub use description::manifest;
 pub use error::{FindError, InstallError, InstallProblem, PluginUnavailable, RemoveError};
 pub use manifest::{Manifest, SafeRequest, Slot};

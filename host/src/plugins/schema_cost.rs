@@ -13,6 +13,13 @@ const MAX_CHECKS: u64 = 10_000_000;
 /// Schemas within schemas, references followed.
 const MAX_DEPTH: u32 = 128;
 
+/// Most patterns of a schema; each takes memory out of proportion to its length.
+pub(super) const MAX_PATTERNS: usize = 256;
+
+/// How often the schemas beside such a keyword are applied in all, with those within them: it asks again which of them
+/// hold.
+const TIMES_UNEVALUATED: u64 = 3;
+
 /// Keywords whose schemas apply one level deeper in the configuration.
 const DEEPER: [&str; 7] = [
     "additionalProperties",
@@ -31,6 +38,10 @@ const SCOPES: [&str; 6] =
 /// Refuses a schema that could need too many checks for a configuration of `values` values that nests `nesting` levels
 /// deep. The error says what is wrong with it.
 pub(super) fn check(schema: &Value, nesting: u32, values: u64) -> Result<(), String> {
+    let patterns = patterns(schema);
+    if patterns > MAX_PATTERNS {
+        return Err(format!("has {patterns} patterns, of at most {MAX_PATTERNS}"));
+    }
     let mut unfolding = Unfolding { root: schema, known: HashMap::new(), open: HashSet::new() };
     let cost = unfolding.cost(schema, nesting, 0)?;
     if cost.checks.saturating_mul(values) > MAX_CHECKS {
@@ -71,6 +82,9 @@ impl<'s> Unfolding<'s> {
             let part = self.cost(part, nesting, depth + 1)?;
             cost.checks = cost.checks.saturating_add(part.checks);
             cost.depth = cost.depth.max(part.depth + 1);
+        }
+        if schema.get("unevaluatedProperties").or_else(|| schema.get("unevaluatedItems")).is_some() {
+            cost.checks = cost.checks.saturating_mul(TIMES_UNEVALUATED);
         }
         self.open.remove(&place);
         self.known.insert(place, cost);
@@ -121,6 +135,21 @@ impl<'s> Unfolding<'s> {
         pointer.and_then(|pointer| self.root.pointer(pointer)).ok_or_else(|| {
             format!("refers to {reference}, which is no place of it; refer to definitions by `#/$defs/...`")
         })
+    }
+}
+
+fn patterns(schema: &Value) -> usize {
+    match schema {
+        Value::Array(items) => items.iter().map(patterns).sum(),
+        Value::Object(members) => {
+            let own = |(keyword, value): (&String, &Value)| match (keyword.as_str(), value) {
+                ("pattern", Value::String(_)) => 1,
+                ("patternProperties", Value::Object(schemas)) => schemas.len(),
+                _ => 0,
+            };
+            members.iter().map(own).chain(members.values().map(patterns)).sum()
+        }
+        _ => 0,
     }
 }
 
@@ -181,6 +210,26 @@ mod tests {
             json!({"type": "object", "additionalProperties": {"allOf": vec![json!({"$ref": "#"}); 10]}});
         assert_eq!(check(&bush, 2, 20), Ok(()));
         assert!(check(&bush, 12, 1).unwrap_err().contains("unfolds"));
+    }
+
+    #[test]
+    fn unevaluated_members_within_each_other_are_counted_as_often_as_they_are_looked_at() {
+        let nested = |levels| {
+            (0..levels).fold(json!({}), |inner, _| json!({"unevaluatedProperties": false, "anyOf": [inner]}))
+        };
+        assert_eq!(check(&nested(8), 4, 1), Ok(()));
+        assert!(check(&nested(20), 4, 1).unwrap_err().contains("unfolds"));
+    }
+
+    #[test]
+    fn a_schema_has_a_bounded_number_of_patterns() {
+        let schema = |count| {
+            let patterns = |number| (format!("^{number}"), json!({"pattern": "x"}));
+            json!({"patternProperties": (0..count).map(patterns).collect::<Map<String, Value>>()})
+        };
+        assert_eq!(check(&schema(128), 4, 1), Ok(()));
+        assert_eq!(check(&schema(129), 4, 1).unwrap_err(), "has 258 patterns, of at most 256");
+        assert_eq!(check(&json!({"properties": {"pattern": {"type": "string"}}}), 4, 1), Ok(()));
     }
 
     #[test]

@@ -44,6 +44,10 @@ pub struct Target {
     pub slots: BTreeMap<String, String>,
     /// Limits of a call that differ from the host's, by name.
     pub limits: BTreeMap<String, u64>,
+    /// Number of the last change before the target became automatic: it is called for every later one. None while it is
+    /// not automatic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub automatic_after: Option<i64>,
 }
 
 /// A data filter and its configuration.

@@ -1,61 +1,28 @@
 //! One call: a fresh store and instance, all limits in force, and an end by blame.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
-use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::component::{InstancePre, Linker, ResourceTable};
 use wasmtime::{Engine, Store};
 
-use super::cache::Cache;
-use super::engine::{Engines, fingerprint};
 use super::fault::Fault;
 use super::gate::Violation;
-use super::guest::{GuestState, MAX_RESOURCES};
-use super::inspection::{Inspection, Refused, inspect, sniff};
+use super::guest::GuestState;
+use super::inspection::Refused;
 use super::lanes::{Lanes, Pace};
 use super::limits::{LimitName, Limits};
+use super::load::{Loaded, Loader, Settings};
 use super::transcript::Transcript;
-
-/// How a sandbox is set up.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Where compiled components are kept.
-    pub cache_directory: PathBuf,
-    /// Protects the cache; must not lie in its directory.
-    pub cache_key: [u8; 32],
-    /// Calls that run at once; more of them wait.
-    pub instances: u32,
-    /// The largest component taken, in bytes.
-    pub component_bytes: u64,
-}
 
 /// Runs components whose stores hold an `S`.
 pub struct Sandbox<S: GuestState> {
     engine: String,
-    engines: Engines,
-    linkers: Linkers<S>,
-    cache: Cache,
+    loader: Arc<Loader<S>>,
     slots: Arc<Semaphore>,
     lanes: Lanes,
-    // A compilation uses all cores by itself.
-    compiling: Mutex<()>,
-    component_bytes: u64,
-}
-
-struct Linkers<S: 'static> {
-    pooling: Option<Linker<S>>,
-    on_demand: Linker<S>,
-}
-
-/// A component that is compiled, checked and linked.
-pub struct Loaded<S: 'static> {
-    /// What it is.
-    pub inspection: Inspection,
-    /// Ready to be made an instance of.
-    pub instance: InstancePre<S>,
 }
 
 /// One call to be made.
@@ -86,62 +53,19 @@ impl<S: GuestState> Sandbox<S> {
     ) -> wasmtime::Result<Self> {
         let slots = Arc::new(Semaphore::new(settings.instances as usize));
         let (watched, instances) = (Arc::clone(&slots), settings.instances as usize);
-        let engines = Engines::start(settings.instances, move || watched.available_permits() < instances)?;
-        let linked = |engine| -> wasmtime::Result<_> {
-            let mut linker = Linker::new(engine);
-            link(&mut linker)?;
-            Ok(linker)
-        };
-        let linkers = Linkers {
-            pooling: engines.pooling.as_ref().map(&linked).transpose()?,
-            on_demand: linked(&engines.on_demand)?,
-        };
-        let engine = format!("provender {}, {}", env!("CARGO_PKG_VERSION"), fingerprint(&engines.on_demand));
-        Ok(Self {
-            engine,
-            engines,
-            linkers,
-            cache: Cache::open(&settings.cache_directory, &settings.cache_key)?,
-            slots,
-            lanes: Lanes::start()?,
-            compiling: Mutex::new(()),
-            component_bytes: settings.component_bytes,
-        })
+        let loader = Loader::start(settings, move || watched.available_permits() < instances, link)?;
+        let engine = format!("provender {}, {}", env!("CARGO_PKG_VERSION"), loader.fingerprint());
+        Ok(Self { engine, loader: Arc::new(loader), slots, lanes: Lanes::start()? })
     }
 
     /// Compiles, checks and links a component, or takes what was compiled of it before.
-    pub async fn load(self: &Arc<Self>, digest: &str, wasm: Arc<[u8]>) -> Result<Loaded<S>, Refused> {
-        let limit = self.component_bytes;
-        let size = wasm.len() as u64;
-        if size > limit {
-            return Err(Refused::TooLarge { size, limit });
-        }
-        sniff(&wasm)?;
-        let (sandbox, digest) = (Arc::clone(self), digest.to_owned());
-        let loading = tokio::task::spawn_blocking(move || {
-            let _turn = sandbox.compiling.lock().unwrap_or_else(PoisonError::into_inner);
-            sandbox.load_now(&digest, &wasm)
-        });
-        loading
-            .await
-            .unwrap_or_else(|error| Err(Refused::Invalid { message: format!("compiler failed: {error}") }))
-    }
-
-    fn load_now(&self, digest: &str, wasm: &[u8]) -> Result<Loaded<S>, Refused> {
-        let invalid = |error: wasmtime::Error| Refused::Invalid { message: format!("{error:#}") };
-        if let (Some(engine), Some(linker)) = (&self.engines.pooling, &self.linkers.pooling) {
-            match self.cache.component(engine, digest, wasm) {
-                Ok(component) => return link(linker, &component),
-                Err(error) => tracing::debug!(digest, %error, "component does not fit into the pool"),
-            }
-        }
-        let component = self.cache.component(&self.engines.on_demand, digest, wasm).map_err(invalid)?;
-        link(&self.linkers.on_demand, &component)
+    pub async fn load(&self, digest: &str, wasm: Arc<[u8]>) -> Result<Loaded<S>, Refused> {
+        self.loader.load(digest, wasm).await
     }
 
     /// Removes what was compiled of a component.
     pub fn forget(&self, digest: &str) {
-        self.cache.forget(digest);
+        self.loader.forget(digest);
     }
 
     /// Names the engine: the version of the host, and what its compiler makes of a component.
@@ -192,24 +116,18 @@ async fn made<S: GuestState, R: Send>(
     let stderr = guest.stderr.text();
     let memory_bytes = guest.limiter.memory_peak as u64;
     let mut transcript = gate.take_transcript();
+    // What the guest left under way ends with its call.
+    guest.table = ResourceTable::new();
     transcript.stderr.clone_from(&stderr);
     let left = gate.left_of_record().map(|difference| Violation::Diverged { difference });
     let result = match (gate.violation().or(left), outcome) {
-        (Some(violation), _) => Err(Fault::of_violation(export, &violation)),
-        (None, Err(_)) => Err(Fault::Deadline { export, limit_ms }),
+        (Some(violation), _) => Err(Fault::of_violation(export, violation, stderr)),
+        (None, Err(_)) => Err(Fault::Deadline { export, limit_ms, stderr }),
         (None, Ok(Err(error))) => Err(Fault::of_error(export, &error, limits, stderr)),
         (None, Ok(Ok(value))) => Ok(value),
     };
     let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     CallEnd { result, state, transcript, fuel, memory_bytes, effects: gate.effects(), duration_us }
-}
-
-fn link<S: GuestState>(linker: &Linker<S>, component: &Component) -> Result<Loaded<S>, Refused> {
-    let inspection = inspect(linker.engine(), component)?;
-    let instance = linker
-        .instantiate_pre(component)
-        .map_err(|error| Refused::Contract { message: format!("{error:#}") })?;
-    Ok(Loaded { inspection, instance })
 }
 
 /// Puts the limits of a call on its store.
@@ -220,7 +138,7 @@ fn arm<S: GuestState>(store: &mut Store<S>, limits: &Limits) -> wasmtime::Result
     store.epoch_deadline_async_yield_and_update(1);
     // The first tick may come at once; an ordinary call is to end before it is asked.
     store.set_epoch_deadline(2);
-    store.set_max_component_handles(MAX_RESOURCES);
+    store.set_max_component_handles(limits.size(LimitName::Resources));
     store.set_hostcall_fuel(usize::try_from(limits.crossing()).unwrap_or(usize::MAX));
     Ok(())
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmFeatures,
+};
 
 /// How often a running guest is asked to let others on. Calls of ordinary plugins end long before.
 pub(super) const TICK: Duration = Duration::from_millis(1);
@@ -12,6 +14,9 @@ const IDLE_TICK: Duration = Duration::from_millis(10);
 
 const MIB: usize = 1 << 20;
 
+/// The call stack of a plugin, apart from what its compiler keeps in its memory.
+pub(super) const STACK_BYTES: usize = MIB / 2;
+
 /// Linear memory that a slot of the pool can hold, in bytes: as much as the limit on memory can be raised to. A slot has
 /// the address space for it anyway.
 const POOL_MEMORY_BYTES: usize = 1024 * MIB;
@@ -19,6 +24,12 @@ const POOL_MEMORY_BYTES: usize = 1024 * MIB;
 /// Bytes of a slot's memory that stay resident between calls. Covers the stack and the data of a Rust guest, so that
 /// kernels without `PAGEMAP_SCAN` need no system call either.
 const KEEP_RESIDENT_BYTES: usize = 5 * MIB / 4;
+
+/// An engine that compiles for all engines of a host, in another process too: where instances live has no part in their
+/// code.
+pub(super) fn compiling() -> wasmtime::Result<Engine> {
+    Engine::new(&configuration())
+}
 
 /// The engines of a host.
 pub(super) struct Engines {
@@ -31,7 +42,7 @@ impl Engines {
     /// Engines with `instances` slots in the pool, and a thread that ticks until both are dropped: often while calls
     /// run, as `busy` tells.
     pub(super) fn start(instances: u32, busy: impl Fn() -> bool + Send + 'static) -> wasmtime::Result<Self> {
-        let on_demand = Engine::new(&configuration())?;
+        let on_demand = compiling()?;
         let mut pooled = configuration();
         pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
         let pooling = match Engine::new(&pooled) {
@@ -62,16 +73,31 @@ impl Engines {
     }
 }
 
+/// Proposals that no plugin needs: each is more runtime that could be attacked, and threads would race besides.
+const UNNEEDED: WasmFeatures = WasmFeatures::THREADS
+    .union(WasmFeatures::SHARED_EVERYTHING_THREADS)
+    .union(WasmFeatures::MEMORY64)
+    .union(WasmFeatures::MULTI_MEMORY)
+    .union(WasmFeatures::GC)
+    .union(WasmFeatures::GC_TYPES)
+    .union(WasmFeatures::FUNCTION_REFERENCES)
+    .union(WasmFeatures::EXCEPTIONS)
+    .union(WasmFeatures::STACK_SWITCHING)
+    .union(WasmFeatures::CUSTOM_PAGE_SIZES);
+
 /// The settings of every engine, but for where instances come from.
 pub fn configuration() -> Config {
     let mut config = Config::new();
+    config.wasm_features(UNNEEDED, false);
+    // What a plugin computes does not depend on the processor.
+    config.relaxed_simd_deterministic(true).cranelift_nan_canonicalization(true);
     config
         .wasm_component_model(true)
         .consume_fuel(true)
         .epoch_interruption(true)
         .cranelift_opt_level(OptLevel::Speed)
-        .max_wasm_stack(MIB / 2)
-        .async_stack_size(MIB)
+        .max_wasm_stack(STACK_BYTES)
+        .async_stack_size(2 * STACK_BYTES)
         .concurrency_support(false)
         .memory_init_cow(true);
     config
@@ -105,4 +131,18 @@ pub(super) fn fingerprint(engine: &Engine) -> String {
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
     format!("{:016x}", hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_engines_run_the_same_code() {
+        let engines = Engines::start(1, || false).unwrap();
+        let compiling = fingerprint(&compiling().unwrap());
+        assert_eq!(fingerprint(&engines.on_demand), compiling);
+        assert_eq!(fingerprint(&engines.pooling.unwrap()), compiling);
+        assert_ne!(fingerprint(&Engine::default()), compiling);
+    }
 }

@@ -5,6 +5,7 @@
 //! rest of the call and decides how the call ends, whatever the plugin makes of it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -92,7 +93,19 @@ struct Ledger {
     transcript: Transcript,
     /// What is left of the record; none in a live call.
     recorded: Option<Recorded>,
+    /// Effects that passed and are not answered yet, by their number.
+    under_way: BTreeMap<u64, Entry>,
+    /// Whether the call is over.
+    over: bool,
 }
+
+/// What a log line, and a field of one, takes beside its texts, about: without texts they are not free.
+const LINE_BYTES: usize = 64;
+const FIELD_BYTES: usize = 48;
+
+/// Whether this build is the proof that effects leave by this place alone (`tests/one-way-out`).
+const REFUSES_ALL: bool = cfg!(feature = "refuse-all-effects");
+const REFUSES: &str = "this build refuses every effect";
 
 /// The gate of one call.
 #[derive(Debug)]
@@ -142,10 +155,13 @@ impl Gate {
         let effect = self.written(effect);
         match self.admit(&effect) {
             Err(violation) => {
-                self.record(Entry { refused: Some(violation.reason()), ..entry(effect, 0) });
+                let refused = Some(violation.reason());
+                self.ledger().record(Entry { refused, ..entry(effect, 0) });
                 Err(violation)
             }
             Ok(Admitted::Live { sequence, room }) => {
+                let (capability, operation) = (effect.capability, effect.operation.clone());
+                self.begin(entry(effect, sequence));
                 let started = Instant::now();
                 let Performed { answer, bytes_in, refused } = perform(room).await;
                 let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -156,19 +172,25 @@ impl Gate {
                 };
                 let written = || result.as_ref().map_or(0, |result| result.text().len() as u64);
                 let bytes_in = bytes_in.unwrap_or_else(written);
-                if let Some(Refusal(reason)) = &refused {
-                    self.close(effect.refusal(reason));
-                }
                 let refused = refused.map(|Refusal(reason)| reason);
-                self.end(Entry { result, error, refused, bytes_in, duration_us, ..entry(effect, sequence) })?;
+                if let Some(reason) = refused.clone() {
+                    let operation = operation.into_owned();
+                    self.close(Violation::Refused { capability, operation, reason });
+                }
+                let ended = |begun| Entry { result, error, refused, bytes_in, duration_us, ..begun };
+                self.end(sequence, ended)?;
                 Ok(answer)
             }
             Ok(Admitted::Recorded { sequence, entry }) => {
+                if entry.is_unanswered() {
+                    self.begin(*entry);
+                    return std::future::pending().await;
+                }
                 let answer = Recorded::answer(sequence, &entry).map_err(|violation| self.close(violation))?;
                 if let Some(reason) = &entry.refused {
                     self.close(effect.refusal(reason));
                 }
-                self.end(*entry)?;
+                self.finish(&mut self.ledger(), *entry)?;
                 Ok(answer)
             }
         }
@@ -176,9 +198,8 @@ impl Gate {
 
     /// Writes a line of the plugin's log; what is beyond the limit is counted and dropped.
     pub fn log(&self, line: LogLine) {
-        let bytes = line.message.len()
-            + line.level.len()
-            + line.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        let fields = line.fields.iter().map(|(name, value)| name.len() + value.len() + FIELD_BYTES);
+        let bytes = line.message.len() + LINE_BYTES + fields.sum::<usize>();
         let mut ledger = self.ledger();
         ledger.log_bytes = ledger.log_bytes.saturating_add(bytes as u64);
         if ledger.log_bytes > self.limits.get(LimitName::LogBytes) {
@@ -203,9 +224,16 @@ impl Gate {
         self.ledger().effects
     }
 
-    /// Takes the transcript out, at the end of the call: effects in the order in which they passed.
+    /// Takes the transcript out, at the end of the call: effects in the order in which they passed. None passes from now
+    /// on, and those under way stay without an answer: whether they happened is not known.
     pub fn take_transcript(&self) -> Transcript {
-        let mut transcript = std::mem::take(&mut self.ledger().transcript);
+        let mut ledger = self.ledger();
+        ledger.over = true;
+        for entry in std::mem::take(&mut ledger.under_way).into_values() {
+            ledger.record(entry);
+        }
+        let mut transcript = std::mem::take(&mut ledger.transcript);
+        drop(ledger);
         let order = |effect: &Entry| if effect.sequence == 0 { u64::MAX } else { effect.sequence };
         transcript.effects.sort_by_key(order);
         transcript
@@ -224,6 +252,9 @@ impl Gate {
     /// Counts an effect before it happens.
     fn admit(&self, effect: &Effect<Json>) -> Result<Admitted, Violation> {
         let mut ledger = self.ledger();
+        if ledger.over {
+            return Err(effect.refusal("the call is over"));
+        }
         if let Some(violation) = ledger.violation.clone() {
             if let Some(recorded) = &mut ledger.recorded {
                 recorded.skip();
@@ -241,6 +272,7 @@ impl Gate {
             }
             (None, None) => match &effect.granted {
                 Err(Refusal(reason)) => Err(effect.refusal(reason)),
+                Ok(()) if REFUSES_ALL => Err(effect.refusal(REFUSES)),
                 Ok(()) => {
                     let room = self.limits.get(LimitName::BytesIn).saturating_sub(ledger.bytes_in);
                     Ok(Admitted::Live { sequence, room })
@@ -257,13 +289,26 @@ impl Gate {
         admitted
     }
 
-    /// Records an effect that happened, and counts what came in.
-    fn end(&self, entry: Entry) -> Result<(), Violation> {
-        let bytes_in = entry.bytes_in;
-        self.record(entry);
+    fn begin(&self, entry: Entry) {
+        self.ledger().under_way.insert(entry.sequence, entry);
+    }
+
+    /// Ends an effect that was under way.
+    fn end(&self, sequence: u64, ended: impl FnOnce(Entry) -> Entry) -> Result<(), Violation> {
         let mut ledger = self.ledger();
-        ledger.bytes_in = ledger.bytes_in.saturating_add(bytes_in);
-        match self.over(LimitName::BytesIn, ledger.bytes_in) {
+        match ledger.under_way.remove(&sequence) {
+            Some(begun) => self.finish(&mut ledger, ended(begun)),
+            // The call was over before.
+            None => Ok(()),
+        }
+    }
+
+    /// Records an effect that happened, and counts what came in.
+    fn finish(&self, ledger: &mut Ledger, entry: Entry) -> Result<(), Violation> {
+        ledger.bytes_in = ledger.bytes_in.saturating_add(entry.bytes_in);
+        let over = self.over(LimitName::BytesIn, ledger.bytes_in);
+        ledger.record(entry);
+        match over {
             Some(violation) => Err(ledger.violation.get_or_insert(violation).clone()),
             None => Ok(()),
         }
@@ -272,18 +317,6 @@ impl Gate {
     fn over(&self, name: LimitName, used: u64) -> Option<Violation> {
         let limit = self.limits.get(name);
         (used > limit).then_some(Violation::Budget { name, limit, used })
-    }
-
-    /// Adds an effect to the transcript, as far as there is room.
-    fn record(&self, mut entry: Entry) {
-        let mut ledger = self.ledger();
-        let Ledger { transcript, transcript_room, .. } = &mut *ledger;
-        if *transcript_room == 0 {
-            transcript.effects_left_out += 1;
-        } else {
-            entry.fit(transcript_room);
-            transcript.effects.push(entry);
-        }
     }
 
     /// The effect with its request as it is recorded and compared.
@@ -303,6 +336,18 @@ impl Gate {
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         // A ledger stays consistent between statements, so a panic elsewhere does not spoil it.
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ledger {
+    /// Adds an effect to the transcript, as far as there is room.
+    fn record(&mut self, mut entry: Entry) {
+        if self.transcript_room == 0 {
+            self.transcript.effects_left_out += 1;
+        } else {
+            entry.fit(&mut self.transcript_room);
+            self.transcript.effects.push(entry);
+        }
     }
 }
 
@@ -343,6 +388,7 @@ impl Violation {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::time::Duration;
 
     use serde_json::{Value, json};
 
@@ -406,6 +452,27 @@ mod tests {
             gate.pass(write(Ok(())), three_bytes).await.unwrap().unwrap();
             assert_eq!(gate.pass(write(Ok(())), three_bytes).await.unwrap_err().to_string(), expected);
         }
+    }
+
+    async fn never_ends(_: u64) -> Performed<u64, String> {
+        std::future::pending().await
+    }
+
+    #[tokio::test]
+    async fn an_effect_that_the_call_does_not_wait_for_is_recorded_and_none_passes_after_the_end() {
+        let gate = Gate::new(Limits::default(), Mode::Live);
+        let given_up = tokio::time::timeout(Duration::ZERO, gate.pass(write(Ok(())), never_ends)).await;
+        assert!(given_up.is_err());
+        let transcript = gate.take_transcript();
+        assert!(matches!(&transcript.effects[..], [entry] if entry.is_unanswered()), "{transcript:?}");
+        let late = gate.pass(write(Ok(())), three_bytes).await.unwrap_err();
+        assert_eq!(late.to_string(), "test write is refused: the call is over");
+        assert_eq!((gate.effects(), gate.violation()), (1, None));
+
+        let replay = Gate::new(Limits::default(), Mode::Replay(transcript.clone()));
+        let given_up = tokio::time::timeout(Duration::ZERO, replay.pass(write(Ok(())), never)).await;
+        assert!(given_up.is_err(), "it is not answered this time either");
+        assert_eq!((replay.take_transcript(), replay.left_of_record()), (transcript, None));
     }
 
     #[tokio::test]
@@ -492,7 +559,7 @@ mod tests {
 
     #[test]
     fn log_lines_beyond_the_limit_are_counted_and_dropped() {
-        let gate = gate("log_bytes", 20);
+        let gate = gate("log_bytes", 140);
         for _ in 0..3 {
             gate.log(LogLine { level: "info".into(), message: "12345".to_owned(), fields: Vec::new() });
         }

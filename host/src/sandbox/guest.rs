@@ -38,7 +38,7 @@ impl Guest {
         let stderr = StderrTail::default();
         let limiter = Limiter::new(&limits);
         let mut table = ResourceTable::new();
-        table.set_max_capacity(MAX_RESOURCES);
+        table.set_max_capacity(limits.size(LimitName::Resources).saturating_mul(ENTRIES_PER_RESOURCE));
         Self { wasi: None, seed, time, table, gate: Arc::new(Gate::new(limits, mode)), limiter, stderr }
     }
 
@@ -50,8 +50,8 @@ impl Guest {
     }
 }
 
-/// Resources of the host that a call may hold at once.
-pub(super) const MAX_RESOURCES: usize = 10_000;
+/// Entries of the table that one handle of the guest can stand for: a pollable has what it waits for beside it.
+const ENTRIES_PER_RESOURCE: usize = 2;
 
 /// Keeps memories and tables within their limits; a growth that is denied ends the call.
 pub(super) struct Limiter {

@@ -4,9 +4,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use wasmparser::Payload;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::{Engine, Precompiled};
+
+use super::fault::stderr_tail;
+use super::text::one_line;
 
 /// The worlds of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -75,15 +79,39 @@ pub enum Refused {
     #[error("is not a valid component: {message}")]
     Invalid { message: String },
     #[error(
+        "takes longer than {limit_seconds} s to compile; split its largest functions, build it optimised, or raise \
+         `sandbox.compile_seconds`"
+    )]
+    CompileTime { limit_seconds: u64 },
+    #[error(
+        "needs more than {limit_bytes} bytes of memory to compile; split its largest functions, build it optimised, or \
+         raise `sandbox.compile_memory_bytes`"
+    )]
+    CompileMemory { limit_bytes: u64 },
+    #[error(
+        "compiles to more than {limit_bytes} bytes of machine code, which is too much for its size; build it optimised"
+    )]
+    CompiledSize { limit_bytes: u64 },
+    #[error("crashes the compiler ({ending}){}; build it with other settings", stderr_tail(stderr))]
+    CompilerCrashed {
+        /// As the operating system says it: "signal: 6 (SIGABRT)".
+        ending: String,
+        /// The end of what the compiler wrote to standard error.
+        stderr: String,
+    },
+    /// The host's own fault.
+    #[error("could not be compiled: {message}; mend this host, then try again")]
+    CompilerFailed { message: String },
+    #[error(
         "imports {}, which this host does not offer; it offers {OFFER}; build the plugin without them",
-        wanted.join(", ")
+        listed(wanted)
     )]
     UnknownImports { wanted: Vec<String> },
     #[error(
         "exports {}, which is no world of this host; a plugin exports `provender:plugin/plugin@{CONTRACT}` and either \
          `provender:plugin/provisioning@{CONTRACT}` or `provender:plugin/filtering@{CONTRACT}`; build it for the world \
          `provisioner` or `data-filter`",
-        if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") }
+        if exports.is_empty() { "nothing".to_owned() } else { listed(exports) }
     )]
     UnknownWorld { exports: Vec<String> },
     #[error(
@@ -95,6 +123,35 @@ pub enum Refused {
         "does not fit the contract `provender:plugin@{CONTRACT}`: {message}; build it with the `wit/` of this version"
     )]
     Contract { message: String },
+}
+
+impl Refused {
+    /// By what the runtime says of its imports and exports.
+    pub(crate) fn contract(error: &wasmtime::Error) -> Self {
+        Self::Contract { message: bounded(&format!("{error:#}"), MESSAGE_CHARS) }
+    }
+}
+
+/// Longest name of an import or export, and most of them, in a message.
+const MAX_NAME_CHARACTERS: usize = 100;
+const MAX_NAMES: usize = 10;
+
+/// A text of the binary as it may stand in a message: on one line, and cut at its end.
+fn bounded(text: &str, characters: usize) -> String {
+    let kept = one_line(text, characters);
+    if text.chars().nth(characters).is_some() { format!("{kept}...") } else { kept }
+}
+
+fn listed(names: &[String]) -> String {
+    let shown: Vec<String> = names
+        .iter()
+        .take(MAX_NAMES)
+        .map(|name| format!("`{}`", bounded(name, MAX_NAME_CHARACTERS)))
+        .collect();
+    match names.len().saturating_sub(MAX_NAMES) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 /// The version of the contract that this host serves.
@@ -145,6 +202,35 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<(), Refused> {
     Err(Refused::NotAComponent { found })
 }
 
+/// Components and modules in one another.
+const MAX_DEPTH: usize = 100;
+
+/// Walks the sections of a component and of all that it holds, so that one that was cut off or garbled costs no
+/// compilation. Looks at their sizes only: whatever can take longer than to read the file is left to the compiler.
+pub(super) fn walk(bytes: &[u8]) -> Result<(), Refused> {
+    let mut depth: usize = 0;
+    for payload in wasmparser::Parser::new(0).parse_all(bytes) {
+        match payload {
+            Ok(Payload::ModuleSection { .. } | Payload::ComponentSection { .. }) => depth += 1,
+            Ok(Payload::End(_)) => depth = depth.saturating_sub(1),
+            Ok(_) => {}
+            Err(error) => return Err(invalid(&format!("failed to parse WebAssembly module: {error}"))),
+        }
+        if depth > MAX_DEPTH {
+            return Err(invalid(&format!("components in one another, more than {MAX_DEPTH} deep")));
+        }
+    }
+    Ok(())
+}
+
+/// Characters of what a validator says that are kept; it cites names of the file, which have any length.
+pub(super) const MESSAGE_CHARS: usize = 1_000;
+
+/// That a file is not valid, in the words of a validator.
+pub(super) fn invalid(message: &str) -> Refused {
+    Refused::Invalid { message: one_line(message, MESSAGE_CHARS) }
+}
+
 /// Finds the world and checks every import.
 pub(super) fn inspect(engine: &Engine, component: &Component) -> Result<Inspection, Refused> {
     let component_type = component.component_type();
@@ -159,7 +245,7 @@ pub(super) fn inspect(engine: &Engine, component: &Component) -> Result<Inspecti
     for (name, _) in component_type.imports(engine) {
         match support(name) {
             Some(support) => imports.push(Import { name: name.to_owned(), support }),
-            None => wanted.push(format!("`{name}`")),
+            None => wanted.push(name.to_owned()),
         }
     }
     if wanted.is_empty() {
@@ -180,12 +266,10 @@ fn world(exports: &[String]) -> Result<(World, String), Refused> {
     let mut found = worlds.iter().filter_map(|(world, version)| Some((*world, (*version)?)));
     match (found.next(), found.next()) {
         (Some((_, wanted)), None) if !wanted.starts_with("0.1.") => {
-            Err(Refused::UnknownVersion { wanted: wanted.to_owned() })
+            Err(Refused::UnknownVersion { wanted: bounded(wanted, MAX_NAME_CHARACTERS) })
         }
         (Some((world, version)), None) => Ok((world, version.to_owned())),
-        _ => Err(Refused::UnknownWorld {
-            exports: exports.iter().map(|export| format!("`{export}`")).collect(),
-        }),
+        _ => Err(Refused::UnknownWorld { exports: exports.to_vec() }),
     }
 }
 

@@ -13,6 +13,7 @@ pub enum LimitName {
     MemoryBytes,
     TableElements,
     Instances,
+    Resources,
     DeadlineMs,
     Effects,
     BytesOut,
@@ -42,7 +43,7 @@ const MIB: u64 = 1 << 20;
 /// All limits of one call. A Rust plugin uses some 200,000 units of fuel and 1 MiB for a person, a Python or JavaScript one
 /// 2,000,000 to 25,000,000 and up to 13 MiB; the defaults leave both room and still end a runaway in well under a second of
 /// CPU. `README.md` of this crate tells how to choose.
-pub const LIMITS: [Limit; 12] = [
+pub const LIMITS: [Limit; 13] = [
     Limit {
         name: LimitName::Fuel,
         word: "fuel",
@@ -74,6 +75,14 @@ pub const LIMITS: [Limit; 12] = [
         maximum: 200,
         unit: "instances",
         covers: "core instances, memories and tables of the plugin, each",
+    },
+    Limit {
+        name: LimitName::Resources,
+        word: "resources",
+        default: 1_000,
+        maximum: 10_000,
+        unit: "resources",
+        covers: "things of the host that the plugin holds at once: requests, headers, bodies, roots, pollables",
     },
     Limit {
         name: LimitName::DeadlineMs,
@@ -210,7 +219,12 @@ impl Limits {
 impl LimitName {
     /// As written in configuration and errors.
     pub fn word(self) -> &'static str {
-        LIMITS.get(self as usize).map_or("", |limit| limit.word)
+        self.row().map_or("", |limit| limit.word)
+    }
+
+    /// The row of the table.
+    pub(super) fn row(self) -> Option<&'static Limit> {
+        LIMITS.get(self as usize)
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod cache;
 mod call;
+mod compiler;
 mod engine;
 mod fault;
 mod gate;
@@ -13,11 +14,15 @@ mod guest;
 mod inspection;
 mod lanes;
 mod limits;
+mod load;
 mod replay;
+mod text;
 mod transcript;
 mod wasi;
 
-pub use call::{Call, CallEnd, Loaded, Sandbox, Settings};
+pub use cache::broken_compilations;
+pub use call::{Call, CallEnd, Sandbox};
+pub use compiler::{CompileLimits, Compiler, compile_component};
 pub use engine::{configuration as engine_configuration, pool as instance_pool};
 pub use fault::{Fault, HostFunctionFault};
 pub use gate::{Access, Effect, Gate, Mode, Performed, Refusal, Violation};
@@ -25,5 +30,7 @@ pub use guest::{Guest, GuestState};
 pub use inspection::{CONTRACT, Import, Inspection, Refused, Support, World};
 pub use lanes::Pace;
 pub use limits::{LIMITS, Limit, LimitName, Limits, LimitsError};
+pub use load::{Loaded, Settings};
+pub use text::{acts, one_line};
 pub use transcript::{Entry, Json, LogLine, Transcript};
 pub use wasi::link_wasi;

@@ -53,6 +53,8 @@ impl Recorded {
 
     /// What the recorded call did beyond this one, if it did.
     pub(super) fn left(&mut self) -> Option<String> {
+        // What it did not wait for may pass a moment later, and so not at all.
+        self.0.retain(|entry| !entry.is_unanswered());
         let entry = self.0.pop_front()?;
         let asked = asked(&entry.capability, &entry.operation, &entry.request);
         Some(format!("the recorded call went on with {asked}"))

@@ -61,7 +61,8 @@ pub struct Entry {
     pub access: Access,
     /// What was asked for. Secrets are not part of it: they are added behind the gate.
     pub request: Json,
-    /// What came back, if it went well.
+    /// What came back, if it went well. An effect with neither this nor `error` nor `refused` was under way when the call
+    /// ended: it may have happened.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub result: Option<Json>,
     /// What the plugin was told when it went wrong.
@@ -122,6 +123,11 @@ fn is_false(value: &bool) -> bool {
 const ENTRY_BYTES: usize = 128;
 
 impl Entry {
+    /// Whether the call ended before the effect did: it may have happened, and what came of it is not known.
+    pub fn is_unanswered(&self) -> bool {
+        self.result.is_none() && self.error.is_none() && self.refused.is_none()
+    }
+
     /// Takes the room that the entry needs, after cutting its texts to what is left.
     pub(super) fn fit(&mut self, room: &mut usize) {
         let parts = [Some(&mut self.request), self.result.as_mut(), self.error.as_mut()];

@@ -18,6 +18,8 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiView};
 
+use super::text::acts;
+
 /// Links all of `wasi:cli`, `clocks`, `io`, `random`, and `filesystem` and `sockets`, which deny everything: runtimes of
 /// some languages import those two without using them.
 pub fn link_wasi<S: WasiView + 'static>(linker: &mut Linker<S>) -> wasmtime::Result<()> {
@@ -31,8 +33,8 @@ const TAIL_BYTES: usize = 4096;
 /// clock gets on, and the same call reads the same values.
 const CLOCK_STEP_NS: u64 = 1_000;
 
-/// Random bytes that one request may ask for.
-const MAX_RANDOM_BYTES: u64 = 1 << 20;
+/// Random bytes that one request may ask for: they are the host's work, which no fuel counts.
+const MAX_RANDOM_BYTES: u64 = 1 << 16;
 
 pub(super) fn deterministic_wasi(seed: [u8; 32], time: Timestamp, stderr: &StderrTail) -> WasiCtx {
     let mut insecure_seed = [0; 16];
@@ -94,9 +96,11 @@ impl HostMonotonicClock for Clock {
 pub(super) struct StderrTail(Arc<Mutex<Vec<u8>>>);
 
 impl StderrTail {
-    /// The kept end as text.
+    /// The kept end as text that does nothing to the terminal which shows it.
     pub(super) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let harmful = |letter: char| acts(letter) && !matches!(letter, '\n' | '\t');
+        String::from_utf8_lossy(&kept).replace(harmful, "\u{fffd}")
     }
 
     fn append(&self, bytes: &[u8]) {
@@ -169,6 +173,14 @@ mod tests {
         tail.append(b"the end");
         assert_eq!(tail.text().len(), TAIL_BYTES);
         assert!(tail.text().ends_with("aaathe end"));
+    }
+
+    #[test]
+    fn what_would_act_on_a_terminal_is_taken_out() {
+        let tail = StderrTail::default();
+        tail.append("\u{1b}[2J\u{9b}31m\0\rone\ttwo\nthree".as_bytes());
+        tail.append(b"\xff");
+        assert_eq!(tail.text(), "\u{fffd}[2J\u{fffd}31m\u{fffd}\u{fffd}one\ttwo\nthree\u{fffd}");
     }
 
     #[test]

@@ -118,7 +118,7 @@ impl Connector {
             .with_tls_config(tls)
             .https_or_http()
             .enable_all_versions()
-            .wrap_connector(CheckedTcp { tcp, allow_private });
+            .wrap_connector(CheckedTcp { tcp, allow_private, timeout });
         Self { https, timeout }
     }
 }
@@ -155,6 +155,7 @@ impl Service<Uri> for Connector {
 struct CheckedTcp {
     tcp: HttpConnector<CheckedResolver>,
     allow_private: bool,
+    timeout: Duration,
 }
 
 impl Service<Uri> for CheckedTcp {
@@ -168,7 +169,7 @@ impl Service<Uri> for CheckedTcp {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connecting = self.tcp.clone();
-        let allow_private = self.allow_private;
+        let (allow_private, after) = (self.allow_private, self.timeout);
         async move {
             // A literal address never reaches the resolver.
             let literal = uri.host().unwrap_or_default().trim_matches(['[', ']']);
@@ -178,6 +179,11 @@ impl Service<Uri> for CheckedTcp {
             let host = uri.authority().map(ToString::to_string).unwrap_or_default();
             connecting.oneshot(uri).await.map_err(|error| match find::<ConnectError>(&error) {
                 Some(error) => error.clone(),
+                None if find::<io::Error>(&error)
+                    .is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) =>
+                {
+                    ConnectError::Timeout { host, after }
+                }
                 None => ConnectError::Tcp { host, reason: innermost(&error) },
             })
         }

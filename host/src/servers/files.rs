@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, MetadataExt as _, OpenOptions, OpenOptionsExt};
-use tokio::sync::Mutex;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use tokio::sync::{Mutex, Semaphore};
 
 /// Longest path in bytes.
 pub const MAX_PATH_BYTES: usize = 1024;
@@ -23,6 +25,10 @@ pub const MAX_PATH_BYTES: usize = 1024;
 const TEMPORARY_PREFIX: &str = ".provender-";
 /// An append that takes longer sends the next ones to threads for blocking work.
 const SLOW_APPEND: Duration = Duration::from_millis(2);
+/// Longer texts are not appended in place: to copy them alone takes too long there.
+const LONGEST_IN_PLACE: usize = 64 * 1024;
+/// Threads that one root may occupy. A file system that hangs holds no more of them; all roots and much else share them.
+const THREADS_OF_A_ROOT: usize = 8;
 /// Records of people are not for everybody on the machine.
 const FILE_MODE: u32 = 0o640;
 
@@ -50,6 +56,14 @@ pub enum FilesError {
         path: String,
         /// Why.
         reason: String,
+    },
+    /// The path leads out of the root: by its parts, or by a link.
+    #[error("path {path:?} leads out of the root: {reason}")]
+    OutsideRoot {
+        /// The path.
+        path: String,
+        /// How.
+        reason: &'static str,
     },
     /// A line cannot be appended.
     #[error("line {number} for {path} holds a newline; pass each line by itself")]
@@ -109,6 +123,7 @@ pub struct FilesRoot {
     /// Appends of this process take turns here, so that they do not meet at the lock of the file, and so that at most
     /// one thread waits for a file system that hangs.
     appending: Arc<Mutex<()>>,
+    threads: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -134,7 +149,8 @@ impl FilesRoot {
             opened: std::sync::Mutex::new(Arc::new(directory)),
             slow: AtomicBool::new(false),
         };
-        Ok(Self { root: Arc::new(root), appending: Arc::default() })
+        let threads = Arc::new(Semaphore::new(THREADS_OF_A_ROOT));
+        Ok(Self { root: Arc::new(root), appending: Arc::default(), threads })
     }
 
     /// Appends whole lines, all of them or none, under an exclusive lock (flock); makes the file when missing.
@@ -158,7 +174,7 @@ impl FilesRoot {
 
     async fn append(&self, path: &FilePath, text: &Arc<[u8]>) -> Result<Append, FilesError> {
         let turn = Arc::clone(&self.appending).lock_owned().await;
-        if !self.root.slow.load(Ordering::Relaxed) {
+        if !self.root.slow.load(Ordering::Relaxed) && text.len() <= LONGEST_IN_PLACE {
             return self.root.append(&path.0, text).map_err(|error| path.explain(&error));
         }
         let text = Arc::clone(text);
@@ -224,7 +240,13 @@ impl FilesRoot {
     ) -> Result<T, FilesError> {
         let root = Arc::clone(&self.root);
         let name = path.0.clone();
-        match tokio::task::spawn_blocking(move || operation(&root, &name)).await {
+        // Never closed. The permit goes along: a thread that hangs keeps it, even when nobody waits any more.
+        let permit = Arc::clone(&self.threads).acquire_owned().await.ok();
+        let operation = move || {
+            let _permit = permit;
+            operation(&root, &name)
+        };
+        match tokio::task::spawn_blocking(operation).await {
             Ok(result) => result.map_err(|error| path.explain(&error)),
             Err(error) => Err(FilesError::Io { path: path.0.clone(), reason: error.to_string() }),
         }
@@ -241,8 +263,8 @@ impl Root {
 
     fn current(&self) -> io::Result<Arc<Dir>> {
         // Not an error of the path below the root.
-        let explain =
-            |error: io::Error| io::Error::other(format!("root directory {}: {error}", self.path.display()));
+        // Where the root is on this machine is not the plugin's to know.
+        let explain = |error: io::Error| io::Error::other(format!("root directory: {error}"));
         let opened = || self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let there = std::fs::metadata(&self.path).map_err(explain)?;
         let known = Arc::clone(&opened());
@@ -261,8 +283,12 @@ struct FilePath(String);
 
 impl FilePath {
     fn parse(path: &str) -> Result<Self, FilesError> {
+        let shown = || path.chars().take(MAX_PATH_BYTES / 4).collect();
+        if let Some(reason) = way_out(path) {
+            return Err(FilesError::OutsideRoot { path: shown(), reason });
+        }
         let part_problem = |part: &str| match part {
-            "" => Some("is empty, absolute, or has an empty part"),
+            "" => Some("is empty or has an empty part"),
             "." | ".." => Some("has a part of dots"),
             _ if part.starts_with(TEMPORARY_PREFIX) => {
                 Some("has a name that is kept for files being written")
@@ -278,10 +304,7 @@ impl FilePath {
         };
         match problem {
             None => Ok(Self(path.to_owned())),
-            Some(reason) => {
-                let shown = path.chars().take(MAX_PATH_BYTES / 4).collect();
-                Err(FilesError::InvalidPath { path: shown, reason: reason.to_owned() })
-            }
+            Some(reason) => Err(FilesError::InvalidPath { path: shown(), reason: reason.to_owned() }),
         }
     }
 
@@ -297,11 +320,27 @@ impl FilePath {
             io::ErrorKind::InvalidFilename => invalid("has a part that is too long"),
             // The library's own refusal; one by the operating system has a number.
             io::ErrorKind::PermissionDenied if error.raw_os_error().is_none() => {
-                invalid("leads out of the root")
+                FilesError::OutsideRoot { path, reason: "there is a link on it" }
             }
             _ => FilesError::Io { path, reason: error.to_string() },
         }
     }
+}
+
+/// How a path leaves the root by its parts alone, if it does. That is no mistake in a name: it is refused as an effect.
+fn way_out(path: &str) -> Option<&'static str> {
+    if path.starts_with('/') {
+        return Some("it is absolute");
+    }
+    let depths = path.split('/').scan(0_i64, |depth, part| {
+        *depth += match part {
+            ".." => -1,
+            "" | "." => 0,
+            _ => 1,
+        };
+        Some(*depth)
+    });
+    depths.into_iter().any(|depth| depth < 0).then_some("it has more `..` than parts before them")
 }
 
 fn joined(path: &FilePath, lines: &[String]) -> Result<Vec<u8>, FilesError> {
@@ -319,7 +358,19 @@ fn joined(path: &FilePath, lines: &[String]) -> Result<Vec<u8>, FilesError> {
 fn append(directory: &Dir, path: &str, text: &[u8]) -> io::Result<Append> {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true).mode(FILE_MODE);
-    append_to(&directory.open_with(path, &options)?.into_std(), text)
+    append_to(&open_file(directory, path, &mut options)?, text)
+}
+
+/// Opens what is a file, and nothing else. Never waits: to open a pipe may wait for its other end for ever. What it is, is
+/// asked of what was opened, since a path may name something else by then.
+fn open_file(directory: &Dir, path: &str, options: &mut OpenOptions) -> io::Result<std::fs::File> {
+    options.custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
+    let file = match directory.open_with(path, options) {
+        // What the system says of sockets, and of pipes with nobody at the other end.
+        Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => Err(not_a_file()),
+        opened => opened.map(cap_std::fs::File::into_std),
+    }?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(not_a_file()) }
 }
 
 fn append_to(mut file: &std::fs::File, text: &[u8]) -> io::Result<Append> {
@@ -328,11 +379,8 @@ fn append_to(mut file: &std::fs::File, text: &[u8]) -> io::Result<Append> {
         Err(TryLockError::WouldBlock) => return Ok(Append::Again),
         Err(TryLockError::Error(error)) => return Err(error),
     }
-    // Only now: what the file is and how long it is are certain under the lock alone.
+    // Only now: how long the file is, and whether it is still there, are certain under the lock alone.
     let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(not_a_file());
-    }
     if metadata.nlink() == 0 {
         return Ok(Append::Again);
     }
@@ -359,6 +407,7 @@ fn replace(root: &Dir, path: &str, content: &[u8]) -> io::Result<()> {
         match directory.symlink_metadata(name) {
             Ok(metadata) if metadata.is_file() => file.set_permissions(metadata.permissions())?,
             Ok(metadata) if metadata.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+            Ok(metadata) if !metadata.is_symlink() => return Err(not_a_file()),
             _ => {}
         }
         file.write_all(content)?;
@@ -372,11 +421,7 @@ fn replace(root: &Dir, path: &str, content: &[u8]) -> io::Result<()> {
 }
 
 fn read(directory: &Dir, path: &str, max_bytes: u64) -> io::Result<Option<Vec<u8>>> {
-    // Before it is opened: opening a pipe would wait for its other end.
-    if !directory.metadata(path)?.is_file() {
-        return Err(not_a_file());
-    }
-    let file = directory.open(path)?;
+    let file = open_file(directory, path, OpenOptions::new().read(true))?;
     let length = file.metadata()?.len();
     if length > max_bytes {
         return Ok(None);

@@ -5,21 +5,23 @@ mod echo;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body::Body as _;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use self::echo::Blanks;
@@ -30,6 +32,10 @@ use super::{ServerError, tls};
 
 /// Most bytes of a response's head that a connection reads, whatever the limit of the call.
 pub const MAX_RESPONSE_HEADER_BYTES: usize = 64 * 1024;
+/// Longest method; those of all RFCs are shorter.
+pub const MAX_METHOD_BYTES: usize = 32;
+/// Most interim responses (1xx) before the one that counts.
+const MAX_INTERIM_RESPONSES: usize = 100;
 /// A peer that stops answering on a shared HTTP/2 connection is noticed after these two.
 const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(20);
 const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -67,6 +73,30 @@ pub struct HttpLimits {
     pub max_response_header_bytes: usize,
     /// Longest time for everything; the server's own `request_timeout_ms` holds too.
     pub timeout: Duration,
+}
+
+/// What exchanges at the same time have received together and not yet handed over.
+#[derive(Debug, Default)]
+pub struct InFlight(AtomicUsize);
+
+/// The part of one exchange.
+struct Held<'a> {
+    in_flight: &'a InFlight,
+    bytes: usize,
+}
+
+impl Held<'_> {
+    /// Takes more, and says how much all exchanges hold now.
+    fn take(&mut self, bytes: usize) -> usize {
+        self.bytes += bytes;
+        self.in_flight.0.fetch_add(bytes, Ordering::Relaxed) + bytes
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.in_flight.0.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 /// What an exchange waited for when its time ended.
@@ -198,6 +228,18 @@ impl HttpServer {
         &self.base_url
     }
 
+    /// Says why a request of this method is sent to no server, if it is not.
+    pub fn takes(method: &Method) -> Result<(), String> {
+        // TRACE would send the credential back; CONNECT would make a tunnel to anywhere.
+        if method == Method::TRACE || method == Method::CONNECT {
+            return Err(format!("method {method} is sent to no server"));
+        }
+        match method.as_str().len() {
+            0..=MAX_METHOD_BYTES => Ok(()),
+            length => Err(format!("a method has at most {MAX_METHOD_BYTES} bytes, this one has {length}")),
+        }
+    }
+
     /// Says why a URL is not within this server, if it is not; see [`BaseUrl::covers`].
     pub fn covers(&self, scheme: &str, authority: &str, path: &str) -> Result<(), String> {
         self.base_url.covers(scheme, authority, path)
@@ -209,21 +251,39 @@ impl HttpServer {
         request: OutgoingRequest,
         limits: &HttpLimits,
     ) -> Result<IncomingResponse, HttpError> {
+        self.send_beside(request, limits, &InFlight::default()).await
+    }
+
+    /// As [`send`](Self::send), beside other exchanges with which the limit of the response's body is shared.
+    pub async fn send_beside(
+        &self,
+        request: OutgoingRequest,
+        limits: &HttpLimits,
+        in_flight: &InFlight,
+    ) -> Result<IncomingResponse, HttpError> {
         let after = limits.timeout.min(self.request_timeout);
         let deadline = Instant::now() + after;
         let late = |phase| HttpError::Timeout { server: self.base_url.to_string(), phase, after };
 
-        let request = self.prepare(request)?;
-        let exchange = self.client.request(request);
+        let mut request = self.prepare(request)?;
+        let flooded = notify_of_flood(&mut request);
+        let exchange = async {
+            tokio::select! {
+                response = self.client.request(request) => response.map_err(|error| self.explain(&error)),
+                () = flooded.notified() => {
+                    Err(self.protocol(format!("it sent more than {MAX_INTERIM_RESPONSES} interim responses")))
+                }
+            }
+        };
         let response = tokio::time::timeout_at(deadline, exchange).await.map_err(|_| late(Phase::Head))?;
-        let (mut head, body) = response.map_err(|error| self.explain(&error))?.into_parts();
+        let (mut head, body) = response?.into_parts();
         self.check_head(&head.headers, limits)?;
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(self.protocol("it switches to another protocol unasked".to_owned()));
         }
         remove_connection_headers(&mut head.headers);
         self.blanks.headers(&mut head.headers);
-        let body = tokio::time::timeout_at(deadline, self.read(body, limits.max_response_bytes))
+        let body = tokio::time::timeout_at(deadline, self.read(body, limits.max_response_bytes, in_flight))
             .await
             .map_err(|_| late(Phase::Body))??;
         Ok(IncomingResponse { status: head.status, headers: head.headers, body: self.blanks.body(body) })
@@ -231,10 +291,7 @@ impl HttpServer {
 
     fn prepare(&self, request: OutgoingRequest) -> Result<Request<Full<Bytes>>, HttpError> {
         let OutgoingRequest { method, path_and_query, mut headers, body } = request;
-        // TRACE would send the credential back; CONNECT would make a tunnel to anywhere.
-        if method == Method::TRACE || method == Method::CONNECT {
-            return Err(HttpError::Refused(format!("method {method} is not allowed")));
-        }
+        Self::takes(&method).map_err(HttpError::Refused)?;
         self.base_url.covers_path(path_and_query.path()).map_err(HttpError::Refused)?;
         remove_connection_headers(&mut headers);
         // Host and length follow from the connection and the body; a length that lies would spoil the connection for
@@ -259,17 +316,24 @@ impl HttpServer {
         if bytes > limit { Err(self.headers_too_large(limit)) } else { Ok(()) }
     }
 
-    async fn read(&self, body: Incoming, limit: usize) -> Result<Bytes, HttpError> {
+    async fn read(&self, mut body: Incoming, limit: usize, in_flight: &InFlight) -> Result<Bytes, HttpError> {
         let too_large = || HttpError::ResponseTooLarge { server: self.base_url.to_string(), limit };
         // What Content-Length announces is not even begun.
         if body.size_hint().lower() > limit as u64 {
             return Err(too_large());
         }
-        match Limited::new(body, limit).collect().await {
-            Ok(body) => Ok(body.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-            Err(error) => Err(self.explain(error.as_ref())),
+        // Into one piece as it comes: many small chunks kept by themselves would take many times their size.
+        let mut whole = BytesMut::new();
+        let mut held = Held { in_flight, bytes: 0 };
+        while let Some(frame) = body.frame().await {
+            // Trailers are dropped: nobody reads them, and nothing of them is counted or recorded.
+            let Ok(data) = frame.map_err(|error| self.explain(&error))?.into_data() else { continue };
+            if held.take(data.len()) > limit {
+                return Err(too_large());
+            }
+            whole.extend_from_slice(&data);
         }
+        Ok(whole.freeze())
     }
 
     fn explain(&self, error: &(dyn std::error::Error + 'static)) -> HttpError {
@@ -280,6 +344,8 @@ impl HttpServer {
         match find::<hyper::Error>(error) {
             Some(error) if error.is_parse_too_large() => self.headers_too_large(MAX_RESPONSE_HEADER_BYTES),
             Some(error) if error.is_parse() || error.is_user() => self.protocol(reason),
+            // How it says that chunks are no chunks.
+            _ if find::<std::io::Error>(error).is_some_and(is_invalid) => self.protocol(reason),
             _ => HttpError::ConnectionLost { server: self.base_url.to_string(), reason },
         }
     }
@@ -300,6 +366,23 @@ impl fmt::Debug for HttpServer {
             .field("base_url", &self.base_url.to_string())
             .finish_non_exhaustive()
     }
+}
+
+fn is_invalid(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput)
+}
+
+/// Tells when a counterpart keeps sending interim responses instead of the one that counts. They end up nowhere, so no
+/// other limit counts them.
+fn notify_of_flood(request: &mut Request<Full<Bytes>>) -> Arc<Notify> {
+    let (flooded, count) = (Arc::new(Notify::new()), AtomicUsize::new(0));
+    let notify = Arc::clone(&flooded);
+    hyper::ext::on_informational(request, move |_| {
+        if count.fetch_add(1, Ordering::Relaxed) == MAX_INTERIM_RESPONSES {
+            notify.notify_one();
+        }
+    });
+    flooded
 }
 
 /// The value of the header Authorization: RFC 7617 and RFC 6750.
@@ -326,15 +409,21 @@ fn credential(
     Ok(Some(value))
 }
 
-/// The credential in every form in which it could come back.
+/// The texts that a counterpart could send back and a plugin must not see. Their encodings are the matter of [`Blanks`].
 fn secret_texts(authentication: &Authentication, secrets: &Secrets) -> Vec<SecretString> {
+    let text = |text: String| SecretString::from(text);
     match authentication {
         Authentication::None {} => Vec::new(),
         Authentication::Basic { username } => secrets.get("password").map_or_else(Vec::new, |password| {
             let pair = Zeroizing::new(format!("{username}:{}", password.expose_secret()));
-            vec![SecretString::from(STANDARD.encode(pair.as_bytes())), password.clone()]
+            let encoded = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
+            let whole = text(format!("Basic {}", *encoded));
+            vec![text((*encoded).clone()), password.clone(), text((*pair).clone()), whole]
         }),
-        Authentication::Bearer {} => secrets.get("token").into_iter().cloned().collect(),
+        // With the word before it, a token that is too short to be blanked by itself is blanked too.
+        Authentication::Bearer {} => secrets.get("token").map_or_else(Vec::new, |token| {
+            vec![token.clone(), text(format!("Bearer {}", token.expose_secret()))]
+        }),
     }
 }
 

@@ -159,7 +159,8 @@ impl SecretKey {
         Ok(SecretString::from(secret))
     }
 
-    fn load(path: &Path) -> Result<Option<Self>, SecretError> {
+    /// Reads the key from a file, if there is one.
+    pub fn load(path: &Path) -> Result<Option<Self>, SecretError> {
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

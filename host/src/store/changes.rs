@@ -1,8 +1,8 @@
 //! The change history: rows are only ever added.
 
 use jiff::Timestamp;
-use sqlx::Row;
 use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 
 use super::rows::{ManyRows, document, json, kind_word, subject, timestamp, word};
 use super::{Store, StoreError, Transaction};
@@ -33,6 +33,11 @@ impl Store {
 }
 
 impl Transaction<'_> {
+    /// The number of the last change of a collaboration; 0 when there was none.
+    pub async fn last_change(&mut self, co: &str) -> Result<i64, StoreError> {
+        last_change(self.in_collaboration(co).await?, co).await
+    }
+
     /// Appends to the history of a collaboration and returns the sequence numbers: 1, 2, 3 ... without a gap.
     pub async fn append_changes(
         &mut self,
@@ -43,10 +48,7 @@ impl Transaction<'_> {
         let dialect = self.dialect;
         let connection = self.in_collaboration(co).await?;
         // Nobody else can take the next number before this transaction has ended, so numbers ascend with commits.
-        let last: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(sequence), 0) FROM changes WHERE co = $1")
-            .bind(co)
-            .fetch_one(&mut *connection)
-            .await?;
+        let last = last_change(connection, co).await?;
         let sequences: Vec<i64> = (last + 1..).take(changes.len()).collect();
         let mut rows = Vec::with_capacity(changes.len());
         for (sequence, change) in sequences.iter().zip(changes) {
@@ -62,6 +64,14 @@ impl Transaction<'_> {
             .await?;
         Ok(sequences)
     }
+}
+
+async fn last_change(connection: &mut AnyConnection, co: &str) -> Result<i64, StoreError> {
+    let last = sqlx::query_scalar("SELECT COALESCE(MAX(sequence), 0) FROM changes WHERE co = $1")
+        .bind(co)
+        .fetch_one(connection)
+        .await?;
+    Ok(last)
 }
 
 fn operation_word(operation: Operation) -> &'static str {

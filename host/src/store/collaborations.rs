@@ -54,6 +54,6 @@ async fn collaboration(
     row.as_ref().map(collaboration_of).transpose()
 }
 
-fn collaboration_of(row: &AnyRow) -> Result<Collaboration, StoreError> {
+pub(super) fn collaboration_of(row: &AnyRow) -> Result<Collaboration, StoreError> {
     document("collaborations", row.try_get(0)?, row.try_get(1)?)
 }

@@ -47,6 +47,14 @@ impl Dialect {
         }
     }
 
+    /// The statement from which on a connection reads the database as it is at one moment, and writes nothing.
+    pub(super) fn begin_snapshot(self) -> &'static str {
+        match self {
+            Self::Sqlite => "PRAGMA query_only = ON; BEGIN",
+            Self::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        }
+    }
+
     /// The statement that keeps other writers of a collaboration ($1) out until the transaction ends; none where a
     /// transaction has the whole database for itself.
     pub(super) fn lock_collaboration(self) -> Option<&'static str> {
@@ -142,6 +150,14 @@ impl Location {
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(self.cannot_open(&error)),
             _ => Ok(()),
+        }
+    }
+
+    /// The migrations that this program has.
+    pub(super) fn migrations(&self) -> &'static Migrator {
+        match self {
+            Self::Sqlite(_) => &SQLITE_MIGRATIONS,
+            Self::Postgres(_) => &POSTGRES_MIGRATIONS,
         }
     }
 

@@ -42,6 +42,8 @@ pub struct FinishedInvocation {
     pub transcript: String,
 }
 
+pub(super) const TABLE: &str = "invocations";
+
 const PLAN: ManyRows = ManyRows {
     head: "INSERT INTO invocations \
            (co, id, target, subject_kind, subject_id, action, change, cause, planned)",
@@ -76,6 +78,13 @@ pub(super) const UNFINISHED: &str = concat!(
     "SELECT ",
     invocation_columns!(),
     " FROM invocations WHERE finished IS NULL AND id > $1 ORDER BY id LIMIT $2"
+);
+/// A page for a check: also whether it failed, and whether it has a transcript.
+pub(super) const CHECKED: &str = concat!(
+    "SELECT ",
+    invocation_columns!(),
+    ", failed, CASE WHEN EXISTS (SELECT 1 FROM transcripts t WHERE t.co = invocations.co AND t.id = invocations.id) \
+     THEN 1 ELSE 0 END FROM invocations WHERE (co, id) > ($1, $2) ORDER BY co, id LIMIT $3"
 );
 pub(super) const PRUNE: &str = "DELETE FROM invocations WHERE (co, id) IN (SELECT co, id FROM invocations \
                                 WHERE failed IN (0, $1) AND finished < $2 LIMIT $3)";
@@ -257,8 +266,7 @@ async fn invocation(
     row.as_ref().map(invocation_of).transpose()
 }
 
-fn invocation_of(row: &AnyRow) -> Result<Invocation, StoreError> {
-    const TABLE: &str = "invocations";
+pub(super) fn invocation_of(row: &AnyRow) -> Result<Invocation, StoreError> {
     let id = uuid(TABLE, row.try_get(1)?)?;
     let key = id.to_string();
     let finished: Option<i64> = row.try_get(10)?;

@@ -15,6 +15,8 @@ pub struct MembershipInGroup {
     pub group: Group,
 }
 
+pub(super) const TABLE: &str = "memberships";
+
 const PUT: ManyRows = ManyRows {
     head: "INSERT INTO memberships (co, group_id, person_id, document)",
     columns: 4,
@@ -213,5 +215,5 @@ async fn membership(
 
 fn membership_of(row: &AnyRow) -> Result<Membership, StoreError> {
     let (group, person): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
-    document("memberships", &format!("{group}/{person}"), row.try_get(2)?)
+    document(TABLE, &format!("{group}/{person}"), row.try_get(2)?)
 }

@@ -19,6 +19,7 @@ mod query_plans;
 mod records;
 mod rows;
 mod servers;
+mod snapshot;
 mod targets;
 mod transaction;
 mod writer;
@@ -40,6 +41,10 @@ pub use plugin_state::StateChange;
 pub use plugins::PluginRow;
 pub use records::StoredRecord;
 pub use servers::ServerRow;
+pub use snapshot::{
+    CheckedInvocation, CheckedMembership, CheckedPlugin, CheckedService, CheckedTarget, Defect, Defects,
+    Page, PageKey, Snapshot, Table, UnplannedChange,
+};
 pub use transaction::Transaction;
 
 use dialect::Location;

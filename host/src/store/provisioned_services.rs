@@ -8,6 +8,8 @@ use super::{Store, StoreError, Transaction};
 use crate::provisioning::ProvisionedService;
 use crate::registry::record::SubjectKey;
 
+pub(super) const TABLE: &str = "provisioned_services";
+
 const PUT: ManyRows = ManyRows {
     head: "INSERT INTO provisioned_services (co, subject_kind, subject_id, target, document)",
     columns: 5,
@@ -121,5 +123,5 @@ async fn provisioned_service(
 
 fn service_of(row: &AnyRow) -> Result<ProvisionedService, StoreError> {
     let (kind, id, target): (&str, &str, &str) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-    document("provisioned_services", &format!("{kind} {id} at {target}"), row.try_get(3)?)
+    document(TABLE, &format!("{kind} {id} at {target}"), row.try_get(3)?)
 }

@@ -179,7 +179,7 @@ async fn records_by_id(
     rows.iter().map(record_of).collect()
 }
 
-fn record_of(row: &AnyRow) -> Result<StoredRecord, StoreError> {
+pub(super) fn record_of(row: &AnyRow) -> Result<StoredRecord, StoreError> {
     let id: &str = row.try_get(1)?;
     let key = subject("records", row.try_get(0)?, id)?;
     let json: &str = row.try_get(2)?;

@@ -106,7 +106,7 @@ async fn server_users(connection: &mut AnyConnection, co: &str, id: &str) -> Res
         .collect())
 }
 
-fn server_of(row: &AnyRow) -> Result<ServerRow, StoreError> {
+pub(super) fn server_of(row: &AnyRow) -> Result<ServerRow, StoreError> {
     let id: &str = row.try_get(0)?;
     Ok(ServerRow {
         id: id.to_owned(),

@@ -197,6 +197,7 @@ fn reason(code: &ErrorCode) -> String {
         ErrorCode::ConnectionLimitReached => "too many connections",
         ErrorCode::TlsProtocolError | ErrorCode::TlsAlertReceived(_) => "the TLS handshake failed",
         ErrorCode::HttpRequestBodySize(_) => "the body of the request is too large",
+        ErrorCode::HttpProtocolError => "the server does not answer as HTTP asks",
         ErrorCode::HttpResponseIncomplete => "the response is incomplete",
         ErrorCode::HttpResponseBodySize(_) => "the body of the response is too large",
         ErrorCode::HttpResponseHeaderSectionSize(_) | ErrorCode::HttpResponseHeaderSize(_) => {

@@ -13,7 +13,7 @@ use provender::capabilities::plugin::{Plugin, PluginHost};
 use provender::capabilities::state::StateReader;
 use provender::capabilities::{CallState, Grants, Surroundings, state};
 use provender::plugins::Catalog;
-use provender::sandbox::{Limits, Mode, Settings};
+use provender::sandbox::{CompileLimits, Compiler, Limits, Mode, Settings};
 use provender_guest_mapping::account;
 
 use super::measure::Contender;
@@ -37,6 +37,8 @@ pub fn sandbox(compiled: &Path) -> PluginHost {
         cache_key: [7; 32],
         instances: INSTANCES,
         component_bytes: 64 << 20,
+        compiler: Compiler::InProcess,
+        compile_limits: CompileLimits { seconds: 60, memory_bytes: 2 << 30 },
     };
     PluginHost::start(&settings).expect("a sandbox")
 }

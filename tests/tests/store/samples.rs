@@ -86,6 +86,7 @@ pub(crate) fn target(id: &str, digest: &str) -> Target {
         filters: vec!["rename".to_owned()],
         slots: [("directory".to_owned(), "ldap".to_owned())].into(),
         limits: [("fuel".to_owned(), 1_000_000)].into(),
+        automatic_after: None,
     }
 }
 

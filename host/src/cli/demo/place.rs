@@ -60,6 +60,7 @@ impl Place {
         let mut configuration =
             Configuration { data_directory: self.root.join("data"), ..Configuration::default() };
         configuration.syslog.enabled = false;
+        configuration.sandbox.compiler = super::super::compiler();
         configuration
     }
 

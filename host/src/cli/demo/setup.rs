@@ -142,5 +142,6 @@ fn target(plugin: &str, configuration: Value, (slot, server): (&str, &str)) -> T
         filters: Vec::new(),
         slots: BTreeMap::from([(slot.to_owned(), server.to_owned())]),
         limits: BTreeMap::new(),
+        automatic_after: None,
     }
 }

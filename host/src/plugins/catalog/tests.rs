@@ -3,7 +3,7 @@ use tempfile::TempDir;
 
 use super::super::description::tests::manifest_of_schema;
 use super::*;
-use crate::sandbox::Settings;
+use crate::sandbox::{CompileLimits, Compiler, Settings};
 
 async fn catalog() -> (TempDir, Catalog) {
     let directory = tempfile::tempdir().unwrap();
@@ -14,6 +14,8 @@ async fn catalog() -> (TempDir, Catalog) {
         cache_key: [7; 32],
         instances: 2,
         component_bytes: 1024,
+        compiler: Compiler::InProcess,
+        compile_limits: CompileLimits { seconds: 60, memory_bytes: 1 << 30 },
     })
     .unwrap();
     (directory, Catalog::new(store, host, Limits::default()))

@@ -132,6 +132,34 @@ fn an_optional_slot_of_a_newer_kind_is_taken() {
 }
 
 #[test]
+fn lists_of_a_description_are_bounded_and_so_is_what_is_said_of_them() {
+    let many = |words: &[&str]| words.iter().cycle().take(10_000).map(|word| (*word).to_owned()).collect();
+    let kinds = vec![SubjectKind::Other("x".repeat(64)); 10_000];
+    for (refusal, complaint) in [
+        (
+            refusal(World::Provisioner, |description| description.slots[0].operations = many(&["GET"])),
+            "it asks for 10000 operations in slot `directory`, of at most 64",
+        ),
+        (
+            refusal(World::Provisioner, |description| description.slots[0].operations = many(&["NONE"])),
+            "10000 operations",
+        ),
+        (
+            refusal(World::Provisioner, |description| description.subject_kinds = kinds),
+            "it names 10000 subject kinds, of at most 64",
+        ),
+        (
+            refusal(World::Provisioner, |description| {
+                description.safe_requests[0].path = format!("/{}", "x".repeat(10_000));
+            }),
+            "at most 1024 characters",
+        ),
+    ] {
+        assert!(refusal.contains(complaint) && refusal.len() < 8_192, "{refusal}");
+    }
+}
+
+#[test]
 fn a_data_filter_has_no_slots() {
     let refusal = refusal(World::DataFilter, |_| {});
     assert!(refusal.contains("a data filter reaches no server"), "{refusal}");

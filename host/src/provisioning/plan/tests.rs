@@ -17,6 +17,7 @@ fn target(id: &str, mode: Mode, order: i64) -> Target {
         filters: Vec::new(),
         slots: BTreeMap::new(),
         limits: BTreeMap::new(),
+        automatic_after: None,
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::codes;
 use crate::registry::record::{Extension, Status};
-use crate::registry::validate::{InvalidRecord, MAX_PROBLEMS, Problem};
+use crate::registry::validate::{InvalidRecord, MAX_PROBLEMS, Problem, escape};
 
 /// An object of the document.
 pub(super) struct Row {
@@ -54,12 +54,12 @@ impl Row {
         key: &'static str,
         mut read: impl FnMut(&mut Self) -> T,
     ) -> Option<Vec<T>> {
-        let rows = match self.columns.remove(key)? {
+        let rows: Vec<(String, Value)> = match self.columns.remove(key)? {
             Value::Null => Vec::new(),
-            Value::Array(rows) => rows,
+            Value::Array(rows) => (0..).map(|index: usize| index.to_string()).zip(rows).collect(),
             // A list with holes is written as an object by its indexes.
             Value::Object(rows) if rows.keys().all(|key| key.parse::<usize>().is_ok()) => {
-                rows.into_iter().map(|(_, row)| row).collect()
+                rows.into_iter().collect()
             }
             _ => {
                 self.problem(&format!("/{key}"), "a list of objects is expected");
@@ -67,7 +67,7 @@ impl Row {
             }
         };
         let mut read_rows = Vec::with_capacity(rows.len());
-        for (index, row) in rows.into_iter().enumerate() {
+        for (index, row) in rows {
             match row {
                 Value::Object(columns) if is_deleted(&columns) => {}
                 Value::Object(columns) => {
@@ -208,7 +208,8 @@ impl Row {
                 Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
             };
             if !empty {
-                self.leftovers.push(Extension { name: format!("core_api{}/{column}", self.at), value });
+                let name = format!("core_api{}/{}", self.at, escape(&column));
+                self.leftovers.push(Extension { name, value });
             }
         }
     }

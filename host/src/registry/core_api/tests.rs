@@ -317,6 +317,19 @@ fn a_list_with_holes_is_a_list() {
 }
 
 #[test]
+fn places_in_a_list_with_holes_are_those_of_the_document() {
+    let mut document = document();
+    document["Name"] = json!({"3": document["Name"][0], "7": {"primary_name": "maybe", "a/b~c": 1}});
+    assert_eq!(
+        problems(&document, &PersonId::CoPerson),
+        [("/Name/7/primary_name".to_owned(), "true or false is expected".to_owned())]
+    );
+    document["Name"]["7"]["primary_name"] = json!(false);
+    let extensions = parse(&document).person.extensions;
+    assert!(extensions.iter().any(|kept| kept.name == "core_api/Name/7/a~1b~0c"), "{extensions:?}");
+}
+
+#[test]
 fn rows_marked_as_deleted_are_left_out() {
     let mut document = document();
     document["Url"][0]["meta"]["deleted"] = json!(true);

@@ -192,7 +192,8 @@ async fn read_batch<R: AsyncBufRead + Unpin>(
         bytes: 0,
         last: false,
     };
-    while batch.items.len() < options.batch_lines.max(1) && !batch.last {
+    // Lines that are refused count too: what is known of them is kept until the batch is told.
+    while batch.items.len() + batch.refused.len() < options.batch_lines.max(1) && !batch.last {
         let count = lines.count;
         let read = lines.next().await.map_err(|source| ImportError::Read { after_line: count, source })?;
         let parsed = match read {

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::registry::record::{Collaboration, RecordKind, SubjectKey};
+use crate::registry::record::{Collaboration, Record, RecordKind, SubjectKey};
 use crate::store::Store;
 
 const CO: &str = "co";
@@ -311,6 +311,35 @@ async fn a_format_that_is_asked_for_is_the_only_one_taken() {
         assert_eq!((summary.progress.stored, refused.len()), (1, 1), "{format:?}");
         assert!(scene.people().await.contains(&stored.to_owned()), "{format:?}");
     }
+}
+
+#[tokio::test]
+async fn refused_lines_are_told_batch_by_batch_and_not_kept() {
+    let scene = Scene::new().await;
+    let mut batches = Vec::new();
+    let write = WriteOptions { actor: "import".to_owned(), provision: true };
+    let options = ImportOptions { batch_lines: 2, ..going_on() };
+    let mut refused = 0;
+    let note = |event: ImportEvent<'_>| match event {
+        ImportEvent::Refused(_) => refused += 1,
+        ImportEvent::Committed { .. } => batches.push(std::mem::take(&mut refused)),
+    };
+    import(&scene.registry, CO, &b"{\n{\n{\n{\n{\n"[..], &options, &write, note).await.unwrap();
+    assert_eq!(batches, [2, 2, 1]);
+}
+
+#[tokio::test]
+async fn a_number_with_a_fraction_is_stored_to_its_last_digit() {
+    let scene = Scene::new().await;
+    // Read quickly, this becomes the number next to it.
+    let digits = "51.248178375505404";
+    let line = person("p")
+        .to_string()
+        .replace("\"names\"", &format!("\"extensions\":[{{\"name\":\"x\",\"value\":{digits}}}],\"names\""));
+    scene.import(&line, &going_on()).await;
+    let [stored] = scene.store.records(CO, RecordKind::Person, None, 2).await.unwrap().try_into().unwrap();
+    let Record::Person(person) = stored.record else { panic!("a person") };
+    assert_eq!(person.extensions[0].value.to_string(), digits);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::{Field, MAX_PARTS};
@@ -18,7 +19,27 @@ macro_rules! plain {
     )*};
 }
 
-plain!(bool, i64, u64, Timestamp, Date, Status, GroupType, ServiceVisibility);
+plain!(bool, i64, u64, Status, GroupType, ServiceVisibility);
+
+impl Field for Timestamp {
+    fn check(&self, report: &mut Report) {
+        report.year(self.to_zoned(TimeZone::UTC).year());
+    }
+
+    fn same(&self, old: &Self) -> bool {
+        self == old
+    }
+}
+
+impl Field for Date {
+    fn check(&self, report: &mut Report) {
+        report.year(self.year());
+    }
+
+    fn same(&self, old: &Self) -> bool {
+        self == old
+    }
+}
 
 impl Field for String {
     fn check(&self, report: &mut Report) {
@@ -49,6 +70,12 @@ impl Field for Option<String> {
 macro_rules! optional {
     ($($type:ty),* $(,)?) => {$(
         impl Field for Option<$type> {
+            fn check(&self, report: &mut Report) {
+                if let Some(value) = self {
+                    value.check(report);
+                }
+            }
+
             fn same(&self, old: &Self) -> bool {
                 self == old
             }
@@ -60,6 +87,7 @@ optional!(i64, u64, Timestamp, Date);
 
 impl Field for Value {
     fn check(&self, report: &mut Report) {
+        report.nesting();
         match self {
             Self::Null | Self::Bool(_) | Self::Number(_) => {}
             Self::String(text) => report.text(text),

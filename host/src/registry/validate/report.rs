@@ -12,6 +12,10 @@ use super::check_id;
 pub const MAX_PROBLEMS: usize = 20;
 /// Longest message of a problem, in characters.
 const MAX_MESSAGE_CHARS: usize = 400;
+/// Longest pointer.
+const MAX_POINTER_BYTES: usize = 1024;
+/// How deep a record may nest: readers of JSON end at 128 levels, and answers hold records a few levels down.
+const MAX_NESTING: usize = 100;
 /// Longest text of a record.
 pub const MAX_TEXT_BYTES: usize = 64 * 1024;
 /// Largest record, as JSON.
@@ -27,13 +31,27 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem; a message that quotes too much of the input is cut.
+    /// A problem; what quotes too much of the input is cut.
     pub fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        let mut message: String = message.into();
-        if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE_CHARS) {
-            message.truncate(end);
-        }
-        Self { pointer: pointer.into(), message }
+        let (mut pointer, mut message): (String, String) = (pointer.into(), message.into());
+        cut(&mut message, MAX_MESSAGE_CHARS);
+        cut_pointer(&mut pointer);
+        Self { pointer, message }
+    }
+}
+
+fn cut(text: &mut String, characters: usize) {
+    if let Some((end, _)) = text.char_indices().nth(characters) {
+        text.truncate(end);
+    }
+}
+
+/// A pointer that is too long leads to something around the place: keys may have any length.
+fn cut_pointer(pointer: &mut String) {
+    if pointer.len() > MAX_POINTER_BYTES {
+        let kept = pointer.get(..pointer.floor_char_boundary(MAX_POINTER_BYTES)).unwrap_or_default();
+        let end = kept.rfind('/').unwrap_or_default();
+        pointer.truncate(end);
     }
 }
 
@@ -140,6 +158,20 @@ impl Report {
                 "control character U+{:04X}: only newline and tab are accepted",
                 u32::from(character)
             ));
+        }
+    }
+
+    /// How deep this place is.
+    pub(crate) fn nesting(&mut self) {
+        if self.at.len() == MAX_NESTING {
+            self.problem(format!("nests more than {MAX_NESTING} levels deep"));
+        }
+    }
+
+    /// A time or date as text: from year 0 to 9999, as RFC 3339 has it.
+    pub(crate) fn year(&mut self, year: i16) {
+        if year < 0 {
+            self.problem(format!("the year {year} cannot be written by RFC 3339: years are 0000 to 9999"));
         }
     }
 

@@ -134,6 +134,8 @@ impl Rules for Credential {
                 report.within("subject_dn", |report| report.required(subject_dn));
                 report.within("issuer_dn", |report| issuer_dn.check(report));
                 report.within("description", |report| description.check(report));
+                report.within("valid_from", |report| valid_from.check(report));
+                report.within("valid_through", |report| valid_through.check(report));
                 window(*valid_from, *valid_through, report);
             }
             Self::Other { name, value } => {

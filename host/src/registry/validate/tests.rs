@@ -95,6 +95,12 @@ fn refusals() -> Vec<(Value, &'static str, &'static str)> {
             "empty",
         ),
         (person(json!({"identifiers": [{"identifier": "a", "type": ""}]})), "/identifiers/0/type", "empty"),
+        (
+            person(json!({"roles": [{"valid_from": "-000001-01-01T00:00:00Z"}]})),
+            "/roles/0/valid_from",
+            "the year -1 cannot be written by RFC 3339",
+        ),
+        (person(json!({"date_of_birth": "-000001-01-01"})), "/date_of_birth", "the year -1"),
         (person(json!({"urls": [{"url": "example.org"}]})), "/urls/0/url", "not an absolute URL"),
         (person(json!({"roles": [window]})), "/roles/0/valid_through", "must be after valid_from"),
         (person(json!({"roles": [{"cou": "a b"}]})), "/roles/0/cou", "' ' cannot be in an id"),
@@ -162,6 +168,25 @@ fn what_cannot_be_stored_is_refused_with_its_place() {
         assert_eq!(at, pointer);
         assert!(told.contains(message), "{pointer}: {told}");
     }
+}
+
+#[test]
+fn a_record_that_nests_too_deep_to_be_read_again_is_refused() {
+    let nested = |levels| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+    let extended = |value: Value| person(json!({"extensions": [{"name": "deep", "value": value}]}));
+    assert_eq!(problems_of(extended(nested(96))), []);
+    let [(pointer, message)] = problems_of(extended(nested(97))).try_into().unwrap();
+    assert!(pointer.starts_with("/extensions/0/value/0/0/"), "{pointer}");
+    assert_eq!(message, "nests more than 100 levels deep");
+}
+
+#[test]
+fn a_pointer_is_short_and_leads_around_what_is_wrong() {
+    let key = "k".repeat(2_000);
+    let extension = json!({"name": "long", "value": {"a": {key: "\u{7}"}}});
+    let [(pointer, _), (within, _)] =
+        problems_of(person(json!({"extensions": [extension, {"name": "", "value": 1}]}))).try_into().unwrap();
+    assert_eq!((pointer.as_str(), within.as_str()), ("/extensions/0/value/a", "/extensions/1/name"));
 }
 
 #[test]

@@ -1,14 +1,19 @@
 //! A data filter that does what its configuration says, however bad.
 
+use provender_guest_crash::crash;
 use provender_sdk::records::{Extension, Subject, SubjectKind};
-use provender_sdk::{DataFilter, Description, Failure, Filtered, Invocation};
+use provender_sdk::{Context, DataFilter, Description, Failure, Filtered, Invocation};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Configuration {
-    filter: Step,
+    #[serde(default)]
+    filter: Option<Step>,
+    /// A way to crash, see `guests/crash`.
+    #[serde(default)]
+    check: Option<String>,
 }
 
 /// What a call does.
@@ -29,6 +34,12 @@ enum Step {
     Other { name: String, json: String },
     /// Fails.
     Fail { message: String },
+    /// Gives back a subject that has this many extensions more.
+    Multiply { times: usize },
+    /// Gives back a subject whose `id` is no text.
+    NoText,
+    /// Crashes, in one of the ways of `guests/crash`.
+    Crash { how: String },
     /// Crashes.
     Panic { message: String },
     /// Computes without end.
@@ -44,9 +55,15 @@ impl DataFilter for MisbehavingFilter {
         .summary("Does what its configuration says, however bad")
         .subjects(&[SubjectKind::Person, SubjectKind::Group]);
 
+    fn check(context: &Context<Configuration>) -> Result<Vec<String>, Failure> {
+        crash(context.configuration.check.as_deref().unwrap_or_default());
+        Ok(Vec::new())
+    }
+
     fn filter(invocation: Invocation<Configuration>) -> Result<Filtered, Failure> {
         let Invocation { context, mut subject, .. } = invocation;
-        match context.configuration.filter {
+        let Some(step) = context.configuration.filter else { return Ok(Filtered::Pass(subject)) };
+        match step {
             Step::Mark { name } => {
                 let json = extensions(&mut subject).len().to_string();
                 extensions(&mut subject).push(Extension { name, json });
@@ -60,13 +77,23 @@ impl DataFilter for MisbehavingFilter {
             Step::Drop { reason } => return Ok(Filtered::Drop(reason)),
             Step::Other { name, json } => return Ok(Filtered::Other(Extension { name, json })),
             Step::Fail { message } => return Err(Failure::permanent(message)),
+            Step::Multiply { times } => {
+                let extension = Extension { name: "ballast".to_owned(), json: "0".to_owned() };
+                extensions(&mut subject).extend(std::iter::repeat_n(extension, times));
+            }
+            Step::NoText => *id(&mut subject) = no_text(),
+            Step::Crash { how } => assert!(crash(&how), "no such crash: {how}"),
             Step::Panic { message } => panic!("{message}"),
-            Step::Loop => loop {
-                std::hint::black_box(());
-            },
+            Step::Loop => provender_guest_crash::without_end(),
         }
         Ok(Filtered::Pass(subject))
     }
+}
+
+#[expect(unsafe_code, reason = "a plugin in another language may do it any time")]
+fn no_text() -> String {
+    // SAFETY: there is none; the host must look for itself.
+    unsafe { String::from_utf8_unchecked(b"ab\xff".to_vec()) }
 }
 
 fn id(subject: &mut Subject) -> &mut String {

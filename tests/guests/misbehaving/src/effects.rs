@@ -73,6 +73,15 @@ pub(crate) struct State {
     /// As many bytes more in the value.
     #[serde(default)]
     bytes: usize,
+    /// As many bytes more in the key.
+    #[serde(default)]
+    key_bytes: usize,
+    /// Whether each time has a key of its own, by a number at its end.
+    #[serde(default)]
+    numbered: bool,
+    /// Bytes to write in place of a text, or to compare with what is read.
+    #[serde(default)]
+    binary: Option<Vec<u8>>,
     #[serde(default = "once")]
     times: usize,
 }
@@ -153,23 +162,31 @@ impl File {
 
 impl State {
     pub(crate) fn act(&self, notes: &mut Vec<String>) {
-        for _ in 0..self.times {
-            notes.push(self.once().unwrap_or_else(|failure| format!("failed: {}", failure.message())));
+        for number in 0..self.times {
+            notes.push(self.once(number).unwrap_or_else(|failure| format!("failed: {}", failure.message())));
         }
     }
 
-    fn once(&self) -> Result<String, provender_sdk::Failure> {
+    fn once(&self, number: usize) -> Result<String, provender_sdk::Failure> {
         let state = if self.of_target { of_target() } else { of_subject() };
-        let value = format!("{}{}", self.value, "x".repeat(self.bytes));
+        let number = if self.numbered { number.to_string() } else { String::new() };
+        let key = format!("{}{}{number}", self.key, "k".repeat(self.key_bytes));
+        let text = || format!("{}{}", self.value, "x".repeat(self.bytes)).into_bytes();
         match self.operation {
-            StateOperation::Get => state.get(&self.key).map(|value| match value {
+            StateOperation::Get => state.get(&key).map(|value| match value {
+                Some(value) if self.binary.as_ref() == Some(&value) => "the same bytes".to_owned(),
                 Some(value) => String::from_utf8_lossy(&value).into_owned(),
                 None => "nothing".to_owned(),
             }),
-            StateOperation::Set => state.set(&self.key, value.as_bytes()).map(|()| "done".to_owned()),
-            StateOperation::Delete => state.delete(&self.key).map(|()| "done".to_owned()),
+            StateOperation::Set => {
+                state.set(&key, &self.binary.clone().unwrap_or_else(text)).map(|()| "done".to_owned())
+            }
+            StateOperation::Delete => state.delete(&key).map(|()| "done".to_owned()),
             StateOperation::Keys => {
-                state.keys(&self.key).collect::<Result<Vec<_>, _>>().map(|keys| keys.join(" "))
+                state.keys(&key).collect::<Result<Vec<_>, _>>().map(|keys| match keys.len() {
+                    0..=20 => keys.join(" "),
+                    count => format!("{count} keys to {}", keys.last().map_or("", String::as_str)),
+                })
             }
         }
     }

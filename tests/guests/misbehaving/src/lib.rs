@@ -1,11 +1,18 @@
 //! A provisioner that does what its configuration says, step by step, however bad. A step that fails is noted, and the
 //! next one follows: no error stops it. What it noted becomes the history of the subject.
 
-mod crash;
+#[allow(unsafe_code, clippy::all, reason = "generated")]
+mod bindings;
+mod boundary;
 mod effects;
 mod end;
+mod hoard;
 mod impatient;
+mod machine;
 mod observe;
+mod wire;
+
+use provender_guest_crash as crash;
 
 use provender_sdk::records::{Subject, SubjectKind};
 use provender_sdk::{
@@ -29,14 +36,35 @@ struct Configuration {
 #[derive(Deserialize, JsonSchema)]
 #[serde(tag = "do", rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 enum Step {
+    /// Crashes, in one of the ways of `guests/crash`.
+    Crash {
+        how: String,
+    },
+    /// Breaks the rules of the boundary in a call of an import.
+    Cross {
+        how: String,
+    },
+    /// Breaks the rules of the boundary, or of measure, in what it gives back.
+    GiveBack {
+        what: String,
+        #[serde(default)]
+        times: usize,
+    },
+    /// Takes things of the host and keeps them.
+    Hoard {
+        what: String,
+        times: usize,
+    },
+    /// Asks the machine for more than it should give, and notes the answer.
+    Probe {
+        what: String,
+    },
     /// Notes what the call brought.
     Report,
     /// Notes what the sandbox shows of the machine.
     Observe,
     /// Computes without end.
     Loop,
-    /// Calls itself without end.
-    Recurse,
     /// Takes memory, in pieces of a size, and uses it.
     Allocate {
         bytes: usize,
@@ -45,14 +73,6 @@ enum Step {
     Panic {
         message: String,
     },
-    Abort,
-    Exit {
-        status: i32,
-    },
-    DivideByZero,
-    IndexOutOfBounds,
-    /// Writes to an address that the memory does not have.
-    WildPointer,
     /// Waits for a clock.
     Sleep {
         milliseconds: u64,
@@ -69,6 +89,10 @@ enum Step {
     },
     /// Makes requests.
     Request(effects::Request),
+    /// Makes a request by hand.
+    RawRequest(wire::RawRequest),
+    /// Makes many requests at once.
+    Crowd(wire::Crowd),
     /// Notes how often it asked for a response until it was there.
     AskImpatiently {
         authority: String,
@@ -150,21 +174,25 @@ fn take(
         match step {
             Step::Report => observe::report(notes, context, invocation),
             Step::Observe => observe::machine(notes),
+            Step::Crash { how } => assert!(crash::crash(how), "no such crash: {how}"),
+            Step::Cross { how } => boundary::cross(how, notes),
+            Step::GiveBack { what, times } => return Some(boundary::give_back(what, *times)),
+            Step::Hoard { what, times } => notes.push(hoard::hoard(what, *times)),
+            Step::Probe { what } => notes.push(format!("{what}: {}", machine::probe(what))),
             Step::Loop => crash::without_end(),
-            Step::Recurse => notes.push(crash::recurse(1).to_string()),
-            Step::Allocate { bytes, piece } => notes.push(crash::allocate(*bytes, *piece)),
+            Step::Allocate { bytes, piece } => {
+                crash::allocate(*bytes, *piece);
+                notes.push(format!("{} pieces of {piece} bytes", bytes.div_ceil(*piece)));
+            }
             Step::Panic { message } => panic!("{message}"),
-            Step::Abort => std::process::abort(),
-            Step::Exit { status } => std::process::exit(*status),
-            Step::DivideByZero => notes.push(crash::divide(1, 0).to_string()),
-            Step::IndexOutOfBounds => notes.push(crash::index(&[1, 2, 3], 3).to_string()),
-            Step::WildPointer => crash::write_to_nowhere(),
             Step::Sleep { milliseconds } => {
                 std::thread::sleep(std::time::Duration::from_millis(*milliseconds))
             }
             Step::Stderr { text, times } => (0..*times).for_each(|_| eprint!("{text}")),
             Step::Log { message, times } => (0..*times).for_each(|_| provender_sdk::log::info(message, &[])),
             Step::Request(request) => request.make(context, notes),
+            Step::RawRequest(request) => request.make(notes),
+            Step::Crowd(crowd) => crowd.make(notes),
             Step::AskImpatiently { authority } => {
                 notes.push(format!("asked {} times", impatient::ask(authority)))
             }

@@ -1,0 +1,31 @@
+//! The contract's own imports.
+#![allow(unsafe_code, reason = "forges handles, as a plugin in another language may")]
+
+use crate::bindings::provender::plugin::files::{self, Root};
+use crate::bindings::provender::plugin::log::{self, Level};
+use crate::bindings::provender::plugin::registry;
+use crate::bindings::provender::plugin::state::{self, Scope};
+
+crate::list! { ()
+    "provender:plugin/log#write" => log::write(Level::Info, "hello", &[]),
+    "provender:plugin/state#get" => state::get(Scope::Target, "key"),
+    "provender:plugin/state#set" => state::set(Scope::Target, "key", b"value"),
+    "provender:plugin/state#delete" => state::delete(Scope::Target, "key"),
+    "provender:plugin/state#keys" => state::keys(Scope::Target, "", None, 10),
+    "provender:plugin/registry#members" => registry::members("staff", None, None, 10).map(|page| page.next),
+    "provender:plugin/registry#get-group" => registry::get_group("staff").map(|group| group.name),
+    "provender:plugin/registry#groups" => registry::groups(None, 10).map(|page| page.next),
+    "provender:plugin/registry#services" => registry::services(None, 10).map(|page| page.next),
+    "provender:plugin/registry#collaboration-units" => registry::collaboration_units().map(|units| units.len()),
+    "provender:plugin/registry#affiliations" => registry::affiliations().map(|all| all.len()),
+    "provender:plugin/registry#written-identifiers" =>
+        registry::written_identifiers("anna").map(|identifiers| identifiers.len()),
+    "provender:plugin/files#open" => files::open("folder").map(|_| ()),
+    "provender:plugin/files#[method]root.append-lines" =>
+        crate::forged!(Root).append_lines("file", &["line".to_owned()]),
+    "provender:plugin/files#[method]root.write" => crate::forged!(Root).write("file", b"content"),
+    "provender:plugin/files#[method]root.read" => crate::forged!(Root).read("file"),
+    "provender:plugin/files#[method]root.create-directory" => crate::forged!(Root).create_directory("folder"),
+    "provender:plugin/files#[method]root.list" => crate::forged!(Root).list(".").map(|entries| entries.len()),
+    "provender:plugin/files#[method]root.remove" => crate::forged!(Root).remove("file"),
+}
