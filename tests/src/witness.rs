@@ -1,4 +1,4 @@
-//! What arrives at the counterparts of a run, appended to the file that `PROVENDER_TESTS_WITNESS` names; without it,
+//! What arrives at the counterparts of a run, appended to the file that `TESTS_WITNESS` names; without it,
 //! nothing is written. `tests/one-way-out` reads it.
 //!
 //! A line is a word and what it is about, separated by tabs: `up KIND NAME` for a counterpart that is there to be reached,
@@ -19,7 +19,7 @@ use provender::sandbox::Transcript;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-const VARIABLE: &str = "PROVENDER_TESTS_WITNESS";
+const VARIABLE: &str = "TESTS_WITNESS";
 
 static REPORT: LazyLock<Option<File>> = LazyLock::new(|| {
     let path = std::env::var_os(VARIABLE)?;

@@ -207,7 +207,7 @@ mod the_path_of_an_operator {
                 &format!("{} bytes", MISBEHAVING.len()),
                 "wasi:http/outgoing-handler@0.2.12",
                 "capability",
-                "wasi:sockets/tcp@0.2.6",
+                "wasi:sockets/tcp@0.2.",
                 "stub: every call is refused",
                 "another-folder",
                 "\"provision\"",

@@ -10,7 +10,7 @@ use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
 use super::CallState;
 
 /// Headers or trailers of one request.
-pub(super) const MAX_FIELDS_BYTES: usize = 32 << 10;
+pub(super) const MAX_FIELDS_BYTES: usize = 64 << 10;
 
 /// What a body takes at once.
 pub(super) const MAX_CHUNK_BYTES: usize = 16 << 10;

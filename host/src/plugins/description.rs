@@ -130,7 +130,7 @@ fn shown(text: &str) -> String {
 
 /// The first words of a list that may be too long.
 fn some_of(words: &[String]) -> String {
-    words.get(..MAX_ELEMENTS).unwrap_or(words).join(", ")
+    words.get(..MAX_PROBLEMS).unwrap_or(words).join(", ")
 }
 
 fn is_name(text: &str) -> bool {

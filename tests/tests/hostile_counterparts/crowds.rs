@@ -3,8 +3,8 @@
 use insta::assert_snapshot;
 use provender::capabilities::contract::types::Outcome;
 use provender::capabilities::plugin::Said;
-use provender::sandbox::Entry;
-use provender_tests::calls::{TestCall, history, http_server, local_server};
+use provender::sandbox::{Entry, Fault};
+use provender_tests::calls::{TestCall, fault, history, http_server, local_server};
 use provender_tests::counterpart::{Act, Counterpart, answering, stopping_after};
 use serde_json::{Value, json};
 
@@ -84,7 +84,7 @@ async fn bodies_that_nobody_reads_share_one_budget() {
     let end =
         provision(&counterpart, json!([crowd(&counterpart, 100, "hold")]), &[("bytes_in", 400_000)]).await;
     // Eight may end at the same instant, so what was used by then varies.
-    let used = told(&end).rsplit(' ').next().and_then(|used| used.parse::<u64>().ok()).expect("a number");
+    let Fault::BudgetExceeded { used, .. } = *fault(&end) else { panic!("{}", told(&end)) };
     assert!((400_001..=800_000).contains(&used), "{used}");
     report.add("bodies together", &end, &[(&used.to_string(), "MORE")]);
     let end =

@@ -187,11 +187,11 @@ async fn what_is_too_large_is_refused_before_it_is_read() {
 }
 
 #[tokio::test]
-async fn a_directory_of_200_000_entries_is_not_listed() {
+async fn a_directory_of_more_entries_than_a_listing_has_is_not_listed() {
     let place = Place::new();
     let full = place.root.join("full");
     fs::create_dir(&full).unwrap();
-    for number in 0..200_000 {
+    for number in 0..100_001 {
         File::create(full.join(number.to_string())).unwrap();
     }
     assert_snapshot!(told(&steps(&[step("list", "full")], &place.root).provision().await));

@@ -159,7 +159,15 @@ async fn a_body_is_json_and_of_a_bounded_size() {
 async fn a_request_that_takes_too_long_or_panics_ends_as_a_problem() {
     let api =
         Api::start_on(Exposure::Loopback, |configuration| configuration.api.request_timeout_ms = 0).await;
-    let (kind, problem) = api.get("/cos").await.problem(503);
+    // Now and then an answer is there before even the shortest time is over.
+    let mut answer = api.get("/cos").await;
+    for _ in 0..1_000 {
+        if answer.status.as_u16() != 200 {
+            break;
+        }
+        answer = api.get("/cos").await;
+    }
+    let (kind, problem) = answer.problem(503);
     assert_eq!(kind, "unavailable");
     assert!(problem["detail"].as_str().unwrap().contains("api.request_timeout_ms"), "{problem}");
 

@@ -57,7 +57,7 @@ impl Check<'_> {
         }
         if let Some(person) = &self.story.requested {
             expect(STARVED, person, FailureClass::OutOfFuel);
-            expect(ASTRAY, person, FailureClass::Configuration);
+            expect(ASTRAY, person, FailureClass::EffectRefused);
         }
         if self.is_sample {
             expect(PEOPLE_API, &sample::nameless_person(), FailureClass::InvalidData);

@@ -40,11 +40,11 @@ pub(super) fn suggestions(program: &Path, place: &Place, subjects: &Subjects) ->
         ]
     });
     let failed = subjects.failed.map(|id| {
-        suggest("what a call that failed did, effect by effect", format!("invocations show --co {CO} {id}"))
+        suggest("what a call that failed did, effect by effect", format!("invocation show --co {CO} {id}"))
     });
     let mut suggestions: Vec<Suggestion> = person.into_iter().flatten().chain(failed).collect();
     suggestions.extend([
-        suggest("everything that failed", format!("invocations list --co {CO} --failed")),
+        suggest("everything that failed", format!("invocation list --co {CO} --failed")),
         suggest("the change history", format!("changes --co {CO} --after {}", subjects.change)),
         suggest("what a plugin is and may do", "plugin inspect api".to_owned()),
         suggest("how a target is configured", format!("target show {CHANGELOG} --co {CO}")),
