@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use std::{env, fs};
 
 /// Folders below `guests/`. The package of each is `provender-guest-<name>`.
-const GUESTS: [&str; 6] =
-    ["command", "described", "described-filter", "misbehaving", "misbehaving-filter", "walking"];
+const GUESTS: [&str; 7] =
+    ["command", "described", "described-filter", "mapping", "misbehaving", "misbehaving-filter", "walking"];
 
 fn main() -> ExitCode {
     match build() {

@@ -159,7 +159,7 @@ impl TestCall {
     pub async fn filter(mut self) -> Said<Filtered> {
         self.configuration = std::mem::take(&mut self.filter);
         let (plugin, invocation) = (misbehaving_filter().await, self.invocation());
-        self.witnessed(async |state| plugin_host().filter(plugin, state, &invocation).await).await
+        self.witnessed(async |state| plugin_host().filter(plugin, state, invocation).await).await
     }
 
     /// Checks the configuration of a data filter.
@@ -183,7 +183,7 @@ impl TestCall {
     /// Provisions a person.
     pub async fn provision(self) -> Said<Outcome> {
         let (plugin, invocation) = (misbehaving().await, self.invocation());
-        self.witnessed(async |state| plugin_host().provision(plugin, state, &invocation).await).await
+        self.witnessed(async |state| plugin_host().provision(plugin, state, invocation).await).await
     }
 
     /// Checks the configuration.

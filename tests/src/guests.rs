@@ -6,6 +6,9 @@ pub const MISBEHAVING: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/misbeha
 /// A data filter that does what its configuration says: see `guests/misbehaving-filter`.
 pub const MISBEHAVING_FILTER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/misbehaving-filter.wasm"));
 
+/// A well-behaved provisioner: see `guests/mapping`.
+pub const MAPPING: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/mapping.wasm"));
+
 /// A data filter that crashes while it describes itself, in the way that the clock tells: see `guests/crash`.
 pub const DESCRIBED_FILTER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/described-filter.wasm"));
 

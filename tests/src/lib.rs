@@ -1,6 +1,7 @@
 //! What the whole-system tests and benches stand on: guests, counterparts and servers of their own, started for a test
 //! and gone after it.
 
+pub mod bench;
 pub mod calls;
 pub mod client;
 pub mod costly;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt;
 use jiff::Timestamp;
 use wasmtime::component::InstancePre;
 
@@ -11,7 +12,7 @@ use super::contract::provisioner::{Provisioner, ProvisionerPre};
 use super::contract::records::Subject;
 use super::contract::types::{Context, Description, Failure, Inspection as Held, Invocation, Outcome};
 use super::{CallState, Grants, Surroundings, link};
-use crate::sandbox::{Call, CallEnd, Inspection, Limits, Mode, Refused, Sandbox, Settings, World};
+use crate::sandbox::{Call, CallEnd, Inspection, Limits, Mode, Pace, Refused, Sandbox, Settings, World};
 
 /// Loads plugins and calls them.
 #[derive(Clone)]
@@ -24,7 +25,8 @@ pub struct Plugin {
     /// What it is by its binary alone.
     pub inspection: Inspection,
     instance: InstancePre<CallState>,
-    exports: Exports,
+    exports: Arc<Exports>,
+    pace: Pace,
 }
 
 enum Exports {
@@ -46,18 +48,24 @@ macro_rules! call {
     ($self:ident, $plugin:ident, $state:ident, $export:literal, |$instance:ident, $store:ident| {
         provisioner: $provisioner:expr, data_filter: $data_filter:expr $(,)?
     }) => {{
-        let call = Call { export: $export, state: $state };
+        let call = Call { export: $export, pace: &$plugin.pace, state: $state };
+        let exports = Arc::clone(&$plugin.exports);
         $self
             .sandbox
-            .call(&$plugin.instance, call, async |$store| match &$plugin.exports {
-                Exports::Provisioner(exports) => {
-                    let $instance: Provisioner = exports.instantiate_async(&mut *$store).await?;
-                    $provisioner
+            .call(&$plugin.instance, call, move |$store| {
+                async move {
+                    match &*exports {
+                        Exports::Provisioner(exports) => {
+                            let $instance: Provisioner = exports.instantiate_async(&mut *$store).await?;
+                            $provisioner
+                        }
+                        Exports::DataFilter(exports) => {
+                            let $instance: DataFilter = exports.instantiate_async(&mut *$store).await?;
+                            $data_filter
+                        }
+                    }
                 }
-                Exports::DataFilter(exports) => {
-                    let $instance: DataFilter = exports.instantiate_async(&mut *$store).await?;
-                    $data_filter
-                }
+                .boxed()
             })
             .await
     }};
@@ -78,7 +86,12 @@ impl PluginHost {
             World::Provisioner => Exports::Provisioner(ProvisionerPre::new(instance.clone()).map_err(unfit)?),
             World::DataFilter => Exports::DataFilter(DataFilterPre::new(instance.clone()).map_err(unfit)?),
         };
-        let plugin = Plugin { inspection: loaded.inspection, instance, exports };
+        let plugin = Plugin {
+            inspection: loaded.inspection,
+            instance,
+            exports: Arc::new(exports),
+            pace: Pace::default(),
+        };
         match self.mismatch(&plugin).await {
             Some(error) => {
                 self.forget(digest);
@@ -96,13 +109,18 @@ impl PluginHost {
             time: Timestamp::UNIX_EPOCH,
             mode: Mode::Live,
         };
-        let call = Call { export: "instantiate", state: CallState::new(surroundings, Grants::default()) };
-        let end = self.sandbox.call(&plugin.instance, call, async |store| {
-            let instance = plugin.instance.instantiate_async(&mut *store).await?;
-            Ok(match &plugin.exports {
-                Exports::Provisioner(_) => Provisioner::new(&mut *store, &instance).err(),
-                Exports::DataFilter(_) => DataFilter::new(&mut *store, &instance).err(),
-            })
+        let state = CallState::new(surroundings, Grants::default());
+        let call = Call { export: "instantiate", pace: &plugin.pace, state };
+        let (ready, exports) = (plugin.instance.clone(), Arc::clone(&plugin.exports));
+        let end = self.sandbox.call(&plugin.instance, call, move |store| {
+            async move {
+                let instance = ready.instantiate_async(&mut *store).await?;
+                Ok(match &*exports {
+                    Exports::Provisioner(_) => Provisioner::new(&mut *store, &instance).err(),
+                    Exports::DataFilter(_) => DataFilter::new(&mut *store, &instance).err(),
+                })
+            }
+            .boxed()
         });
         // No instance is a matter of limits, for the call that meets it.
         end.await.result.ok().flatten()
@@ -128,16 +146,18 @@ impl PluginHost {
 
     /// Tests a configuration and the counterparts.
     pub async fn check(&self, plugin: &Plugin, state: CallState, context: &Context) -> Said<Vec<String>> {
+        let context = context.clone();
         call!(self, plugin, state, "check", |instance, store| {
-            provisioner: instance.provender_plugin_plugin().call_check(store, context).await,
-            data_filter: instance.provender_plugin_plugin().call_check(store, context).await,
+            provisioner: instance.provender_plugin_plugin().call_check(store, &context).await,
+            data_filter: instance.provender_plugin_plugin().call_check(store, &context).await,
         })
     }
 
     /// Sets the counterpart up.
     pub async fn prepare(&self, plugin: &Plugin, state: CallState, context: &Context) -> Said<Vec<String>> {
+        let context = context.clone();
         call!(self, plugin, state, "prepare", |instance, store| {
-            provisioner: instance.provender_plugin_provisioning().call_prepare(store, context).await,
+            provisioner: instance.provender_plugin_provisioning().call_prepare(store, &context).await,
             data_filter: { let _ = (instance, store); Err(wrong_world("prepare")) },
         })
     }
@@ -147,10 +167,11 @@ impl PluginHost {
         &self,
         plugin: &Plugin,
         state: CallState,
-        invocation: &Invocation,
+        invocation: impl Into<Arc<Invocation>>,
     ) -> Said<Outcome> {
+        let invocation = invocation.into();
         call!(self, plugin, state, "provision", |instance, store| {
-            provisioner: instance.provender_plugin_provisioning().call_provision(store, invocation).await,
+            provisioner: instance.provender_plugin_provisioning().call_provision(store, &invocation).await,
             data_filter: { let _ = (instance, store); Err(wrong_world("provision")) },
         })
     }
@@ -163,17 +184,24 @@ impl PluginHost {
         context: &Context,
         subject: &Subject,
     ) -> Said<Held> {
+        let (context, subject) = (context.clone(), subject.clone());
         call!(self, plugin, state, "inspect", |instance, store| {
-            provisioner: instance.provender_plugin_provisioning().call_inspect(store, context, subject).await,
+            provisioner: instance.provender_plugin_provisioning().call_inspect(store, &context, &subject).await,
             data_filter: { let _ = (instance, store); Err(wrong_world("inspect")) },
         })
     }
 
     /// Runs a data filter over one subject.
-    pub async fn filter(&self, plugin: &Plugin, state: CallState, invocation: &Invocation) -> Said<Filtered> {
+    pub async fn filter(
+        &self,
+        plugin: &Plugin,
+        state: CallState,
+        invocation: impl Into<Arc<Invocation>>,
+    ) -> Said<Filtered> {
+        let invocation = invocation.into();
         call!(self, plugin, state, "filter", |instance, store| {
             provisioner: { let _ = (instance, store); Err(wrong_world("filter")) },
-            data_filter: instance.provender_plugin_filtering().call_filter(store, invocation).await,
+            data_filter: instance.provender_plugin_filtering().call_filter(store, &invocation).await,
         })
     }
 }

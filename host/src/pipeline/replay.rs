@@ -111,7 +111,7 @@ impl Pipeline {
                 recording: &recording,
                 step,
                 limits: &limits,
-                invocation: called(id, &recording, step, &subject),
+                invocation: Arc::new(called(id, &recording, step, &subject)),
             };
             steps.push(replay.compare().await);
             if let Said::Passed(passed) = &step.said {
@@ -151,7 +151,7 @@ struct Replay<'a> {
     recording: &'a Recording,
     step: &'a RecordedStep,
     limits: &'a Limits,
-    invocation: Invocation,
+    invocation: Arc<Invocation>,
 }
 
 impl Replay<'_> {
@@ -203,12 +203,12 @@ impl Replay<'_> {
         let (plugins, plugin) = (&self.parts.plugins, &self.plugin.plugin);
         match self.step.step {
             Role::Filter => {
-                let end = plugins.filter(plugin, state, &self.invocation).await;
+                let end = plugins.filter(plugin, state, Arc::clone(&self.invocation)).await;
                 let said = Said::by_filter(&end.result, &self.invocation.subject);
                 Done { said, fuel: end.fuel, memory_bytes: end.memory_bytes, transcript: end.transcript }
             }
             Role::Provisioner => {
-                let end = plugins.provision(plugin, state, &self.invocation).await;
+                let end = plugins.provision(plugin, state, Arc::clone(&self.invocation)).await;
                 let said = Said::by_provisioner(&end.result);
                 Done { said, fuel: end.fuel, memory_bytes: end.memory_bytes, transcript: end.transcript }
             }

@@ -1,5 +1,6 @@
 //! One run of one planned provisioning.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -169,8 +170,11 @@ impl Run<'_> {
         let own = std::mem::replace(&mut invocation.context.configuration, step.configuration.clone());
         let grants = Grants { registry: self.runtime.registry_grant(self.parts), ..Grants::default() };
         let seed = seed(self.work.id, name);
-        let end =
-            self.parts.plugins.filter(&step.loaded.plugin, self.call_state(grants, seed), &invocation).await;
+        let invocation = Arc::new(invocation);
+        let state = self.call_state(grants, seed);
+        let end = self.parts.plugins.filter(&step.loaded.plugin, state, Arc::clone(&invocation)).await;
+        // The call is over, so nobody else has it.
+        let mut invocation = Arc::unwrap_or_clone(invocation);
         let said = Said::by_filter(&end.result, &invocation.subject);
         let too_large = match &said {
             Said::Passed(subject) => self.too_large(subject, Some(name)),
@@ -196,7 +200,8 @@ impl Run<'_> {
         let grants = self.runtime.grants(self.parts, Some(&self.work.subject));
         let seed = seed(self.work.id, &step.id);
         let state = self.call_state(grants, seed);
-        let end = self.parts.plugins.provision(&step.loaded.plugin, state, &invocation).await;
+        let invocation = Arc::new(invocation);
+        let end = self.parts.plugins.provision(&step.loaded.plugin, state, Arc::clone(&invocation)).await;
         let said = Said::by_provisioner(&end.result);
         let (result, state) = self.account(Role::Provisioner, (step, seed), &invocation, said, end);
         match result {

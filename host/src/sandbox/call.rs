@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
-use wasmtime::Store;
 use wasmtime::component::{InstancePre, Linker, ResourceTable};
+use wasmtime::{Engine, Store};
 
 use super::fault::Fault;
 use super::gate::Violation;
 use super::guest::GuestState;
 use super::inspection::Refused;
+use super::lanes::{Lanes, Pace};
 use super::limits::{LimitName, Limits};
 use super::load::{Loaded, Loader, Settings};
 use super::transcript::Transcript;
@@ -19,13 +21,16 @@ use super::transcript::Transcript;
 pub struct Sandbox<S: GuestState> {
     engine: String,
     loader: Arc<Loader<S>>,
-    slots: Semaphore,
+    slots: Arc<Semaphore>,
+    lanes: Lanes,
 }
 
 /// One call to be made.
-pub struct Call<S> {
+pub struct Call<'a, S> {
     /// Name of the export, for errors.
     pub export: &'static str,
+    /// How the plugin's calls before this one went.
+    pub pace: &'a Pace,
     pub state: S,
 }
 
@@ -46,9 +51,11 @@ impl<S: GuestState> Sandbox<S> {
         settings: &Settings,
         link: impl Fn(&mut Linker<S>) -> wasmtime::Result<()>,
     ) -> wasmtime::Result<Self> {
-        let loader = Arc::new(Loader::start(settings, link)?);
+        let slots = Arc::new(Semaphore::new(settings.instances as usize));
+        let (watched, instances) = (Arc::clone(&slots), settings.instances as usize);
+        let loader = Loader::start(settings, move || watched.available_permits() < instances, link)?;
         let engine = format!("provender {}, {}", env!("CARGO_PKG_VERSION"), loader.fingerprint());
-        Ok(Self { engine, loader, slots: Semaphore::new(settings.instances as usize) })
+        Ok(Self { engine, loader: Arc::new(loader), slots, lanes: Lanes::start()? })
     }
 
     /// Compiles, checks and links a component, or takes what was compiled of it before.
@@ -67,44 +74,60 @@ impl<S: GuestState> Sandbox<S> {
     }
 
     /// Calls an export: `body` makes the instance in the store and calls it.
-    pub async fn call<R>(
+    pub async fn call<R: Send + 'static>(
         &self,
         instance: &InstancePre<S>,
-        call: Call<S>,
-        body: impl AsyncFnOnce(&mut Store<S>) -> wasmtime::Result<R>,
+        call: Call<'_, S>,
+        body: impl for<'a> FnOnce(&'a mut Store<S>) -> BoxFuture<'a, wasmtime::Result<R>> + Send + 'static,
     ) -> CallEnd<S, R> {
         // Waiting for a slot is not the plugin's fault, so the clock starts after it. The semaphore is never closed.
-        let _slot = self.slots.acquire().await;
-        let Call { export, mut state } = call;
-        let gate = Arc::clone(&state.guest().gate);
-        let limits = gate.limits();
-        let fuel_limit = limits.get(LimitName::Fuel);
-        let limit_ms = limits.get(LimitName::DeadlineMs);
-        let started = Instant::now();
-        let mut store = Store::new(instance.engine(), state);
-        let outcome = match arm(&mut store, limits) {
-            Ok(()) => tokio::time::timeout(Duration::from_millis(limit_ms), body(&mut store)).await,
-            Err(error) => Ok(Err(error)),
+        let slot = Arc::clone(&self.slots).acquire_owned().await;
+        let Call { export, pace, state } = call;
+        let call = made(instance.engine().clone(), export, state, body);
+        let call = async move {
+            // Until the instance is gone, wherever that is.
+            let _slot = slot;
+            call.await
         };
-        let fuel = fuel_limit.saturating_sub(store.get_fuel().unwrap_or(0));
-        let mut state = store.into_data();
-        let guest = state.guest();
-        let stderr = guest.stderr.text();
-        let memory_bytes = guest.limiter.memory_peak as u64;
-        let mut transcript = gate.take_transcript();
-        // What the guest left under way ends with its call.
-        guest.table = ResourceTable::new();
-        transcript.stderr.clone_from(&stderr);
-        let left = gate.left_of_record().map(|difference| Violation::Diverged { difference });
-        let result = match (gate.violation().or(left), outcome) {
-            (Some(violation), _) => Err(Fault::of_violation(export, violation, stderr)),
-            (None, Err(_)) => Err(Fault::Deadline { export, limit_ms, stderr }),
-            (None, Ok(Err(error))) => Err(Fault::of_error(export, &error, limits, stderr)),
-            (None, Ok(Ok(value))) => Ok(value),
-        };
-        let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        CallEnd { result, state, transcript, fuel, memory_bytes, effects: gate.effects(), duration_us }
+        self.lanes.run(pace, call).await
     }
+}
+
+/// Makes a call, from its store to what came of it.
+async fn made<S: GuestState, R: Send>(
+    engine: Engine,
+    export: &'static str,
+    mut state: S,
+    body: impl for<'a> FnOnce(&'a mut Store<S>) -> BoxFuture<'a, wasmtime::Result<R>>,
+) -> CallEnd<S, R> {
+    let gate = Arc::clone(&state.guest().gate);
+    let limits = gate.limits();
+    let fuel_limit = limits.get(LimitName::Fuel);
+    let limit_ms = limits.get(LimitName::DeadlineMs);
+    let started = Instant::now();
+    let mut store = Store::new(&engine, state);
+    let outcome = match arm(&mut store, limits) {
+        Ok(()) => tokio::time::timeout(Duration::from_millis(limit_ms), body(&mut store)).await,
+        Err(error) => Ok(Err(error)),
+    };
+    let fuel = fuel_limit.saturating_sub(store.get_fuel().unwrap_or(0));
+    let mut state = store.into_data();
+    let guest = state.guest();
+    let stderr = guest.stderr.text();
+    let memory_bytes = guest.limiter.memory_peak as u64;
+    let mut transcript = gate.take_transcript();
+    // What the guest left under way ends with its call.
+    guest.table = ResourceTable::new();
+    transcript.stderr.clone_from(&stderr);
+    let left = gate.left_of_record().map(|difference| Violation::Diverged { difference });
+    let result = match (gate.violation().or(left), outcome) {
+        (Some(violation), _) => Err(Fault::of_violation(export, violation, stderr)),
+        (None, Err(_)) => Err(Fault::Deadline { export, limit_ms, stderr }),
+        (None, Ok(Err(error))) => Err(Fault::of_error(export, &error, limits, stderr)),
+        (None, Ok(Ok(value))) => Ok(value),
+    };
+    let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    CallEnd { result, state, transcript, fuel, memory_bytes, effects: gate.effects(), duration_us }
 }
 
 /// Puts the limits of a call on its store.
@@ -113,6 +136,8 @@ fn arm<S: GuestState>(store: &mut Store<S>, limits: &Limits) -> wasmtime::Result
     store.set_fuel(limits.get(LimitName::Fuel))?;
     // A plugin that computes lets others on at every tick; its CPU is bounded by fuel, its time by the deadline.
     store.epoch_deadline_async_yield_and_update(1);
+    // The first tick may come at once; an ordinary call is to end before it is asked.
+    store.set_epoch_deadline(2);
     store.set_max_component_handles(limits.size(LimitName::Resources));
     store.set_hostcall_fuel(usize::try_from(limits.crossing()).unwrap_or(usize::MAX));
     Ok(())

@@ -6,8 +6,11 @@ use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmFeatures,
 };
 
-/// How often a running guest is asked to let others on.
-const TICK: Duration = Duration::from_millis(10);
+/// How often a running guest is asked to let others on. Calls of ordinary plugins end long before.
+pub(super) const TICK: Duration = Duration::from_millis(1);
+
+/// How often the ticking thread looks for calls when none runs.
+const IDLE_TICK: Duration = Duration::from_millis(10);
 
 const MIB: usize = 1 << 20;
 
@@ -36,8 +39,9 @@ pub(super) struct Engines {
 }
 
 impl Engines {
-    /// Engines with `instances` slots in the pool, and a thread that ticks until both are dropped.
-    pub(super) fn start(instances: u32) -> wasmtime::Result<Self> {
+    /// Engines with `instances` slots in the pool, and a thread that ticks until both are dropped: often while calls
+    /// run, as `busy` tells.
+    pub(super) fn start(instances: u32, busy: impl Fn() -> bool + Send + 'static) -> wasmtime::Result<Self> {
         let on_demand = compiling()?;
         let mut pooled = configuration();
         pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
@@ -49,15 +53,15 @@ impl Engines {
             }
         };
         let engines = Self { pooling, on_demand };
-        engines.tick()?;
+        engines.tick(busy)?;
         Ok(engines)
     }
 
-    fn tick(&self) -> wasmtime::Result<()> {
+    fn tick(&self, busy: impl Fn() -> bool + Send + 'static) -> wasmtime::Result<()> {
         let engines: Vec<_> = self.pooling.iter().chain([&self.on_demand]).map(Engine::weak).collect();
         std::thread::Builder::new().name("provender-ticks".to_owned()).spawn(move || {
             loop {
-                std::thread::sleep(TICK);
+                std::thread::sleep(if busy() { TICK } else { IDLE_TICK });
                 let alive: Vec<_> = engines.iter().filter_map(wasmtime::EngineWeak::upgrade).collect();
                 if alive.is_empty() {
                     return;
@@ -81,7 +85,8 @@ const UNNEEDED: WasmFeatures = WasmFeatures::THREADS
     .union(WasmFeatures::STACK_SWITCHING)
     .union(WasmFeatures::CUSTOM_PAGE_SIZES);
 
-fn configuration() -> Config {
+/// The settings of every engine, but for where instances come from.
+pub fn configuration() -> Config {
     let mut config = Config::new();
     config.wasm_features(UNNEEDED, false);
     // What a plugin computes does not depend on the processor.
@@ -98,7 +103,8 @@ fn configuration() -> Config {
     config
 }
 
-fn pool(instances: u32) -> PoolingAllocationConfig {
+/// The pool of an engine with so many slots.
+pub fn pool(instances: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
         .total_core_instances(instances.saturating_mul(8))
@@ -133,7 +139,7 @@ mod tests {
 
     #[test]
     fn all_engines_run_the_same_code() {
-        let engines = Engines::start(1).unwrap();
+        let engines = Engines::start(1, || false).unwrap();
         let compiling = fingerprint(&compiling().unwrap());
         assert_eq!(fingerprint(&engines.on_demand), compiling);
         assert_eq!(fingerprint(&engines.pooling.unwrap()), compiling);

@@ -20,7 +20,10 @@ pub trait GuestState: WasiView + Send + 'static {
 
 /// The sandbox's own part of a call.
 pub struct Guest {
-    wasi: WasiCtx,
+    // Made when the guest asks for it first, which most never do; boxed, since the state of a call is moved around.
+    wasi: Option<Box<WasiCtx>>,
+    seed: [u8; 32],
+    time: Timestamp,
     /// Resources that the guest holds handles to.
     pub table: ResourceTable,
     /// The only way out.
@@ -36,18 +39,14 @@ impl Guest {
         let limiter = Limiter::new(&limits);
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.size(LimitName::Resources).saturating_mul(ENTRIES_PER_RESOURCE));
-        Self {
-            wasi: deterministic_wasi(seed, time, &stderr),
-            table,
-            gate: Arc::new(Gate::new(limits, mode)),
-            limiter,
-            stderr,
-        }
+        Self { wasi: None, seed, time, table, gate: Arc::new(Gate::new(limits, mode)), limiter, stderr }
     }
 
     /// What `wasi:*` functions act on.
     pub fn wasi_view(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        let ctx =
+            self.wasi.get_or_insert_with(|| Box::new(deterministic_wasi(self.seed, self.time, &self.stderr)));
+        WasiCtxView { ctx, table: &mut self.table }
     }
 }
 

@@ -60,9 +60,10 @@ struct Foreign(wasmtime::Error);
 impl<S: GuestState> Loader<S> {
     pub(super) fn start(
         settings: &Settings,
+        busy: impl Fn() -> bool + Send + 'static,
         link: impl Fn(&mut Linker<S>) -> wasmtime::Result<()>,
     ) -> wasmtime::Result<Self> {
-        let engines = Engines::start(settings.instances)?;
+        let engines = Engines::start(settings.instances, busy)?;
         let linked = |engine| -> wasmtime::Result<_> {
             let mut linker = Linker::new(engine);
             link(&mut linker)?;

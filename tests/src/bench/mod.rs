@@ -1,0 +1,7 @@
+//! What the benches share: ways to make a call, and how they are measured.
+
+pub mod measure;
+pub mod others;
+pub mod ours;
+pub mod raw;
+pub mod subject;
