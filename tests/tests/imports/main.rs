@@ -47,7 +47,7 @@ async fn provision(name: &str, authority: &str) -> Ended {
         subject: person("anna"),
         extensions: Vec::new(),
     };
-    let end: Said<Outcome> = plugin_host().provision(walking().await, nothing_granted(), &invocation).await;
+    let end: Said<Outcome> = plugin_host().provision(walking().await, nothing_granted(), invocation).await;
     let CallEnd { result, effects, transcript, .. } = end;
     let result = result.map(|said| said.expect("an outcome").into_history().remove(0));
     Ended { result, effects, transcript }
