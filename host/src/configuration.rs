@@ -20,6 +20,8 @@ use crate::sandbox::{CompileLimits, Compiler, Limits, LimitsError};
 pub const FILE_VARIABLE: &str = "PROVENDER_CONFIG";
 /// Holds the secret key in base64; it cannot be written in the file.
 pub const SECRET_KEY_VARIABLE: &str = "PROVENDER_SECRET_KEY";
+/// Holds the password for the SMTP server; it cannot be written in the file.
+pub const SMTP_PASSWORD_VARIABLE: &str = "PROVENDER_SMTP_PASSWORD";
 /// Read when it is there and no other file is named.
 pub const DEFAULT_FILE: &str = "provender.toml";
 
@@ -39,6 +41,8 @@ pub struct Configuration {
     pub limits: BTreeMap<String, u64>,
     pub sandbox: SandboxConfiguration,
     pub syslog: SyslogConfiguration,
+    pub notifications: NotificationConfiguration,
+    pub smtp: SmtpConfiguration,
     pub log: LogConfiguration,
     pub api: ApiConfiguration,
     pub retention: RetentionConfiguration,
@@ -78,6 +82,59 @@ pub struct SyslogConfiguration {
     pub socket: PathBuf,
 }
 
+/// How often people are told of notifications. Each collaboration has one message at a time in each channel.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NotificationConfiguration {
+    /// How long the first thing to tell waits for others, in seconds. What is over by then is not told.
+    pub settle_s: u64,
+    /// Shortest time between two mails, in seconds.
+    pub email_interval_s: u64,
+    /// Shortest time between two calls of a webhook, in seconds.
+    pub webhook_interval_s: u64,
+    /// Shortest time between two lines of the log, in seconds.
+    pub log_interval_s: u64,
+    /// Time until a delivery that failed is tried again, in seconds; it doubles with each failure, up to an hour.
+    pub retry_s: u64,
+    /// Longest time that a delivery may take, in seconds.
+    pub timeout_s: u64,
+}
+
+/// The server that takes mails.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SmtpConfiguration {
+    /// None: no mails are sent.
+    pub host: Option<String>,
+    /// 587, 465 or 25 by `security` where it is left out.
+    pub port: Option<u16>,
+    pub security: SmtpSecurity,
+    /// Who logs in; nobody where it is left out.
+    pub user: Option<String>,
+    /// File whose first line is the password.
+    pub password_file: Option<PathBuf>,
+    /// Who sends: `Provender <provender@example.org>`.
+    pub from: Option<String>,
+    /// PEM certificates of the authorities to trust instead of those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// The password, from the environment only.
+    #[serde(skip)]
+    pub password: Option<SecretString>,
+}
+
+/// How the connection to the SMTP server is protected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", try_from = "String")]
+pub enum SmtpSecurity {
+    /// TLS after a greeting in clear; refused where the server does not offer it.
+    #[default]
+    Starttls,
+    /// TLS from the beginning.
+    Tls,
+    /// None, and no password.
+    None,
+}
+
 /// What the host logs to standard error.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -113,6 +170,10 @@ pub struct ApiConfiguration {
 pub struct RetentionConfiguration {
     /// Finished invocations and their transcripts.
     pub keep_invocations_days: u32,
+    /// What became of subjects at targets, in their history.
+    pub keep_history_days: u32,
+    /// Notifications that are resolved.
+    pub keep_notifications_days: u32,
 }
 
 impl TryFrom<String> for LogFormat {
@@ -127,6 +188,19 @@ impl TryFrom<String> for LogFormat {
     }
 }
 
+impl TryFrom<String> for SmtpSecurity {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, String> {
+        match word.as_str() {
+            "starttls" => Ok(Self::Starttls),
+            "tls" => Ok(Self::Tls),
+            "none" => Ok(Self::None),
+            other => Err(format!("is {other:?}, but must be \"starttls\", \"tls\" or \"none\"")),
+        }
+    }
+}
+
 impl Default for Configuration {
     fn default() -> Self {
         Self {
@@ -137,6 +211,8 @@ impl Default for Configuration {
             limits: BTreeMap::new(),
             sandbox: SandboxConfiguration::default(),
             syslog: SyslogConfiguration::default(),
+            notifications: NotificationConfiguration::default(),
+            smtp: SmtpConfiguration::default(),
             log: LogConfiguration::default(),
             api: ApiConfiguration::default(),
             retention: RetentionConfiguration::default(),
@@ -166,6 +242,19 @@ impl Default for SyslogConfiguration {
     }
 }
 
+impl Default for NotificationConfiguration {
+    fn default() -> Self {
+        Self {
+            settle_s: 10,
+            email_interval_s: 900,
+            webhook_interval_s: 60,
+            log_interval_s: 60,
+            retry_s: 30,
+            timeout_s: 20,
+        }
+    }
+}
+
 impl Default for LogConfiguration {
     fn default() -> Self {
         Self { format: LogFormat::Text, filter: "info".to_owned() }
@@ -180,7 +269,7 @@ impl Default for ApiConfiguration {
 
 impl Default for RetentionConfiguration {
     fn default() -> Self {
-        Self { keep_invocations_days: 30 }
+        Self { keep_invocations_days: 30, keep_history_days: 365, keep_notifications_days: 90 }
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 use crate::administration::Administration;
 use crate::capabilities::plugin::PluginHost;
 use crate::configuration::{Configuration, SECRET_KEY_VARIABLE};
+use crate::monitoring;
 use crate::pipeline::{Parts, Pipeline, RuntimeCache};
 use crate::plugins::Catalog;
 use crate::registry::write::Registry;
@@ -54,6 +55,7 @@ impl Host {
             Arc::downgrade(&host.executor),
             host.pipeline.clone(),
         ));
+        tokio::spawn(monitoring::keep_for_so_long(host.store.clone(), host.configuration.retention.clone()));
         tokio::spawn(prune(host.store.clone(), host.configuration.retention.keep_invocations_days));
         Ok(host)
     }

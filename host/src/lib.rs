@@ -10,6 +10,7 @@ pub mod cli;
 pub mod configuration;
 pub mod host;
 pub mod logging;
+pub mod monitoring;
 pub mod pipeline;
 pub mod plugins;
 pub mod provisioning;

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::error::{AdministrationError, Kind, Problems, step};
 use super::plugin_choice::PluginChoice;
 use super::{Administration, check_ids, known_collaboration};
+use crate::monitoring;
 use crate::plugins::Manifest;
 use crate::provisioning::{Mode, PluginReference, Target};
 use crate::sandbox::{Limits, World};
@@ -127,7 +128,7 @@ impl Administration {
             .write(move |transaction| {
                 Box::pin(async move {
                     match transaction.delete_target(&co, &id).await? {
-                        true => Ok(()),
+                        true => Ok(monitoring::target_deleted(transaction, &co, &id).await?),
                         false => Err(AdministrationError::Unknown { kind: Kind::Target, id }),
                     }
                 })

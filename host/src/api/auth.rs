@@ -31,6 +31,8 @@ pub enum Exposure {
 pub(super) struct Caller {
     /// As it stands in the change history.
     pub(super) actor: String,
+    /// Who has the key, or what for.
+    description: String,
     /// The one collaboration it may reach; none stands for the platform.
     pub(super) co: Option<String>,
     full_access: bool,
@@ -94,7 +96,7 @@ async fn keyless(host: &Host, exposure: Exposure, headers: &HeaderMap) -> Result
     if !host.store.api_keys().await?.is_empty() {
         return Err(unauthenticated("this needs an API key, since there is one"));
     }
-    Ok(Caller { actor: "local".to_owned(), co: None, full_access: true })
+    Ok(Caller { actor: "local".to_owned(), description: String::new(), co: None, full_access: true })
 }
 
 fn names_loopback(headers: &HeaderMap) -> bool {
@@ -109,7 +111,16 @@ fn names_loopback(headers: &HeaderMap) -> bool {
 
 impl Caller {
     fn of(row: ApiKeyRow) -> Self {
-        Self { actor: format!("key {}", row.id), co: row.co, full_access: row.full_access }
+        let actor = format!("key {}", row.id);
+        Self { actor, description: row.description, co: row.co, full_access: row.full_access }
+    }
+
+    /// As people know the caller: the key with its description.
+    pub(super) fn described(&self) -> String {
+        match self.description.as_str() {
+            "" => self.actor.clone(),
+            description => format!("{} ({description})", self.actor),
+        }
     }
 
     /// Refuses a read-only key for anything but reading.
@@ -218,7 +229,8 @@ mod tests {
 
     #[test]
     fn a_read_only_key_may_only_read() {
-        let caller = Caller { actor: "key a".to_owned(), co: None, full_access: false };
+        let caller =
+            Caller { actor: "key a".to_owned(), description: String::new(), co: None, full_access: false };
         assert!(caller.may(&Method::GET).is_ok());
         for method in [Method::PUT, Method::POST, Method::PATCH, Method::DELETE] {
             assert!(caller.may(&method).is_err(), "{method}");

@@ -8,10 +8,12 @@ mod changes;
 mod cos;
 mod filters;
 mod health;
+mod history;
 mod invocations;
 pub mod keys;
 mod members;
 mod merge_patch;
+mod notifications;
 mod openapi;
 mod page;
 mod plugins;
@@ -132,6 +134,7 @@ fn resources(component_bytes: u64) -> OpenApiRouter<Arc<Host>> {
         .merge(filters::router())
         .merge(targets::router())
         .merge(invocations::router())
+        .merge(notifications::router())
 }
 
 fn assemble(resources: OpenApiRouter<Arc<Host>>) -> OpenApiRouter<Arc<Host>> {

@@ -10,6 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::InCo;
+use super::history::{HistoryQuery, history as history_of};
 use super::page::{Page, PageQuery};
 use super::problem::Problem;
 use super::provisioned_services::provisioned_services;
@@ -17,12 +18,13 @@ use super::records::{CoPath, RecordPath, Records};
 use super::request::{IfMatchHeader, JsonBytes, NoQuery, PreferHeader, Preferences, WriteQuery};
 use super::write::WriteAnswer;
 use crate::host::Host;
-use crate::provisioning::ProvisionedService;
+use crate::provisioning::{HistoryEntry, ProvisionedService};
 use crate::registry::record::{EmailList, Group, Person, Service};
 
 /// One module of thin handlers per kind; what they do is in `records`.
 macro_rules! record_routes {
-    ($module:ident, $document:ident, $collection:literal, $path:literal, $one:literal, $services:literal) => {
+    ($module:ident, $document:ident, $collection:literal, $path:literal, $one:literal, $services:literal,
+     $history:literal) => {
         mod $module {
             use super::*;
 
@@ -139,11 +141,27 @@ macro_rules! record_routes {
                 provisioned_services::<$document>(&host, &caller, path.id).await
             }
 
+            /// What happened to the record, newest first: its changes, and what became of them at the targets.
+            #[utoipa::path(
+                get, path = $history, tag = $collection, operation_id = concat!("list_history_of_", stringify!($module)),
+                params(RecordPath, HistoryQuery),
+                responses((status = 200, body = Page<HistoryEntry>)),
+            )]
+            pub(super) async fn history(
+                State(host): State<Arc<Host>>,
+                caller: InCo,
+                Path(path): Path<RecordPath>,
+                Query(query): Query<HistoryQuery>,
+            ) -> Result<Json<Page<HistoryEntry>>, Problem> {
+                history_of::<$document>(&host, &caller, path.id, query).await
+            }
+
             pub(super) fn router() -> OpenApiRouter<Arc<Host>> {
                 OpenApiRouter::new()
                     .routes(routes!(list))
                     .routes(routes!(get, put, patch, delete))
                     .routes(routes!(services))
+                    .routes(routes!(history))
             }
         }
     };
@@ -155,7 +173,8 @@ record_routes!(
     "people",
     "/cos/{co}/people",
     "/cos/{co}/people/{id}",
-    "/cos/{co}/people/{id}/provisioned-services"
+    "/cos/{co}/people/{id}/provisioned-services",
+    "/cos/{co}/people/{id}/history"
 );
 record_routes!(
     groups,
@@ -163,7 +182,8 @@ record_routes!(
     "groups",
     "/cos/{co}/groups",
     "/cos/{co}/groups/{id}",
-    "/cos/{co}/groups/{id}/provisioned-services"
+    "/cos/{co}/groups/{id}/provisioned-services",
+    "/cos/{co}/groups/{id}/history"
 );
 record_routes!(
     email_lists,
@@ -171,7 +191,8 @@ record_routes!(
     "email-lists",
     "/cos/{co}/email-lists",
     "/cos/{co}/email-lists/{id}",
-    "/cos/{co}/email-lists/{id}/provisioned-services"
+    "/cos/{co}/email-lists/{id}/provisioned-services",
+    "/cos/{co}/email-lists/{id}/history"
 );
 record_routes!(
     services,
@@ -179,7 +200,8 @@ record_routes!(
     "services",
     "/cos/{co}/services",
     "/cos/{co}/services/{id}",
-    "/cos/{co}/services/{id}/provisioned-services"
+    "/cos/{co}/services/{id}/provisioned-services",
+    "/cos/{co}/services/{id}/history"
 );
 
 pub(super) fn router() -> OpenApiRouter<Arc<Host>> {

@@ -99,7 +99,9 @@ async fn provision(
     _: NoQuery,
     JsonBody(subject): JsonBody<SubjectKey>,
 ) -> Result<Json<Invocation>, Problem> {
-    Ok(Json(host.pipeline.provision(&caller.co, &path.id, &subject).await?))
+    Ok(Json(
+        host.pipeline.provision_for(Some(&caller.caller.described()), &caller.co, &path.id, &subject).await?,
+    ))
 }
 
 /// Lets the plugin test the target's configuration and its counterparts. Changes nothing there.

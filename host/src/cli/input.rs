@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::host::Host;
 use crate::registry::record::{RecordKind, SubjectKey};
 
-/// A person or a group.
+/// A record of one kind.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct SubjectArguments {
@@ -22,14 +22,25 @@ pub(super) struct SubjectArguments {
     /// id of a group
     #[arg(long, value_name = "ID")]
     group: Option<String>,
+    /// id of an email list
+    #[arg(long, value_name = "ID")]
+    email_list: Option<String>,
+    /// id of a service
+    #[arg(long, value_name = "ID")]
+    service: Option<String>,
 }
 
 impl SubjectArguments {
     pub(super) fn key(self) -> SubjectKey {
-        match self.group {
-            Some(id) => SubjectKey { kind: RecordKind::Group, id },
-            None => SubjectKey { kind: RecordKind::Person, id: self.person.unwrap_or_default() },
-        }
+        let given = [
+            (RecordKind::Group, self.group),
+            (RecordKind::EmailList, self.email_list),
+            (RecordKind::Service, self.service),
+            (RecordKind::Person, self.person),
+        ];
+        let named = given.into_iter().find_map(|(kind, id)| Some(SubjectKey { kind, id: id? }));
+        // One of them is required.
+        named.unwrap_or(SubjectKey { kind: RecordKind::Person, id: String::new() })
     }
 }
 

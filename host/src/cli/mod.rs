@@ -8,11 +8,13 @@ mod co;
 mod compile_component;
 mod demo;
 mod filter;
+mod history;
 mod import;
 mod input;
 mod invocation;
 mod key;
 mod limits;
+mod notifications;
 mod outcomes;
 mod plugin;
 mod provision;
@@ -91,17 +93,22 @@ enum Command {
     /// Configure provisioning targets
     #[command(subcommand)]
     Target(target::Command),
-    /// Provision one person or group to one target now, and wait for the outcome
+    /// Provision one record to one target now, and wait for the outcome
     Provision(provision::Arguments),
-    /// Show what each target holds of a person or group
+    /// Show what each target holds of a record
     Services(services::Arguments),
     /// Verify that the invariants of the host hold
     Check,
     /// Read the change history
     Changes(changes::Arguments),
+    /// Show what happened to a record, and what became of it at the targets
+    History(history::Arguments),
     /// List invocations, show what one of them did, and run it again from its record
     #[command(subcommand, alias = "invocations")]
     Invocation(invocation::Command),
+    /// List what administrators are to know, acknowledge it, and say how they are told
+    #[command(subcommand, alias = "notification")]
+    Notifications(notifications::Command),
     /// Read stored records
     #[command(subcommand)]
     Records(records::Command),
@@ -190,7 +197,9 @@ async fn answer(command: Command, host: &Arc<Host>, as_json: bool) -> anyhow::Re
         Command::Provision(arguments) => provision::run(arguments, host).await,
         Command::Services(arguments) => services::run(arguments, host).await,
         Command::Changes(arguments) => changes::run(arguments, host).await,
+        Command::History(arguments) => history::run(arguments, host).await,
         Command::Invocation(command) => invocation::run(command, host).await,
+        Command::Notifications(command) => notifications::run(command, host).await,
         Command::Records(command) => records::run(command, host).await,
         Command::Key(command) => key::run(command, host).await,
         // Need no host, and were answered without one.

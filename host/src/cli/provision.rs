@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::answer::{Answer, word};
-use super::input::{SubjectArguments, known_collaboration};
+use super::input::{SubjectArguments, actor, known_collaboration};
 use super::outcomes::outcome_line;
 use crate::host::Host;
 use crate::provisioning::{Invocation, InvocationOutcome};
@@ -29,7 +29,8 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments, host: &Host) -> anyhow::Result<Answer> {
     let subject = arguments.subject.key();
     known_collaboration(host, &arguments.co).await?;
-    let invocation = host.pipeline.provision(&arguments.co, &arguments.target, &subject).await?;
+    let invocation =
+        host.pipeline.provision_for(Some(&actor()), &arguments.co, &arguments.target, &subject).await?;
     let failed = matches!(invocation.outcome, Some(InvocationOutcome::Failed { .. }));
     let text = text(&arguments.co, &invocation);
     Ok(Answer::new(&invocation, text)?.failed_if(failed))

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use config::{Config, ConfigError, Environment, File, FileFormat, Value, ValueKind};
 use secrecy::SecretString;
 
-use super::{Configuration, DEFAULT_FILE, FILE_VARIABLE, SECRET_KEY_VARIABLE};
+use super::{
+    Configuration, DEFAULT_FILE, FILE_VARIABLE, SECRET_KEY_VARIABLE, SMTP_PASSWORD_VARIABLE,
+    SmtpConfiguration,
+};
 use crate::sandbox::LimitsError;
 
 const PREFIX: &str = "PROVENDER";
@@ -14,6 +17,9 @@ const PREFIX: &str = "PROVENDER";
 const BUILD_VARIABLE: &str = "PROVENDER_PLUGINS_DIR";
 /// Tables with keys of their own.
 const OPEN_TABLES: [&str; 1] = ["limits"];
+/// What is read from an environment variable only.
+const SECRETS: [(&str, &str); 2] =
+    [("secret_key", SECRET_KEY_VARIABLE), ("smtp.password", SMTP_PASSWORD_VARIABLE)];
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -32,10 +38,8 @@ pub enum ConfigurationError {
     },
     #[error("`{key}` in {origin} is not a setting{}", hint(nearest))]
     UnknownKey { origin: String, key: String, nearest: Option<String> },
-    #[error(
-        "`secret_key` in {origin} is not allowed; keep the key in `secret_key_file` or in {SECRET_KEY_VARIABLE}"
-    )]
-    SecretInFile { origin: String },
+    #[error("`{key}` in {origin} is not allowed; keep it in `{key}_file` or in {variable}")]
+    SecretInFile { origin: String, key: String, variable: &'static str },
     #[error("limits in the configuration")]
     Limits(#[from] LimitsError),
     #[error("`{key}` in the configuration is {value}, but must be at least 1")]
@@ -57,7 +61,7 @@ pub(super) fn load(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Configuration, ConfigurationError> {
     let mut named = file.map(Path::to_owned);
-    let mut secret_key = None;
+    let (mut secret_key, mut smtp_password) = (None, None);
     let mut settings = config::Map::new();
     for (name, value) in environment {
         let Ok(name) = name.into_string() else { continue };
@@ -65,6 +69,8 @@ pub(super) fn load(
             named = named.or_else(|| Some(PathBuf::from(value)));
         } else if name == SECRET_KEY_VARIABLE {
             secret_key = Some(SecretString::from(value.to_string_lossy().into_owned()));
+        } else if name == SMTP_PASSWORD_VARIABLE {
+            smtp_password = Some(SecretString::from(value.to_string_lossy().into_owned()));
         } else if name.starts_with(PREFIX) && name != BUILD_VARIABLE {
             settings.insert(name, value.to_string_lossy().into_owned());
         }
@@ -86,7 +92,8 @@ pub(super) fn load(
     let values = sources.cache.clone();
     let configuration: Configuration =
         sources.try_deserialize().map_err(|error| wrong_value(error, &values, &file))?;
-    let configuration = Configuration { secret_key, ..configuration };
+    let smtp = SmtpConfiguration { password: smtp_password, ..configuration.smtp };
+    let configuration = Configuration { secret_key, smtp, ..configuration };
     check_values(&configuration)?;
     Ok(configuration)
 }
@@ -123,8 +130,10 @@ fn refuse_unknown_keys(
         match known.get(name) {
             Some(_) if OPEN_TABLES.contains(&key.as_str()) => {}
             Some(below) => refuse_unknown_keys(value, &key, below, file)?,
-            None if key == "secret_key" => return Err(ConfigurationError::SecretInFile { origin: origin() }),
             None => {
+                if let Some((_, variable)) = SECRETS.iter().find(|(secret, _)| *secret == key) {
+                    return Err(ConfigurationError::SecretInFile { origin: origin(), key, variable });
+                }
                 let nearest = nearest(name, known.keys());
                 return Err(ConfigurationError::UnknownKey { origin: origin(), key, nearest });
             }
@@ -180,6 +189,8 @@ fn check_values(configuration: &Configuration) -> Result<(), ConfigurationError>
         ("sandbox.compile_seconds", sandbox.compile_seconds),
         ("sandbox.compile_memory_bytes", sandbox.compile_memory_bytes),
         ("api.body_bytes", configuration.api.body_bytes),
+        ("notifications.retry_s", configuration.notifications.retry_s),
+        ("notifications.timeout_s", configuration.notifications.timeout_s),
         ("api.request_timeout_ms", configuration.api.request_timeout_ms),
     ] {
         if value == 0 {

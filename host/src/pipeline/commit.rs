@@ -14,7 +14,8 @@ use super::dispatch::Work;
 use crate::capabilities::contract::state::Scope;
 use crate::capabilities::contract::types::WrittenIdentifier;
 use crate::capabilities::state::StateChange;
-use crate::provisioning::{Action, InvocationOutcome, ProvisionedService, Usage};
+use crate::monitoring;
+use crate::provisioning::{Action, Ended, InvocationOutcome, ProvisionedService, Usage};
 use crate::registry::record::SubjectKey;
 use crate::registry::write_back::write_back;
 use crate::sandbox::Json;
@@ -97,6 +98,7 @@ async fn write_ends(transaction: &mut Transaction<'_>, ends: &[Finished]) -> Res
     }
     for (co, ends) in by_collaboration {
         write_services(transaction, co, &ends).await?;
+        monitoring::record(transaction, co, ends.iter().map(|end| end.ended()).collect()).await?;
         for end in ends {
             write_gifts(transaction, end).await?;
         }
@@ -160,6 +162,19 @@ impl Finished {
             usage: self.usage,
             finished: self.at,
             transcript: self.transcript.text().to_owned(),
+        }
+    }
+
+    fn ended(&self) -> Ended<'_> {
+        Ended {
+            invocation: self.work.id,
+            target: &self.work.target,
+            subject: &self.work.subject,
+            planned: self.work.action,
+            action: self.action,
+            change: self.work.change,
+            outcome: &self.outcome,
+            at: self.at,
         }
     }
 }

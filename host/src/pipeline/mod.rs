@@ -123,9 +123,20 @@ impl Pipeline {
         Ok(invocations)
     }
 
-    /// Provisions one subject to one target because somebody asked for it, and waits for the outcome.
+    /// Provisions one subject to one target on request, and waits for the outcome.
     pub async fn provision(
         &self,
+        co: &str,
+        target: &str,
+        subject: &SubjectKey,
+    ) -> Result<Invocation, ProvisionError> {
+        self.provision_for(None, co, target, subject).await
+    }
+
+    /// As [`provision`](Self::provision); the subject's history says who asked for it.
+    pub async fn provision_for(
+        &self,
+        requester: Option<&str>,
         co: &str,
         target: &str,
         subject: &SubjectKey,
@@ -148,10 +159,17 @@ impl Pipeline {
             change: None,
             cause: None,
         };
-        let (owner, plan) = (co.to_owned(), vec![planned.clone()]);
+        let (owner, plan, planned_id) = (co.to_owned(), vec![planned.clone()], planned.id);
+        let requester = requester.map(str::to_owned);
         store
             .write(move |transaction| {
-                Box::pin(async move { transaction.plan_invocations(&owner, &plan, Timestamp::now()).await })
+                Box::pin(async move {
+                    transaction.plan_invocations(&owner, &plan, Timestamp::now()).await?;
+                    match requester {
+                        Some(requester) => transaction.set_requester(&owner, planned_id, &requester).await,
+                        None => Ok(()),
+                    }
+                })
             })
             .await?;
         self.submit(co, std::slice::from_ref(&planned));

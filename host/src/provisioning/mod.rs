@@ -4,14 +4,25 @@
 
 mod action;
 mod affected;
+mod channel;
+mod history;
 mod invocation;
+mod notification;
 mod outcome;
 mod plan;
 mod target;
 
 pub use action::{Action, action_for_change};
 pub use affected::{WriteEffect, affected, reaches_memberships};
+pub use channel::{
+    Channel, EmailSettings, EventCount, NotificationMessage, NotificationSettings, ToldNotification,
+    WebhookSettings,
+};
+pub use history::{Ended, HistoryEntry, HistoryEvent, history_event};
 pub use invocation::{Invocation, InvocationState, PlannedInvocation, Usage};
+pub use notification::{
+    Notification, NotificationEvent, NotificationState, REMINDER_AFTER, Resolution, notify,
+};
 pub use outcome::{FailureClass, InvocationOutcome, ProvisionedService, ServiceStatus};
 pub use plan::{SubjectChange, plan};
 pub use target::{Filter, Mode, PluginReference, Target};

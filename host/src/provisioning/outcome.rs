@@ -45,6 +45,29 @@ pub enum FailureClass {
     HostFault,
 }
 
+impl FailureClass {
+    /// The word in API, CLI and store.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::RateLimited => "rate_limited",
+            Self::Authentication => "authentication",
+            Self::Configuration => "configuration",
+            Self::InvalidData => "invalid_data",
+            Self::Conflict => "conflict",
+            Self::Permanent => "permanent",
+            Self::Other => "other",
+            Self::Trap => "trap",
+            Self::OutOfFuel => "out_of_fuel",
+            Self::MemoryLimit => "memory_limit",
+            Self::Deadline => "deadline",
+            Self::EffectRefused => "effect_refused",
+            Self::BudgetExceeded => "budget_exceeded",
+            Self::HostFault => "host_fault",
+        }
+    }
+}
+
 /// How an invocation ended.
 #[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

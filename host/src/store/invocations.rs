@@ -180,6 +180,17 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Notes who asked for an invocation that follows from no change.
+    pub async fn set_requester(&mut self, co: &str, id: Uuid, requester: &str) -> Result<(), StoreError> {
+        sqlx::query("UPDATE invocations SET requested_by = $1 WHERE co = $2 AND id = $3")
+            .bind(requester)
+            .bind(co)
+            .bind(id.as_bytes().as_slice())
+            .execute(self.in_collaboration(co).await?)
+            .await?;
+        Ok(())
+    }
+
     /// Counts one more attempt of each unfinished invocation: the one that never came to its end.
     pub async fn begin_attempt(&mut self, ids: &[Uuid]) -> Result<(), StoreError> {
         let mut ids = ids.to_vec();

@@ -3,7 +3,9 @@
 use sqlx::{AssertSqlSafe, Row};
 
 use super::dialect::Dialect::Sqlite;
-use super::{Store, invocations, memberships, plugin_state, records};
+use super::{
+    Store, history, invocations, memberships, notification_outbox, notifications, plugin_state, records,
+};
 
 #[tokio::test]
 async fn statements_on_large_tables_find_their_rows_by_an_index() {
@@ -41,6 +43,28 @@ async fn statements_on_large_tables_find_their_rows_by_an_index() {
         (
             records::BY_ID.sql(Sqlite, 4),
             "records USING INDEX sqlite_autoindex_records_1 (co=? AND kind=? AND id=?)",
+        ),
+        (
+            history::CHANGES.to_owned(),
+            "changes USING INDEX changes_by_subject \
+             (co=? AND subject_kind=? AND subject_id=? AND (at,sequence)<(?,?))",
+        ),
+        (
+            history::PROVISIONINGS.to_owned(),
+            "h USING PRIMARY KEY (co=? AND subject_kind=? AND subject_id=? AND (at,invocation)<(?,?))",
+        ),
+        (
+            history::PRUNE.to_owned(),
+            "provisioning_history USING COVERING INDEX provisioning_history_by_age (at<?)",
+        ),
+        (
+            notifications::UNRESOLVED.sql(Sqlite, 4),
+            "n USING INDEX notifications_unresolved (co=? AND target=? AND subject_kind=? AND subject_id=?)",
+        ),
+        (notifications::PRUNE.to_owned(), "notifications USING INDEX notifications_resolved (resolved<?)"),
+        (
+            notification_outbox::WITHDRAW.sql(Sqlite, 4),
+            "notification_events USING INDEX notification_events_by_notification (co=? AND notification=?)",
         ),
         (
             plugin_state::KEYS_BEHIND.to_owned(),

@@ -8,7 +8,7 @@ use super::dialect::Dialect;
 use super::memberships::{DELETE_OF_GROUP, DELETE_OF_PERSON};
 use super::rows::{ManyKeys, ManyRows, document, json, kind_word, last_of_each, subject, timestamp};
 use super::{Store, StoreError, Transaction};
-use crate::registry::record::{Membership, Record, RecordKind, SubjectKey};
+use crate::registry::record::{Group, GroupType, Membership, Record, RecordKind, SubjectKey};
 
 /// A record as the store keeps it. A deleted one keeps its document and the memberships it had when it was deleted, so
 /// that its removal can still be provisioned.
@@ -61,6 +61,33 @@ impl Store {
         .fetch_all(&mut *self.reader().await?)
         .await?;
         rows.iter().map(record_of).collect()
+    }
+
+    /// The live groups of a type, by ascending id. Reads through all groups, and gives few.
+    pub async fn groups_of_type(
+        &self,
+        co: &str,
+        group_type: GroupType,
+    ) -> Result<Vec<(String, Group)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT kind, id, document, deleted, last_memberships FROM records \
+             WHERE co = $1 AND kind = 'group' AND deleted IS NULL AND document LIKE $2 ORDER BY id",
+        )
+        .bind(co)
+        // As it is stored; whether it is the group's own member is seen below.
+        .bind(format!("%\"type\":{}%", json(&group_type)?))
+        .fetch_all(&mut *self.reader().await?)
+        .await?;
+        let mut groups = Vec::new();
+        for row in &rows {
+            let StoredRecord { key, record, .. } = record_of(row)?;
+            if let Record::Group(group) = record
+                && group.group_type == group_type
+            {
+                groups.push((key.id, *group));
+            }
+        }
+        Ok(groups)
     }
 
     /// The records with these ids, also deleted ones, in no order; those that there are.

@@ -12,6 +12,7 @@ use crate::store::dialect::Dialect;
 pub enum Table {
     Changes,
     PluginState,
+    Notifications,
     ApiKeys,
 }
 
@@ -20,6 +21,7 @@ impl Table {
         match self {
             Self::Changes => "SELECT count(*) FROM changes",
             Self::PluginState => "SELECT count(*) FROM plugin_state",
+            Self::Notifications => "SELECT count(*) FROM notifications",
             Self::ApiKeys => "SELECT count(*) FROM api_keys",
         }
     }
@@ -48,6 +50,17 @@ pub enum Defect {
     ServiceWithoutRecord,
     StateWithoutTarget,
     StateWithoutRecord,
+    HistoryWithoutRecord,
+    /// One that is not resolved, of a target that is gone.
+    NotificationWithoutTarget,
+    /// One that is not resolved, though the last thing that happened to the subject at the target was no failure.
+    NotificationWithoutFailure,
+    /// A subject whose last provisioning to a target failed, and nobody is to know.
+    FailureWithoutNotification,
+    /// Something to be told of a notification that is not there.
+    EventWithoutNotification,
+    /// Something to be told by a channel that does not wake up for it.
+    EventWithoutWaking,
     /// A target or filter whose plugin is not installed.
     WithoutPlugin,
     PluginWithoutComponent,
@@ -151,6 +164,33 @@ impl Defect {
                 "SELECT DISTINCT s.co, s.subject_kind, s.subject_id || ' at ' || s.target FROM plugin_state s \
                  LEFT JOIN records r ON r.co = s.co AND r.kind = s.subject_kind AND r.id = s.subject_id \
                  WHERE s.subject_kind <> '' AND r.id IS NULL",
+            Self::HistoryWithoutRecord =>
+                "SELECT DISTINCT h.co, h.subject_kind, h.subject_id FROM provisioning_history h LEFT JOIN records r \
+                   ON r.co = h.co AND r.kind = h.subject_kind AND r.id = h.subject_id WHERE r.id IS NULL",
+            Self::NotificationWithoutTarget =>
+                "SELECT n.co, n.subject_kind, n.subject_id || ' at ' || n.target FROM notifications n \
+                 LEFT JOIN targets t ON t.co = n.co AND t.id = n.target WHERE n.resolved IS NULL AND t.id IS NULL",
+            Self::NotificationWithoutFailure =>
+                "SELECT n.co, n.subject_kind, n.subject_id || ' at ' || n.target FROM notifications n \
+                 JOIN invocations i ON i.co = n.co AND i.id = (\
+                   SELECT l.id FROM invocations l WHERE l.co = n.co AND l.subject_kind = n.subject_kind \
+                   AND l.subject_id = n.subject_id AND l.target = n.target AND l.finished IS NOT NULL \
+                   ORDER BY l.id DESC LIMIT 1) WHERE n.resolved IS NULL AND i.failed = 0",
+            Self::FailureWithoutNotification =>
+                "SELECT s.co, s.subject_kind, s.subject_id || ' at ' || s.target FROM provisioned_services s \
+                 JOIN invocations i ON i.co = s.co AND i.id = (\
+                   SELECT l.id FROM invocations l WHERE l.co = s.co AND l.subject_kind = s.subject_kind \
+                   AND l.subject_id = s.subject_id AND l.target = s.target AND l.finished IS NOT NULL \
+                   ORDER BY l.id DESC LIMIT 1) \
+                 LEFT JOIN notifications n ON n.resolved IS NULL AND n.co = s.co AND n.target = s.target \
+                   AND n.subject_kind = s.subject_kind AND n.subject_id = s.subject_id \
+                 WHERE i.failed = 1 AND n.id IS NULL",
+            Self::EventWithoutNotification =>
+                "SELECT DISTINCT e.co, 'channel', e.channel FROM notification_events e LEFT JOIN notifications n \
+                   ON n.co = e.co AND n.id = e.notification WHERE n.id IS NULL",
+            Self::EventWithoutWaking =>
+                "SELECT DISTINCT e.co, 'channel', e.channel FROM notification_events e \
+                 LEFT JOIN notification_channels c ON c.co = e.co AND c.channel = e.channel WHERE c.due IS NULL",
             Self::WithoutPlugin =>
                 "SELECT x.co, x.what, x.id FROM (SELECT co, 'filter' AS what, id, plugin FROM filters \
                    UNION ALL SELECT co, 'target', id, plugin FROM targets) x \
