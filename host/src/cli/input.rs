@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::host::Host;
 use crate::registry::record::{RecordKind, SubjectKey};
 
-/// A person or a group.
+/// A person, a group, an email list or a service.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct SubjectArguments {
@@ -22,12 +22,23 @@ pub(super) struct SubjectArguments {
     /// id of a group
     #[arg(long, value_name = "ID")]
     group: Option<String>,
+    /// id of an email list
+    #[arg(long, value_name = "ID")]
+    email_list: Option<String>,
+    /// id of a service
+    #[arg(long, value_name = "ID")]
+    service: Option<String>,
 }
 
 impl SubjectArguments {
     pub(super) fn key(self) -> SubjectKey {
-        match self.group {
-            Some(id) => SubjectKey { kind: RecordKind::Group, id },
+        let given = [
+            (RecordKind::Group, self.group),
+            (RecordKind::EmailList, self.email_list),
+            (RecordKind::Service, self.service),
+        ];
+        match given.into_iter().find_map(|(kind, id)| id.map(|id| SubjectKey { kind, id })) {
+            Some(subject) => subject,
             None => SubjectKey { kind: RecordKind::Person, id: self.person.unwrap_or_default() },
         }
     }

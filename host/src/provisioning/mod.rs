@@ -4,14 +4,18 @@
 
 mod action;
 mod affected;
+mod eligibility;
 mod invocation;
 mod outcome;
 mod plan;
+mod service;
 mod target;
 
 pub use action::{Action, action_for_change};
 pub use affected::{WriteEffect, affected, reaches_memberships};
+pub use eligibility::{Candidate, Decision, NotEligible, decide, eligible};
 pub use invocation::{Invocation, InvocationState, PlannedInvocation, Usage};
-pub use outcome::{FailureClass, InvocationOutcome, ProvisionedService, ServiceStatus};
+pub use outcome::{Delivery, FailureClass, InvocationOutcome};
 pub use plan::{SubjectChange, plan};
+pub use service::{ProvisionedService, RecordKept, ServiceState, ServiceStatus, ServiceView, Waiting};
 pub use target::{Filter, Mode, PluginReference, Target};

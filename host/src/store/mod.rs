@@ -13,6 +13,7 @@ mod invocations;
 mod memberships;
 mod plugin_state;
 mod plugins;
+mod provisioned_records;
 mod provisioned_services;
 #[cfg(test)]
 mod query_plans;
@@ -39,6 +40,7 @@ pub use invocations::{FinishedInvocation, InvocationFilter, PendingInvocation};
 pub use memberships::MembershipInGroup;
 pub use plugin_state::StateChange;
 pub use plugins::PluginRow;
+pub use provisioned_records::RecordChange;
 pub use records::StoredRecord;
 pub use servers::ServerRow;
 pub use snapshot::{
