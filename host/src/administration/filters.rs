@@ -25,6 +25,9 @@ pub struct FilterInput {
     #[serde(default = "super::empty_object")]
     #[schema(value_type = Object)]
     pub configuration: Value,
+    /// Whether targets pass it over.
+    #[serde(default)]
+    pub suspended: bool,
 }
 
 impl Administration {
@@ -49,6 +52,7 @@ impl Administration {
             description: input.description,
             plugin: PluginReference { name: manifest.name, digest: manifest.digest },
             configuration: input.configuration,
+            suspended: input.suspended,
         };
         let (co, stored) = (co.to_owned(), filter.clone());
         let created = self

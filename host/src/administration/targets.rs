@@ -12,6 +12,7 @@ use super::{Administration, check_ids, known_collaboration};
 use crate::monitoring;
 use crate::plugins::Manifest;
 use crate::provisioning::{Mode, PluginReference, Target};
+use crate::registry::record::{RecordKind, SubjectKey};
 use crate::sandbox::{Limits, World};
 use crate::store::{StoreError, Transaction};
 
@@ -47,6 +48,18 @@ pub struct TargetInput {
     /// As shown. The host knows it and looks at no other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub automatic_after: Option<i64>,
+    /// `id` of the group whose valid members alone are provisioned, beside the group itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisioning_group: Option<String>,
+    /// The org identity source whose people are not provisioned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip_source: Option<String>,
+    /// Whether a deletion is sent although the target cannot hold the subject, each time.
+    #[serde(default)]
+    pub always_send_deletions: bool,
+    /// As shown. The plugin tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_kinds: Option<Vec<RecordKind>>,
 }
 
 impl Administration {
@@ -73,6 +86,7 @@ impl Administration {
                 Box::pin(async move {
                     known_collaboration(transaction, &co).await?;
                     check_filters(transaction, &co, &input.filters, &mut problems).await?;
+                    check_selection(transaction, &co, &input, &mut problems).await?;
                     check_slots(transaction, &co, &manifest, &input.slots, &mut problems).await?;
                     if !problems.is_empty() {
                         return Err(problems.refusal(Kind::Target, &id));
@@ -89,6 +103,7 @@ impl Administration {
                         (None, Some(previous)) => previous.order,
                         (None, None) => last_order(transaction, &co).await?.saturating_add(1),
                     };
+                    let subject_kinds = Some(manifest.record_kinds());
                     let target = Target {
                         id,
                         description: input.description,
@@ -100,6 +115,10 @@ impl Administration {
                         slots: input.slots,
                         limits: input.limits,
                         automatic_after,
+                        provisioning_group: input.provisioning_group,
+                        skip_source: input.skip_source,
+                        always_send_deletions: input.always_send_deletions,
+                        subject_kinds,
                     };
                     transaction.put_target(&co, &target).await?;
                     Ok((target, created))
@@ -156,6 +175,25 @@ async fn check_filters(
         if transaction.filter(co, id).await?.is_none() {
             problems.add(format!("/filters/{index}"), format!("there is no filter `{id}`; create it first"));
         }
+    }
+    Ok(())
+}
+
+async fn check_selection(
+    transaction: &mut Transaction<'_>,
+    co: &str,
+    input: &TargetInput,
+    problems: &mut Problems,
+) -> Result<(), StoreError> {
+    if let Some(id) = &input.provisioning_group {
+        let group = SubjectKey { kind: RecordKind::Group, id: id.clone() };
+        let stored = transaction.record(co, &group).await?;
+        if stored.is_none_or(|stored| stored.deleted.is_some()) {
+            problems.add("/provisioning_group", format!("there is no group `{id}`; create it first"));
+        }
+    }
+    if input.skip_source.as_ref().is_some_and(|source| source.trim().is_empty()) {
+        problems.add("/skip_source", "is empty; leave it out to skip nobody");
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use super::records::{CoPath, RecordPath, Records};
 use super::request::{IfMatchHeader, JsonBytes, NoQuery, PreferHeader, Preferences, WriteQuery};
 use super::write::WriteAnswer;
 use crate::host::Host;
-use crate::provisioning::{HistoryEntry, ProvisionedService};
+use crate::provisioning::{HistoryEntry, ServiceView};
 use crate::registry::record::{EmailList, Group, Person, Service};
 
 /// One module of thin handlers per kind; what they do is in `records`.
@@ -125,19 +125,19 @@ macro_rules! record_routes {
                 Records { host, caller }.delete::<$document>(&path.id, &query, (preferences, headers)).await
             }
 
-            /// Where the record stands at each target that is not disabled, in the order the targets are called.
+            /// Where the record stands at each target, in the order the targets are called.
             #[utoipa::path(
                 get, path = $services, tag = $collection,
                 operation_id = concat!("list_provisioned_services_of_", stringify!($module)),
                 params(RecordPath),
-                responses((status = 200, body = Page<ProvisionedService>)),
+                responses((status = 200, body = Page<ServiceView>)),
             )]
             pub(super) async fn services(
                 State(host): State<Arc<Host>>,
                 caller: InCo,
                 Path(path): Path<RecordPath>,
                 _: NoQuery,
-            ) -> Result<Json<Page<ProvisionedService>>, Problem> {
+            ) -> Result<Json<Page<ServiceView>>, Problem> {
                 provisioned_services::<$document>(&host, &caller, path.id).await
             }
 

@@ -139,6 +139,11 @@ pub(super) fn utc_or_dash(at: Option<Timestamp>) -> String {
     at.map_or_else(|| "-".to_owned(), utc)
 }
 
+/// A truth value in words.
+pub(super) fn yes_or_no(so: bool) -> String {
+    if so { "yes" } else { "no" }.to_owned()
+}
+
 /// A value of the contract as its word in JSON: "rate_limited".
 pub(super) fn word(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {

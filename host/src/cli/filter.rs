@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::answer::{Answer, Table};
+use super::answer::{Answer, Table, yes_or_no};
 use super::input::{ConfigurationArguments, known_collaboration, read_json};
 use crate::administration::{FilterInput, PluginChoice};
 use crate::host::Host;
@@ -52,8 +52,13 @@ pub(super) struct PutArguments {
     description: String,
     #[command(flatten)]
     configuration: ConfigurationArguments,
+    /// Have targets pass it over
+    #[arg(long)]
+    suspended: bool,
     /// Read all of it from a JSON file, `-` for standard input
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["plugin", "description", "ConfigurationArguments"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "plugin", "description", "ConfigurationArguments", "suspended",
+    ])]
     file: Option<PathBuf>,
 }
 
@@ -67,6 +72,7 @@ impl PutArguments {
             description: self.description,
             plugin: PluginChoice::Reference(self.plugin.unwrap_or_default()),
             configuration: self.configuration.read()?,
+            suspended: self.suspended,
         })
     }
 }
@@ -83,9 +89,15 @@ pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer>
         Command::List { co } => {
             known_collaboration(host, &co).await?;
             let filters = administration.filters(&co).await?;
-            let mut table = Table::new(&["id", "plugin", "description", "configuration"]);
-            for Filter { id, description, plugin, configuration } in &filters {
-                table.row([id.clone(), plugin.name.clone(), description.clone(), configuration.to_string()]);
+            let mut table = Table::new(&["id", "plugin", "suspended", "description", "configuration"]);
+            for Filter { id, description, plugin, configuration, suspended } in &filters {
+                table.row([
+                    id.clone(),
+                    plugin.name.clone(),
+                    yes_or_no(*suspended),
+                    description.clone(),
+                    configuration.to_string(),
+                ]);
             }
             Answer::new(&filters, table.or("no filters"))
         }
@@ -105,6 +117,7 @@ fn described(filter: &Filter) -> anyhow::Result<String> {
         ("id", filter.id.clone()),
         ("description", filter.description.clone()),
         ("plugin", format!("{} {}", filter.plugin.name, filter.plugin.digest)),
+        ("suspended", yes_or_no(filter.suspended)),
     ]);
     Ok(format!("{fields}configuration:\n{}", serde_json::to_string_pretty(&filter.configuration)?))
 }

@@ -166,7 +166,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::provisioning::{Action, InvocationState, Usage};
+    use crate::provisioning::{Action, Delivery, InvocationState, Usage};
     use crate::registry::record::RecordKind;
 
     fn failed() -> InvocationOutcome {
@@ -192,6 +192,7 @@ mod tests {
             planned: Timestamp::UNIX_EPOCH,
             finished: None,
             outcome,
+            delivery: Delivery::default(),
             usage: Usage::default(),
         }
     }

@@ -2,10 +2,10 @@
 
 use clap::Args;
 
-use super::answer::{Answer, Table, utc_or_dash, word};
+use super::answer::{Answer, Table, utc, utc_or_dash, word};
 use super::input::{SubjectArguments, known_collaboration};
 use crate::host::Host;
-use crate::provisioning::ProvisionedService;
+use crate::provisioning::ServiceView;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -23,20 +23,9 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments, host: &Host) -> anyhow::Result<Answer> {
     let (co, subject) = (arguments.co, arguments.subject.key());
     known_collaboration(host, &co).await?;
-    if host.store.record(&co, &subject).await?.is_none() {
+    let Some(services) = host.pipeline.services(&co, &subject).await? else {
         anyhow::bail!("there is no {} `{}` in `{co}` and never was", word(&subject.kind), subject.id);
-    }
-    let known = host.store.provisioned_services(&co, &subject).await?;
-    let services: Vec<ProvisionedService> = host
-        .administration
-        .targets(&co)
-        .await?
-        .into_iter()
-        .map(|target| {
-            let service = known.iter().find(|service| service.target == target.id).cloned();
-            service.unwrap_or_else(|| ProvisionedService::never(target.id, subject.clone()))
-        })
-        .collect();
+    };
     let mut table = Table::new(&["target", "status", "provisioned", "removed", "failed", "why"]);
     for service in &services {
         table.row([
@@ -51,7 +40,18 @@ pub(super) async fn run(arguments: Arguments, host: &Host) -> anyhow::Result<Ans
     Answer::new(&services, table.or("the collaboration has no targets"))
 }
 
-fn reason(service: &ProvisionedService) -> String {
+/// Why it is so: what is on its way, what failed, or what keeps the subject out.
+fn reason(service: &ServiceView) -> String {
+    let waiting = service.waiting.as_ref().map(|waiting| {
+        let job = waiting.job.map(|job| format!("job {job}, ")).unwrap_or_default();
+        let next = waiting.next.map(|next| format!(" at {}", utc(next))).unwrap_or_default();
+        format!("{job}attempt {}{next}", waiting.attempt)
+    });
+    let newer = service.newer_change.map(|change| format!("change {change} is not there yet"));
     let class = service.failure_class.map(|class| word(&class));
-    [class, service.message.clone()].into_iter().flatten().collect::<Vec<_>>().join(": ")
+    let filter = service.filter.as_ref().map(|filter| format!("in filter `{filter}`"));
+    let why = service.not_eligible.as_ref().map(ToString::to_string);
+    // Where a subject was left out, the message is the reason.
+    let message = service.message.clone().filter(|message| why.as_ref() != Some(message));
+    [waiting, newer, class, filter, message, why].into_iter().flatten().collect::<Vec<_>>().join(": ")
 }

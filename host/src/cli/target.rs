@@ -83,6 +83,15 @@ pub(super) struct PutArguments {
     /// Data filter to run first; several run in the order given
     #[arg(long = "filter", value_name = "ID")]
     filters: Vec<String>,
+    /// id of the group whose valid members alone are provisioned [default: everybody]
+    #[arg(long, value_name = "ID")]
+    provisioning_group: Option<String>,
+    /// Org identity source whose people are not provisioned
+    #[arg(long, value_name = "SOURCE")]
+    skip_source: Option<String>,
+    /// Send every deletion, also of what the target cannot hold
+    #[arg(long)]
+    always_send_deletions: bool,
     /// Server for a slot of the plugin
     #[arg(long = "slot", value_name = "SLOT=SERVER", value_parser = assignment)]
     slots: Vec<(String, String)>,
@@ -92,6 +101,7 @@ pub(super) struct PutArguments {
     /// Read all of it from a JSON file, `-` for standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "plugin", "description", "ConfigurationArguments", "mode", "order", "filters", "slots", "limits",
+        "provisioning_group", "skip_source", "always_send_deletions",
     ])]
     file: Option<PathBuf>,
 }
@@ -116,6 +126,10 @@ impl PutArguments {
             slots: self.slots.into_iter().collect(),
             limits: self.limits.into_iter().collect(),
             automatic_after: None,
+            provisioning_group: self.provisioning_group,
+            skip_source: self.skip_source,
+            always_send_deletions: self.always_send_deletions,
+            subject_kinds: None,
         })
     }
 }
@@ -189,6 +203,9 @@ fn described(target: &Target) -> anyhow::Result<String> {
         ("filters", target.filters.join(", ")),
         ("servers", bindings(target)),
         ("limits", limits.join(", ")),
+        ("provisioning group", target.provisioning_group.clone().unwrap_or_else(|| "-".to_owned())),
+        ("skip source", target.skip_source.clone().unwrap_or_else(|| "-".to_owned())),
+        ("deletions", if target.always_send_deletions { "always sent" } else { "sent once" }.to_owned()),
     ]);
     Ok(format!("{fields}configuration:\n{}", serde_json::to_string_pretty(&target.configuration)?))
 }

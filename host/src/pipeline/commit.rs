@@ -15,19 +15,20 @@ use crate::capabilities::contract::state::Scope;
 use crate::capabilities::contract::types::WrittenIdentifier;
 use crate::capabilities::state::StateChange;
 use crate::monitoring;
-use crate::provisioning::{Action, Ended, InvocationOutcome, ProvisionedService, Usage};
+use crate::provisioning::{Delivery, Ended, InvocationOutcome, ProvisionedService, RecordKept, Usage};
 use crate::registry::record::SubjectKey;
 use crate::registry::write_back::write_back;
 use crate::sandbox::Json;
-use crate::store::{self, FinishedInvocation, Store, StoreError, Transaction};
+use crate::store::{self, FinishedInvocation, RecordChange, Store, StoreError, Transaction};
 
 /// A run that ended.
 #[derive(Clone)]
 pub(super) struct Finished {
     pub(super) work: Work,
-    /// The action that the plugin was called with.
-    pub(super) action: Action,
     pub(super) outcome: InvocationOutcome,
+    pub(super) delivery: Delivery,
+    /// The record that the provisioner got; none when it was not called, or to delete.
+    pub(super) record: Option<Json>,
     /// Identifiers that the plugin wants stored with the subject, in place of those it stored before.
     pub(super) identifiers: Option<Vec<WrittenIdentifier>>,
     pub(super) state: Vec<StateChange>,
@@ -119,13 +120,25 @@ async fn write_services(
         .into_iter()
         .map(|service| ((service.target.clone(), service.subject.clone()), service))
         .collect();
+    let mut records = Vec::new();
     for (end, (target, subject)) in ends.iter().zip(places) {
         let before = services
             .remove(&(target.clone(), subject.clone()))
             .unwrap_or_else(|| ProvisionedService::never(target.clone(), subject.clone()));
-        let after = before.after(end.work.id, end.action, &end.outcome, end.at);
+        let record = end.record.as_ref().map(|record| record.text().to_owned());
+        match before.record_after(&end.delivery, &end.outcome) {
+            RecordKept::Unchanged => {}
+            RecordKept::Replaced => {
+                records.push(RecordChange { target: target.clone(), subject: subject.clone(), record });
+            }
+            RecordKept::Removed => {
+                records.push(RecordChange { target: target.clone(), subject: subject.clone(), record: None });
+            }
+        }
+        let after = before.after(end.work.id, &end.delivery, &end.outcome, end.at);
         services.insert((target, subject), after);
     }
+    transaction.change_provisioned_records(co, &records).await?;
     let services: Vec<ProvisionedService> = services.into_values().collect();
     transaction.put_provisioned_services(co, &services).await
 }
@@ -159,6 +172,7 @@ impl Finished {
             co: self.work.co.clone(),
             id: self.work.id,
             outcome: self.outcome.clone(),
+            delivery: self.delivery.clone(),
             usage: self.usage,
             finished: self.at,
             transcript: self.transcript.text().to_owned(),
@@ -171,7 +185,7 @@ impl Finished {
             target: &self.work.target,
             subject: &self.work.subject,
             planned: self.work.action,
-            action: self.action,
+            action: self.delivery.sent.unwrap_or(self.work.action),
             change: self.work.change,
             outcome: &self.outcome,
             at: self.at,

@@ -12,6 +12,8 @@ use crate::store::{Store, StoreError, StoredRecord};
 pub(super) struct Loaded {
     /// Number of the configuration of its collaboration, read before the rest.
     pub(super) generation: i64,
+    /// Number of its last change, read before the rest: what was read holds all up to there.
+    pub(super) change: i64,
     /// None when there is no trace of it.
     pub(super) stored: Option<StoredRecord>,
     /// Those of a person; the last known ones of a person that is gone.
@@ -81,6 +83,7 @@ async fn load(
     subjects: &[SubjectKey],
 ) -> Result<HashMap<SubjectKey, Loaded>, StoreError> {
     let generation = store.configuration_generation(co).await?;
+    let change = store.last_change(co).await?;
     let mut ids: HashMap<RecordKind, BTreeSet<String>> = HashMap::new();
     for subject in subjects {
         ids.entry(subject.kind).or_default().insert(subject.id.clone());
@@ -98,7 +101,7 @@ async fn load(
         .map(|subject| {
             let stored = records.get(subject).cloned();
             let memberships = memberships.remove(subject).unwrap_or_default();
-            (subject.clone(), Loaded { generation, stored, memberships })
+            (subject.clone(), Loaded { generation, change, stored, memberships })
         })
         .collect())
 }

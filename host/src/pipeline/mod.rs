@@ -5,6 +5,7 @@
 
 mod commit;
 pub mod contract;
+mod difference;
 mod dispatch;
 mod loader;
 mod lookups;
@@ -12,6 +13,7 @@ mod plugin_state;
 mod recording;
 mod replay;
 mod run;
+mod services;
 mod subject;
 mod targets;
 mod trial;
@@ -32,6 +34,7 @@ use crate::store::{Store, StoreError};
 use crate::syslog::Syslog;
 use dispatch::Dispatcher;
 
+pub use difference::Difference;
 pub use recording::{Input, RecordedStep, Recording, Role, Said};
 pub use replay::{ReplayError, Replayed, ReplayedStep, Verdict};
 pub use targets::{RuntimeCache, TargetProblem};

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::difference::{Difference, differences};
 use crate::capabilities::contract::Filtered;
 use crate::capabilities::contract::records::{Extension, Subject};
 use crate::capabilities::contract::types::{Action, Failure, Invocation, Outcome, SlotBinding};
@@ -22,6 +23,10 @@ pub struct Recording {
     #[schema(value_type = Object)]
     pub limits: Json,
     pub input: Input,
+    /// What the provisioner was to delete, if not what the filters passed on: a filter dropped the subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object)]
+    pub deletion: Option<Json>,
     /// Each plugin that was called: filters in their order, then the provisioner.
     pub steps: Vec<RecordedStep>,
     /// Why the run cannot be replayed, if it cannot.
@@ -73,6 +78,9 @@ pub struct RecordedStep {
     /// How the call ended.
     #[schema(value_type = Object)]
     pub said: Said,
+    /// What a filter changed of the subject: the first differences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<Difference>,
     pub fuel: u64,
     pub memory_bytes: u64,
     pub duration_us: u64,
@@ -148,7 +156,7 @@ impl Recording {
             extensions: first.extensions.clone(),
         };
         let limits = Json::of(&limits.by_word());
-        Self { engine, time, limits, input, steps: Vec::new(), incomplete: None }
+        Self { engine, time, limits, input, deletion: None, steps: Vec::new(), incomplete: None }
     }
 
     /// Adds a call that ended. `called` holds what the plugin was called with.
@@ -172,6 +180,10 @@ impl Recording {
             seed: seed.iter().map(|byte| format!("{byte:02x}")).collect(),
             configuration: Json::from_text(&called.context.configuration),
             slots: called.context.slots.clone(),
+            changed: match &said {
+                Said::Passed(subject) => differences(&Json::of(&called.subject), subject),
+                _ => Vec::new(),
+            },
             said,
             fuel: end.fuel,
             memory_bytes: end.memory_bytes,
@@ -189,7 +201,7 @@ impl Recording {
         });
         let mut room = limit;
         let mut cut = false;
-        for subject in std::iter::once(&mut self.input.subject).chain(passed) {
+        for subject in std::iter::once(&mut self.input.subject).chain(passed).chain(&mut self.deletion) {
             match room.checked_sub(subject.text().len()) {
                 Some(left) => room = left,
                 None => {

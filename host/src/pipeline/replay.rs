@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::recording::{RecordedStep, Recording, Role, Said};
 use super::{Parts, Pipeline};
 use crate::capabilities::contract::records::Subject;
-use crate::capabilities::contract::types::{Context, Invocation, ServerKind};
+use crate::capabilities::contract::types::{Action, Context, Invocation, ServerKind};
 use crate::capabilities::{CallState, Grants, Surroundings, files};
 use crate::plugins::{LoadedPlugin, PluginUnavailable};
 use crate::sandbox::{Limits, Mode, Transcript};
@@ -103,6 +103,7 @@ impl Pipeline {
             .overridden(&limits)
             .map_err(|error| ReplayError::Unreadable { id, reason: error.to_string() })?;
         let mut subject: Subject = recording.input.subject.parse().map_err(unreadable)?;
+        let mut action = recording.input.action.clone();
         let mut steps = Vec::with_capacity(recording.steps.len());
         for step in &recording.steps {
             let replay = Replay {
@@ -111,11 +112,16 @@ impl Pipeline {
                 recording: &recording,
                 step,
                 limits: &limits,
-                invocation: Arc::new(called(id, &recording, step, &subject)),
+                invocation: Arc::new(called(id, &recording, step, (action.clone(), &subject))),
             };
             steps.push(replay.compare().await);
-            if let Said::Passed(passed) = &step.said {
-                subject = passed.parse().map_err(unreadable)?;
+            match (&step.said, &recording.deletion) {
+                (Said::Passed(passed), _) => subject = passed.parse().map_err(unreadable)?,
+                (Said::Dropped(_), Some(deletion)) => {
+                    subject = deletion.parse().map_err(unreadable)?;
+                    action = Action::Deleted;
+                }
+                _ => {}
             }
         }
         let equal =
@@ -125,7 +131,12 @@ impl Pipeline {
 }
 
 /// What a step was called with.
-fn called(id: Uuid, recording: &Recording, step: &RecordedStep, subject: &Subject) -> Invocation {
+fn called(
+    id: Uuid,
+    recording: &Recording,
+    step: &RecordedStep,
+    (action, subject): (Action, &Subject),
+) -> Invocation {
     let input = &recording.input;
     Invocation {
         id: id.to_string(),
@@ -138,7 +149,7 @@ fn called(id: Uuid, recording: &Recording, step: &RecordedStep, subject: &Subjec
             slots: step.slots.clone(),
             time: super::contract::timestamp(recording.time),
         },
-        action: input.action.clone(),
+        action,
         subject: subject.clone(),
         extensions: input.extensions.clone(),
     }

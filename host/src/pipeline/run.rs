@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::commit::{Committer, Finished};
 use super::contract::{
-    action, failed_by_fault, failed_by_plugin, filtered_by_plugin, finished_by_plugin, subject_kind,
-    timestamp,
+    Passed, action, failed_by_fault, failed_by_plugin, filtered_by_plugin, finished_by_plugin, subject_kind,
+    timestamp, without_cause,
 };
 use super::dispatch::Work;
 use super::loader::Loader;
@@ -22,30 +22,55 @@ use crate::capabilities::contract::records::{Extension, Subject};
 use crate::capabilities::contract::types::{self, WrittenIdentifier};
 use crate::capabilities::state::StateChange;
 use crate::capabilities::{CallState, Grants, Surroundings};
-use crate::provisioning::{Action, FailureClass, InvocationOutcome, ServiceStatus, Usage};
+use crate::provisioning::{
+    Action, Decision, Delivery, FailureClass, InvocationOutcome, NotEligible, Usage, decide, eligible,
+};
 use crate::sandbox::{CallEnd, Fault, Json, LimitName, Limits, Mode};
+use crate::store::StoreError;
 
 /// A run so far.
-struct Run<'a> {
+pub(super) struct Run<'a> {
     parts: &'a Parts,
     work: &'a Work,
     runtime: &'a TargetRuntime,
     started: Timestamp,
     usage: Usage,
-    recording: Option<Recording>,
+    pub(super) recording: Option<Recording>,
 }
 
 /// How a run ended, before it is committed.
 struct End {
     outcome: InvocationOutcome,
+    delivery: Delivery,
+    /// What the provisioner got, if it was not to delete.
+    record: Option<Json>,
     identifiers: Option<Vec<WrittenIdentifier>>,
     state: Vec<StateChange>,
 }
 
+/// A run that came to its end before the provisioner was called.
 impl From<InvocationOutcome> for End {
     fn from(outcome: InvocationOutcome) -> Self {
-        Self { outcome, identifiers: None, state: Vec::new() }
+        let delivery = Delivery::default();
+        Self { outcome, delivery, record: None, identifiers: None, state: Vec::new() }
     }
+}
+
+impl End {
+    /// The subject is not at the target and must not be.
+    fn left_out(why: NotEligible) -> Self {
+        let end = Self::from(InvocationOutcome::Skipped { reason: why.to_string() });
+        Self { delivery: Delivery { not_eligible: Some(why), ..Delivery::default() }, ..end }
+    }
+}
+
+/// Where the filters left a subject.
+pub(super) enum Chain {
+    Passed(types::Invocation),
+    /// With what the filter that dropped it was given.
+    Dropped(NotEligible, types::Invocation),
+    /// A filter failed, or ended in a way that is newer than the host.
+    Ended(InvocationOutcome),
 }
 
 /// Runs one planned provisioning and commits its outcome. A run whose outcome cannot be committed stays planned, and is
@@ -53,21 +78,22 @@ impl From<InvocationOutcome> for End {
 pub(super) async fn run(parts: &Parts, loader: &Loader, committer: &Committer, work: &Work) {
     let clock = Instant::now();
     let started = Timestamp::now();
-    let (end, action, mut usage, recording) = match attempt(parts, loader, work, started).await {
+    let (end, mut usage, recording) = match attempt(parts, loader, work, started).await {
         Ok(attempted) => attempted,
         // The target is gone, and its work with it.
         Err(targets::TargetProblem::Unknown(_)) => return,
         Err(problem) => {
             let outcome = host_fault(problem.class(), problem.to_string());
-            (End::from(outcome), work.action, Usage::default(), None)
+            (End::from(outcome), Usage::default(), None)
         }
     };
     usage.duration_us = u64::try_from(clock.elapsed().as_micros()).unwrap_or(u64::MAX);
     report(parts, work, &end.outcome);
     let finished = Finished {
         work: work.clone(),
-        action,
         outcome: end.outcome,
+        delivery: end.delivery,
+        record: end.record,
         identifiers: end.identifiers,
         state: end.state,
         usage,
@@ -103,8 +129,8 @@ fn report(parts: &Parts, work: &Work, outcome: &InvocationOutcome) {
     }
 }
 
-/// None of a run that called no plugin.
-type Attempted = (End, Action, Usage, Option<Recording>);
+/// The record is none of a run that called no plugin.
+type Attempted = (End, Usage, Option<Recording>);
 
 async fn attempt(
     parts: &Parts,
@@ -114,57 +140,152 @@ async fn attempt(
 ) -> Result<Attempted, targets::TargetProblem> {
     let loaded = loader.load(&work.co, &work.subject).await?;
     let runtime = targets::runtime(parts, &work.co, &work.target, loaded.generation).await?;
-    let nothing = |reason: &str| {
-        let outcome = InvocationOutcome::Skipped { reason: reason.to_owned() };
-        Ok((End::from(outcome), work.action, Usage::default(), None))
+    let as_of = loaded.change;
+    let assembled = assemble(&parts.store, &runtime.co, work.cause.as_deref(), loaded, started).await?;
+    let mut run = Run::new(parts, work, &runtime, started);
+    let mut end = match assembled {
+        Some(assembled) => run.decided(assembled).await?,
+        None => InvocationOutcome::Skipped { reason: "the record is gone without a trace".to_owned() }.into(),
     };
-    if !runtime.handles(subject_kind(work.subject.kind)) {
-        return nothing(&format!("the plugin does not handle a {}", subject_kind(work.subject.kind)));
-    }
-    let assembled = assemble(&parts.store, &runtime.co, work, loaded, started).await?;
-    let Some(Assembled { subject, action }) = assembled else {
-        return nothing("the record is gone without a trace");
-    };
-    if action == Action::Deleted {
-        let service = parts.store.provisioned_service(&work.co, &work.target, &work.subject).await?;
-        if service.is_none_or(|service| service.status == ServiceStatus::Never) {
-            return nothing("the target was never called for this subject");
-        }
-    }
-    let mut run = Run { parts, work, runtime: &runtime, started, usage: Usage::default(), recording: None };
-    let end = run.through(subject, action).await;
+    end.delivery.as_of = Some(as_of);
     let Run { usage, mut recording, .. } = run;
     if let Some(recording) = &mut recording {
         recording.fit(runtime.limits.size(LimitName::TranscriptBytes));
     }
-    Ok((end, action, usage, recording))
+    Ok((end, usage, recording))
 }
 
-impl Run<'_> {
-    /// Through the filters and the provisioner.
-    async fn through(&mut self, subject: Subject, action: Action) -> End {
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        parts: &'a Parts,
+        work: &'a Work,
+        runtime: &'a TargetRuntime,
+        started: Timestamp,
+    ) -> Self {
+        Self { parts, work, runtime, started, usage: Usage::default(), recording: None }
+    }
+
+    /// Sends the subject, removes it or leaves it out, by the state of the moment.
+    async fn decided(&mut self, assembled: Assembled) -> Result<End, StoreError> {
+        let Assembled { subject, candidate } = assembled;
+        let target = &self.runtime.target;
+        let eligible = eligible(&candidate, target);
+        let may_be_held = eligible.is_err() && self.may_be_held().await?;
+        match decide(self.work.action, eligible, may_be_held, target) {
+            Decision::Send(action) => self.send(subject, action).await,
+            Decision::Remove(why) => self.remove(subject, why).await,
+            Decision::LeaveOut(why) => Ok(End::left_out(why)),
+        }
+    }
+
+    /// Whether the target may hold the subject. A run that was cut off may have put it there, and could not say so.
+    async fn may_be_held(&self) -> Result<bool, StoreError> {
+        let Work { co, target, subject, attempt, .. } = self.work;
+        let service = self.parts.store.provisioned_service(co, target, subject).await?;
+        Ok(*attempt > 1 || service.is_some_and(|service| service.held))
+    }
+
+    async fn send(&mut self, subject: Subject, action: Action) -> Result<End, StoreError> {
+        let invocation = match self.begin(subject, action) {
+            Ok(invocation) => invocation,
+            Err(too_large) => return Ok(too_large.into()),
+        };
+        match self.filtered(invocation).await {
+            Chain::Passed(invocation) => Ok(self.provision(invocation, action, None).await),
+            Chain::Ended(outcome) => Ok(outcome.into()),
+            Chain::Dropped(why, given) => {
+                let may_be_held = self.may_be_held().await?;
+                match decide(action, Err(why), may_be_held, &self.runtime.target) {
+                    Decision::Remove(why) => {
+                        let last = self.last_record().await?;
+                        Ok(self.remove_dropped(given, last, why).await)
+                    }
+                    Decision::LeaveOut(why) => Ok(End::left_out(why)),
+                    Decision::Send(_) => Ok(self.provision(given, action, None).await),
+                }
+            }
+        }
+    }
+
+    /// Has the last provisioned record deleted. Where the target was never given one, the record of the moment goes
+    /// through the filters once more, since they may make the names that the plugin looks for.
+    async fn remove(&mut self, subject: Subject, why: NotEligible) -> Result<End, StoreError> {
+        let last = self.last_record().await?;
+        let is_last = last.is_some();
+        let invocation = match self.begin(last.unwrap_or(subject), Action::Deleted) {
+            Ok(invocation) => invocation,
+            Err(too_large) => return Ok(too_large.into()),
+        };
+        if is_last {
+            return Ok(self.provision(invocation, Action::Deleted, Some(why)).await);
+        }
+        match self.filtered(invocation).await {
+            Chain::Passed(invocation) => Ok(self.provision(invocation, Action::Deleted, Some(why)).await),
+            Chain::Dropped(_, given) => Ok(self.remove_dropped(given, None, why).await),
+            Chain::Ended(outcome) => Ok(outcome.into()),
+        }
+    }
+
+    /// Has the provisioner delete what a filter dropped: the last provisioned record, or else what the filter was given.
+    async fn remove_dropped(
+        &mut self,
+        mut invocation: types::Invocation,
+        last: Option<Subject>,
+        why: NotEligible,
+    ) -> End {
+        if let Some(last) = last {
+            invocation.subject = last;
+        }
+        invocation.action = action(Action::Deleted);
+        if let Some(recording) = &mut self.recording {
+            recording.deletion = Some(Json::of(&invocation.subject));
+        }
+        self.provision(invocation, Action::Deleted, Some(why)).await
+    }
+
+    /// The last record that the target was given of the subject.
+    async fn last_record(&self) -> Result<Option<Subject>, StoreError> {
+        let Work { co, target, subject, .. } = self.work;
+        let record = self.parts.store.provisioned_record(co, target, subject).await?;
+        let Some(record) = record else { return Ok(None) };
+        match serde_json::from_str(&record) {
+            Ok(subject) => Ok(Some(subject)),
+            Err(error) => {
+                tracing::warn!(co, target, subject = subject.id, %error, "last provisioned record cannot be read");
+                Ok(None)
+            }
+        }
+    }
+
+    /// What the first plugin is called with; its record begins here.
+    pub(super) fn begin(
+        &mut self,
+        subject: Subject,
+        action: Action,
+    ) -> Result<types::Invocation, InvocationOutcome> {
         let written = Json::of(&subject);
         if let Some(outcome) = self.too_large(&written, None) {
-            return outcome.into();
+            return Err(outcome);
         }
-        let mut invocation = self.invocation(subject, action);
+        let invocation = self.invocation(subject, action);
         let engine = self.parts.plugins.engine().to_owned();
         let limits = &self.runtime.limits;
         self.recording = Some(Recording::new(engine, self.started, limits, &invocation, written));
-        for filter in &self.runtime.filters {
-            match self.filter(filter, invocation).await {
-                Ok(passed) => invocation = passed,
-                Err(outcome) => return outcome.into(),
-            }
-        }
-        self.provision(invocation).await
+        Ok(invocation)
     }
 
-    async fn filter(
-        &mut self,
-        step: &Step,
-        mut invocation: types::Invocation,
-    ) -> Result<types::Invocation, InvocationOutcome> {
+    /// Through the filters.
+    pub(super) async fn filtered(&mut self, mut invocation: types::Invocation) -> Chain {
+        for filter in &self.runtime.filters {
+            invocation = match self.filter(filter, invocation).await {
+                Chain::Passed(invocation) => invocation,
+                end => return end,
+            };
+        }
+        Chain::Passed(invocation)
+    }
+
+    async fn filter(&mut self, step: &Step, mut invocation: types::Invocation) -> Chain {
         let name = step.id.as_str();
         let slots = std::mem::take(&mut invocation.context.slots);
         let own = std::mem::replace(&mut invocation.context.configuration, step.configuration.clone());
@@ -181,21 +302,34 @@ impl Run<'_> {
             _ => None,
         };
         let (result, _) = self.account(Role::Filter, (step, seed), &invocation, said, end);
-        let subject = match result {
-            Ok(Ok(filtered)) => filtered_by_plugin(filtered, &invocation.subject, name)?,
-            Ok(Err(failure)) => return Err(failed_by_plugin(failure, Some(name))),
-            Err(fault) => return Err(failed_by_fault(&fault, Some(name))),
-        };
-        if let Some(outcome) = too_large {
-            return Err(outcome);
-        }
-        invocation.subject = subject;
         invocation.context.configuration = own;
         invocation.context.slots = slots;
-        Ok(invocation)
+        let passed = match result {
+            Ok(Ok(filtered)) => filtered_by_plugin(filtered, &invocation.subject, name),
+            Ok(Err(failure)) => Err(failed_by_plugin(failure, Some(name))),
+            Err(fault) => Err(failed_by_fault(&fault, Some(name))),
+        };
+        match (passed, too_large) {
+            (Ok(Passed::Subject(subject)), None) => {
+                invocation.subject = *subject;
+                Chain::Passed(invocation)
+            }
+            (Ok(Passed::Dropped(message)), None) => {
+                let why = NotEligible::Filter { filter: name.to_owned(), message };
+                Chain::Dropped(why, invocation)
+            }
+            (Err(outcome), _) | (Ok(_), Some(outcome)) => Chain::Ended(outcome),
+        }
     }
 
-    async fn provision(&mut self, invocation: types::Invocation) -> End {
+    async fn provision(
+        &mut self,
+        invocation: types::Invocation,
+        sent: Action,
+        not_eligible: Option<NotEligible>,
+    ) -> End {
+        let record = (sent != Action::Deleted).then(|| Json::of(&*without_cause(&invocation.subject)));
+        let delivery = Delivery { sent: Some(sent), not_eligible, as_of: None };
         let step = &self.runtime.provisioner;
         let grants = self.runtime.grants(self.parts, Some(&self.work.subject));
         let seed = seed(self.work.id, &step.id);
@@ -204,14 +338,15 @@ impl Run<'_> {
         let end = self.parts.plugins.provision(&step.loaded.plugin, state, Arc::clone(&invocation)).await;
         let said = Said::by_provisioner(&end.result);
         let (result, state) = self.account(Role::Provisioner, (step, seed), &invocation, said, end);
-        match result {
+        let (outcome, identifiers, state) = match result {
             Ok(Ok(outcome)) => {
                 let (outcome, identifiers) = finished_by_plugin(outcome);
-                End { outcome, identifiers, state: state.into_state_changes() }
+                (outcome, identifiers, state.into_state_changes())
             }
-            Ok(Err(failure)) => failed_by_plugin(failure, None).into(),
-            Err(fault) => failed_by_fault(&fault, None).into(),
-        }
+            Ok(Err(failure)) => (failed_by_plugin(failure, None), None, Vec::new()),
+            Err(fault) => (failed_by_fault(&fault, None), None, Vec::new()),
+        };
+        End { outcome, delivery, record, identifiers, state }
     }
 
     /// Adds what a call used and did to the run.

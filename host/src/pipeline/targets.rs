@@ -58,7 +58,7 @@ pub(super) struct TargetRuntime {
     pub(super) provisioner: Step,
     pub(super) filters: Vec<Step>,
     pub(super) limits: Limits,
-    target: Target,
+    pub(super) target: Target,
     files: Vec<Arc<files::Slot>>,
     http: Vec<Arc<http::Slot>>,
 }
@@ -94,15 +94,19 @@ pub(super) async fn runtime(
 async fn build(parts: &Parts, co: &str, id: &str) -> Result<TargetRuntime, TargetProblem> {
     let unusable = |reason: String| TargetProblem::Unusable { target: id.to_owned(), reason };
     let store = &parts.store;
-    let target = store.target(co, id).await?.ok_or_else(|| TargetProblem::Unknown(id.to_owned()))?;
+    let mut target = store.target(co, id).await?.ok_or_else(|| TargetProblem::Unknown(id.to_owned()))?;
     let limits = parts.limits.overridden(&target.limits).map_err(|error| unusable(error.to_string()))?;
     let load =
         async |digest: &str| parts.catalog.load(digest).await.map_err(|error| unusable(error.to_string()));
     let loaded = load(&target.plugin.digest).await?;
+    target.subject_kinds = Some(loaded.manifest.record_kinds());
     let mut filters = Vec::new();
     for filter_id in &target.filters {
         let filter = store.filter(co, filter_id).await?;
         let filter = filter.ok_or_else(|| unusable(format!("its filter `{filter_id}` is gone")))?;
+        if filter.suspended {
+            continue;
+        }
         let loaded = load(&filter.plugin.digest).await?;
         filters.push(Step { id: filter.id, loaded, configuration: filter.configuration.to_string() });
     }
@@ -166,11 +170,6 @@ async fn collaboration(store: &Store, co: &str) -> Result<CollaborationState, Ta
 }
 
 impl TargetRuntime {
-    /// Whether the provisioner asked for subjects of this kind.
-    pub(super) fn handles(&self, kind: &str) -> bool {
-        self.provisioner.loaded.manifest.subject_kinds.iter().any(|handled| handled == kind)
-    }
-
     /// In what surroundings the provisioner is called.
     pub(super) fn context(&self, time: String) -> Context {
         let slots = self.files.iter().map(|slot| (slot.name.clone(), ServerKind::Files, None)).chain(

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 use utoipa::ToSchema;
 
+use crate::registry::record::RecordKind;
 use crate::sandbox::{Import, World};
 
 /// A plugin as the catalog knows it.
@@ -60,6 +61,12 @@ pub struct SafeRequest {
 }
 
 impl Manifest {
+    /// The kinds of records that it handles and this host knows.
+    pub fn record_kinds(&self) -> Vec<RecordKind> {
+        let known = |word: &String| serde_json::from_value(serde_json::Value::from(word.as_str())).ok();
+        self.subject_kinds.iter().filter_map(known).collect()
+    }
+
     /// Name, version and the first digits of the digest, for messages.
     pub fn label(&self) -> String {
         format!("{}@{} ({})", self.name, self.version, self.digest.get(..12).unwrap_or(&self.digest))

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Action, InvocationOutcome};
+use super::{Action, Delivery, InvocationOutcome};
 use crate::registry::record::SubjectKey;
 
 /// Work that follows from a change: written in the same transaction.
@@ -62,5 +62,7 @@ pub struct Invocation {
     pub planned: Timestamp,
     pub finished: Option<Timestamp>,
     pub outcome: Option<InvocationOutcome>,
+    #[serde(flatten)]
+    pub delivery: Delivery,
     pub usage: Usage,
 }

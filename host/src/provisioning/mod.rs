@@ -5,11 +5,13 @@
 mod action;
 mod affected;
 mod channel;
+mod eligibility;
 mod history;
 mod invocation;
 mod notification;
 mod outcome;
 mod plan;
+mod service;
 mod target;
 
 pub use action::{Action, action_for_change};
@@ -19,10 +21,12 @@ pub use channel::{
     WebhookSettings,
 };
 pub use history::{Ended, HistoryEntry, HistoryEvent, history_event};
-pub use invocation::{Invocation, InvocationState, PlannedInvocation, Usage};
 pub use notification::{
     Notification, NotificationEvent, NotificationState, REMINDER_AFTER, Resolution, notify,
 };
-pub use outcome::{FailureClass, InvocationOutcome, ProvisionedService, ServiceStatus};
+pub use eligibility::{Candidate, Decision, NotEligible, decide, eligible};
+pub use invocation::{Invocation, InvocationState, PlannedInvocation, Usage};
+pub use outcome::{Delivery, FailureClass, InvocationOutcome};
 pub use plan::{SubjectChange, plan};
+pub use service::{ProvisionedService, RecordKept, ServiceState, ServiceStatus, ServiceView, Waiting};
 pub use target::{Filter, Mode, PluginReference, Target};

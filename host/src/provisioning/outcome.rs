@@ -1,13 +1,10 @@
-//! How an invocation ended, and what a subject's page shows of it.
+//! How an invocation ended.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
-use super::Action;
-use crate::registry::record::SubjectKey;
+use super::{Action, NotEligible};
 
 /// Why an invocation failed: by blame, and by what helps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -95,84 +92,16 @@ pub enum InvocationOutcome {
     },
 }
 
-/// Where a subject stands at a target. A subject without one was never provisioned there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ServiceStatus {
-    Never,
-    Provisioned,
-    Failed,
-    Removed,
-}
-
-/// What a subject's page shows of one target.
+/// What an invocation delivered.
 #[skip_serializing_none]
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct ProvisionedService {
-    pub target: String,
-    pub subject: SubjectKey,
-    pub status: ServiceStatus,
-    /// The last time the target held the subject's state of the moment.
-    pub provisioned: Option<Timestamp>,
-    /// The last time the subject was removed.
-    pub removed: Option<Timestamp>,
-    /// The last failure, if nothing succeeded since.
-    pub failed: Option<Timestamp>,
-    pub failure_class: Option<FailureClass>,
-    pub message: Option<String>,
-    /// The invocation that this state comes from.
-    pub invocation: Option<Uuid>,
-}
-
-impl ProvisionedService {
-    /// The state of a subject that the target was never called for.
-    pub fn never(target: String, subject: SubjectKey) -> Self {
-        Self {
-            target,
-            subject,
-            status: ServiceStatus::Never,
-            provisioned: None,
-            removed: None,
-            failed: None,
-            failure_class: None,
-            message: None,
-            invocation: None,
-        }
-    }
-
-    /// The state after one more invocation.
-    pub fn after(
-        mut self,
-        invocation: Uuid,
-        action: Action,
-        outcome: &InvocationOutcome,
-        at: Timestamp,
-    ) -> Self {
-        match outcome {
-            // A subject that was left out is where it was before, but a reason is worth showing.
-            InvocationOutcome::Skipped { reason } => self.message = Some(reason.clone()),
-            InvocationOutcome::Failed { class, message, .. } => {
-                self.status = ServiceStatus::Failed;
-                self.failed = Some(at);
-                self.failure_class = Some(*class);
-                self.message = Some(message.clone());
-            }
-            InvocationOutcome::Applied { .. } | InvocationOutcome::Unchanged => {
-                self.failed = None;
-                self.failure_class = None;
-                self.message = None;
-                if action == Action::Deleted {
-                    self.status = ServiceStatus::Removed;
-                    self.removed = Some(at);
-                } else {
-                    self.status = ServiceStatus::Provisioned;
-                    self.provisioned = Some(at);
-                }
-            }
-        }
-        self.invocation = Some(invocation);
-        self
-    }
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Delivery {
+    /// The action that the provisioner was called with; none when it was not called.
+    pub sent: Option<Action>,
+    /// Why the subject must not be at the target; none when it may.
+    pub not_eligible: Option<NotEligible>,
+    /// Number of the newest change of the collaboration when the record was read: it holds all up to there.
+    pub as_of: Option<i64>,
 }
 
 #[cfg(test)]

@@ -16,7 +16,8 @@ pub struct SubjectChange {
     pub cause: Option<String>,
 }
 
-/// The work that follows from a change: subject by subject, each to every automatic target in ascending order.
+/// The work that follows from a change: subject by subject, each to every automatic target that handles it, in ascending
+/// order.
 ///
 /// `targets` are those of the CO in any order. `new_id` gives ascending identifiers.
 pub fn plan(
@@ -29,7 +30,7 @@ pub fn plan(
     automatic.sort_by(|a, b| (a.order, &a.id).cmp(&(b.order, &b.id)));
     let mut planned = Vec::with_capacity(changes.len() * automatic.len());
     for change in changes {
-        for target in &automatic {
+        for target in automatic.iter().filter(|target| target.handles(change.subject.kind)) {
             planned.push(PlannedInvocation {
                 id: new_id(),
                 target: target.id.clone(),

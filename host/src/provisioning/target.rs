@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::registry::record::RecordKind;
+
 /// When a target is called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -19,7 +21,7 @@ pub enum Mode {
 }
 
 /// A plugin of the catalog, by its name and the SHA-256 digest of its component.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PluginReference {
     pub name: String,
@@ -28,7 +30,7 @@ pub struct PluginReference {
 }
 
 /// A provisioner and what it needs to serve one counterpart.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Target {
     pub id: String,
     pub description: String,
@@ -48,14 +50,36 @@ pub struct Target {
     /// not automatic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub automatic_after: Option<i64>,
+    /// `id` of the group whose valid members alone are provisioned, beside the group itself; none: everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisioning_group: Option<String>,
+    /// The org identity source whose people are not provisioned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip_source: Option<String>,
+    /// Whether a deletion is sent although the target cannot hold the subject, each time.
+    #[serde(default)]
+    pub always_send_deletions: bool,
+    /// The kinds of records that its plugin handles, as far as this host knows them. None: not known yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_kinds: Option<Vec<RecordKind>>,
+}
+
+impl Target {
+    /// Whether its plugin handles records of this kind.
+    pub fn handles(&self, kind: RecordKind) -> bool {
+        self.subject_kinds.as_ref().is_none_or(|handled| handled.contains(&kind))
+    }
 }
 
 /// A data filter and its configuration.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Filter {
     pub id: String,
     pub description: String,
     pub plugin: PluginReference,
     /// Valid by the plugin's schema.
     pub configuration: serde_json::Value,
+    /// Whether targets pass it over.
+    #[serde(default)]
+    pub suspended: bool,
 }

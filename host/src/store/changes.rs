@@ -7,6 +7,7 @@ use sqlx::{AnyConnection, Row};
 use super::rows::{ManyRows, document, json, kind_word, subject, timestamp, word};
 use super::{Store, StoreError, Transaction};
 use crate::registry::history::{Change, NewChange, Operation};
+use crate::registry::record::SubjectKey;
 
 const APPEND: ManyRows = ManyRows {
     head: "INSERT INTO changes \
@@ -29,6 +30,33 @@ impl Store {
         .fetch_all(&mut *self.reader().await?)
         .await?;
         rows.iter().map(change_of).collect()
+    }
+}
+
+impl Store {
+    /// The number of the last change of a collaboration; 0 when there was none.
+    pub async fn last_change(&self, co: &str) -> Result<i64, StoreError> {
+        last_change(&mut *self.reader().await?, co).await
+    }
+
+    /// The number of the last change of a record by each actor, of those behind `after`.
+    pub async fn last_changes_by_actor(
+        &self,
+        co: &str,
+        subject: &SubjectKey,
+        after: i64,
+    ) -> Result<Vec<(String, i64)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT actor, MAX(sequence) FROM changes \
+             WHERE co = $1 AND subject_kind = $2 AND subject_id = $3 AND sequence > $4 GROUP BY actor",
+        )
+        .bind(co)
+        .bind(kind_word(subject.kind))
+        .bind(subject.id.as_str())
+        .bind(after)
+        .fetch_all(&mut *self.reader().await?)
+        .await?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 use uuid::Uuid;
@@ -12,8 +13,19 @@ use super::rows::{
     unsigned, uuid, word,
 };
 use super::{Store, StoreError, Transaction};
-use crate::provisioning::{Invocation, InvocationOutcome, InvocationState, PlannedInvocation, Usage};
+use crate::provisioning::{
+    Delivery, Invocation, InvocationOutcome, InvocationState, PlannedInvocation, Usage,
+};
 use crate::registry::record::SubjectKey;
+
+/// The end of an invocation, as one document.
+#[derive(Serialize, Deserialize)]
+struct Ended<O, D> {
+    #[serde(flatten)]
+    outcome: O,
+    #[serde(flatten)]
+    delivery: D,
+}
 
 /// An invocation that is planned and not finished.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +48,7 @@ pub struct FinishedInvocation {
     pub co: String,
     pub id: Uuid,
     pub outcome: InvocationOutcome,
+    pub delivery: Delivery,
     pub usage: Usage,
     pub finished: Timestamp,
     /// JSON text.
@@ -78,6 +91,13 @@ pub(super) const UNFINISHED: &str = concat!(
     "SELECT ",
     invocation_columns!(),
     " FROM invocations WHERE finished IS NULL AND id > $1 ORDER BY id LIMIT $2"
+);
+// The truth value hides the condition from SQLite's planner, which would go through all that is unfinished.
+pub(super) const UNFINISHED_OF_SUBJECT: &str = concat!(
+    "SELECT ",
+    invocation_columns!(),
+    " FROM invocations WHERE co = $1 AND subject_kind = $2 AND subject_id = $3 \
+     AND (finished IS NULL) = TRUE ORDER BY id"
 );
 /// A page for a check: also whether it failed, and whether it has a transcript.
 pub(super) const CHECKED: &str = concat!(
@@ -142,6 +162,21 @@ impl Store {
             query = query.bind(value);
         }
         let rows = query.fetch_all(&mut *self.reader().await?).await?;
+        rows.iter().map(invocation_of).collect()
+    }
+
+    /// What is planned and not finished of a subject, the oldest first.
+    pub async fn unfinished_invocations_of(
+        &self,
+        co: &str,
+        subject: &SubjectKey,
+    ) -> Result<Vec<Invocation>, StoreError> {
+        let rows = sqlx::query(UNFINISHED_OF_SUBJECT)
+            .bind(co)
+            .bind(kind_word(subject.kind))
+            .bind(subject.id.as_str())
+            .fetch_all(&mut *self.reader().await?)
+            .await?;
         rows.iter().map(invocation_of).collect()
     }
 
@@ -218,7 +253,7 @@ impl Transaction<'_> {
         }
         let mut rows = Vec::with_capacity(finished.len());
         for ended in last_of_each(finished.iter(), |ended| (&ended.co, ended.id)) {
-            rows.push((ended, json(&ended.outcome)?));
+            rows.push((ended, json(&Ended { outcome: &ended.outcome, delivery: &ended.delivery })?));
         }
         let updated = FINISH
             .execute(self.connection, self.dialect, &rows, |query, (ended, outcome)| {
@@ -282,6 +317,9 @@ pub(super) fn invocation_of(row: &AnyRow) -> Result<Invocation, StoreError> {
     let key = id.to_string();
     let finished: Option<i64> = row.try_get(10)?;
     let outcome: Option<&str> = row.try_get(11)?;
+    let ended: Option<Ended<InvocationOutcome, Delivery>> =
+        outcome.map(|json| document(TABLE, &key, json)).transpose()?;
+    let (outcome, delivery) = ended.map(|ended| (ended.outcome, ended.delivery)).unzip();
     let attempt: i64 = row.try_get(8)?;
     Ok(Invocation {
         id,
@@ -294,7 +332,8 @@ pub(super) fn invocation_of(row: &AnyRow) -> Result<Invocation, StoreError> {
         attempt: u32::try_from(attempt).map_err(|error| corrupt(TABLE, &key, error.to_string()))?,
         planned: timestamp(TABLE, &key, row.try_get(9)?)?,
         finished: finished.map(|at| timestamp(TABLE, &key, at)).transpose()?,
-        outcome: outcome.map(|json| document(TABLE, &key, json)).transpose()?,
+        outcome,
+        delivery: delivery.unwrap_or_default(),
         usage: Usage {
             fuel: unsigned(row.try_get(12)?),
             memory_bytes: unsigned(row.try_get(13)?),

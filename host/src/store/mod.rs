@@ -17,6 +17,7 @@ mod notification_settings;
 mod notifications;
 mod plugin_state;
 mod plugins;
+mod provisioned_records;
 mod provisioned_services;
 #[cfg(test)]
 mod query_plans;
@@ -47,6 +48,7 @@ pub use notification_settings::NotificationSettingsRow;
 pub use notifications::NotificationFilter;
 pub use plugin_state::StateChange;
 pub use plugins::PluginRow;
+pub use provisioned_records::RecordChange;
 pub use records::StoredRecord;
 pub use servers::ServerRow;
 pub use snapshot::{

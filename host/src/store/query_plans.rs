@@ -20,6 +20,10 @@ async fn statements_on_large_tables_find_their_rows_by_an_index() {
             "invocations USING INDEX sqlite_autoindex_invocations_1 (co=? AND id=?)",
         ),
         (
+            invocations::UNFINISHED_OF_SUBJECT.to_owned(),
+            "invocations USING INDEX invocations_by_subject (co=? AND subject_kind=? AND subject_id=?)",
+        ),
+        (
             invocations::PRUNE.to_owned(),
             "invocations USING INDEX invocations_finished (failed=? AND finished<?)",
         ),

@@ -67,6 +67,7 @@ impl Transaction<'_> {
         for statement in [
             "DELETE FROM plugin_state WHERE co = $1 AND target = $2",
             "DELETE FROM provisioned_services WHERE co = $1 AND target = $2",
+            "DELETE FROM provisioned_records WHERE co = $1 AND target = $2",
             "DELETE FROM invocations WHERE co = $1 AND target = $2 AND finished IS NULL",
         ] {
             sqlx::query(statement).bind(co).bind(id).execute(&mut *connection).await?;

@@ -128,6 +128,7 @@ fn filter() -> FilterInput {
         description: "Groups by their identifier of type groupname".to_owned(),
         plugin: PluginChoice::from("group-name"),
         configuration: json!({ "identifier_type": sample::GROUP_IDENTIFIER }),
+        suspended: false,
     }
 }
 
@@ -143,5 +144,9 @@ fn target(plugin: &str, configuration: Value, (slot, server): (&str, &str)) -> T
         slots: BTreeMap::from([(slot.to_owned(), server.to_owned())]),
         limits: BTreeMap::new(),
         automatic_after: None,
+        provisioning_group: None,
+        skip_source: None,
+        always_send_deletions: false,
+        subject_kinds: None,
     }
 }

@@ -35,17 +35,27 @@ pub fn finished_by_plugin(outcome: Outcome) -> (InvocationOutcome, Option<Vec<Wr
     }
 }
 
-/// What a data filter made of a subject: the subject to go on with, or the end of the run.
+/// What a data filter made of a subject.
+#[derive(Debug, PartialEq)]
+pub enum Passed {
+    /// The subject to go on with.
+    Subject(Box<Subject>),
+    /// It is not for this target, for this reason.
+    Dropped(String),
+}
+
+/// What a data filter made of a subject, or the end of the run. An end that is newer than the host drops nothing: a
+/// deletion must not follow from a word that nobody here knows.
 pub fn filtered_by_plugin(
     filtered: Filtered,
     was: &Subject,
     filter: &str,
-) -> Result<Subject, InvocationOutcome> {
+) -> Result<Passed, InvocationOutcome> {
     match filtered {
         Filtered::Pass(subject)
             if kind_of(&subject) == kind_of(was) && record_id(&subject) == record_id(was) =>
         {
-            Ok(subject)
+            Ok(Passed::Subject(Box::new(subject)))
         }
         Filtered::Pass(subject) => {
             let message = format!(
@@ -57,7 +67,7 @@ pub fn filtered_by_plugin(
             );
             Err(permanent(message, Some(filter)))
         }
-        Filtered::Drop(reason) => Err(skipped(&format!("filter `{filter}`: {reason}"))),
+        Filtered::Drop(reason) => Ok(Passed::Dropped(one_line(&reason, MESSAGE_CHARACTERS))),
         Filtered::Other(extension) => {
             Err(skipped(&format!("filter `{filter}`: {}: {}", extension.name, extension.json)))
         }
@@ -207,10 +217,14 @@ mod tests {
         for filtered in
             [Filtered::Drop(text.clone()), Filtered::Other(other), Filtered::Pass(department(&text))]
         {
-            let outcome = filtered_by_plugin(filtered, &was, "f").unwrap_err();
-            let stored = serde_json::to_string(&outcome).unwrap();
+            let stored = match filtered_by_plugin(filtered, &was, "f") {
+                Ok(Passed::Dropped(reason)) => serde_json::to_string(&reason).unwrap(),
+                Ok(passed) => panic!("{passed:?}"),
+                Err(outcome) => serde_json::to_string(&outcome).unwrap(),
+            };
             assert!(stored.len() < 1_200 && stored.contains("a b") && !stored.contains("\\n"), "{stored}");
         }
-        assert_eq!(filtered_by_plugin(Filtered::Pass(was.clone()), &was, "f").unwrap(), was);
+        let passed = filtered_by_plugin(Filtered::Pass(was.clone()), &was, "f").unwrap();
+        assert_eq!(passed, Passed::Subject(Box::new(was)));
     }
 }

@@ -1,5 +1,6 @@
 //! Whole subjects.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::parts::{
@@ -258,6 +259,16 @@ pub(in crate::pipeline) fn subject_kind(kind: RecordKind) -> &'static str {
         RecordKind::Group => "group",
         RecordKind::EmailList => "email_list",
         RecordKind::Service => "service",
+    }
+}
+
+/// A subject without what belongs to one call only: the membership on whose account a group was provisioned.
+pub(in crate::pipeline) fn without_cause(subject: &wit::Subject) -> Cow<'_, wit::Subject> {
+    match subject {
+        wit::Subject::Group(group) if group.cause.is_some() => {
+            Cow::Owned(wit::Subject::Group(wit::Group { cause: None, ..group.clone() }))
+        }
+        other => Cow::Borrowed(other),
     }
 }
 

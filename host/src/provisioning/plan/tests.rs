@@ -18,6 +18,7 @@ fn target(id: &str, mode: Mode, order: i64) -> Target {
         slots: BTreeMap::new(),
         limits: BTreeMap::new(),
         automatic_after: None,
+        ..Target::default()
     }
 }
 
@@ -65,6 +66,17 @@ fn every_subject_goes_to_all_targets_in_order_before_the_next() {
 fn a_target_that_is_not_automatic_is_left_out() {
     let targets = [target("manual", Mode::Manual, 1), target("disabled", Mode::Disabled, 2)];
     assert_eq!(planned(&[change("one")], &targets), []);
+}
+
+#[test]
+fn a_target_whose_plugin_does_not_handle_the_kind_is_left_out() {
+    let of_people =
+        Target { subject_kinds: Some(vec![RecordKind::Person]), ..target("people", Mode::Automatic, 1) };
+    let of_groups =
+        Target { subject_kinds: Some(vec![RecordKind::Group]), ..target("groups", Mode::Automatic, 2) };
+    let found = planned(&[change("one")], &[of_people, of_groups, target("unknown", Mode::Automatic, 3)]);
+    let targets: Vec<_> = found.iter().map(|(_, _, target)| target.as_str()).collect();
+    assert_eq!(targets, ["groups", "unknown"]);
 }
 
 #[test]

@@ -138,6 +138,7 @@ fn target(id: &str, mode: Mode, order: i64) -> Target {
         slots: BTreeMap::new(),
         limits: BTreeMap::new(),
         automatic_after: None,
+        ..Target::default()
     }
 }
 

@@ -1,0 +1,62 @@
+//! Where a subject stands at the targets of its collaboration.
+
+use std::collections::HashMap;
+
+use super::Pipeline;
+use crate::provisioning::{ProvisionedService, ServiceView, Waiting};
+use crate::registry::record::SubjectKey;
+use crate::store::{Store, StoreError};
+
+impl Pipeline {
+    /// Where a subject stands at each target, in the order the targets are called; none when there is no trace of it.
+    pub async fn services(
+        &self,
+        co: &str,
+        subject: &SubjectKey,
+    ) -> Result<Option<Vec<ServiceView>>, StoreError> {
+        let store = &self.parts.store;
+        if store.record(co, subject).await?.is_none() {
+            return Ok(None);
+        }
+        let mut targets = store.targets(co).await?;
+        targets.sort_by(|a, b| (a.order, &a.id).cmp(&(b.order, &b.id)));
+        let known = store.provisioned_services(co, subject).await?;
+        let mut known: HashMap<String, ProvisionedService> =
+            known.into_iter().map(|service| (service.target.clone(), service)).collect();
+        let mut waiting = waiting(store, co, subject).await?;
+        let oldest = known.values().filter_map(|service| service.delivered_change).min();
+        let changes = match oldest {
+            Some(oldest) => store.last_changes_by_actor(co, subject, oldest).await?,
+            None => Vec::new(),
+        };
+        let view = |id: String| {
+            let own = format!("target:{id}");
+            let newest =
+                changes.iter().filter(|(actor, _)| *actor != own).map(|(_, sequence)| *sequence).max();
+            let service = known.remove(&id);
+            let waiting = waiting.remove(&id);
+            let service = service.unwrap_or_else(|| ProvisionedService::never(id, subject.clone()));
+            ServiceView::of(service, waiting, newest)
+        };
+        Ok(Some(targets.into_iter().map(|target| target.id).map(view).collect()))
+    }
+}
+
+/// What is still to be done for a subject, by target: the first of it.
+async fn waiting(
+    store: &Store,
+    co: &str,
+    subject: &SubjectKey,
+) -> Result<HashMap<String, Waiting>, StoreError> {
+    let mut found = HashMap::new();
+    for invocation in store.unfinished_invocations_of(co, subject).await? {
+        let attempt = invocation.attempt + 1;
+        found.entry(invocation.target).or_insert(Waiting {
+            job: None,
+            invocation: Some(invocation.id),
+            attempt,
+            next: None,
+        });
+    }
+    Ok(found)
+}
