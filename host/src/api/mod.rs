@@ -9,6 +9,7 @@ mod cos;
 mod filters;
 mod health;
 mod invocations;
+mod jobs;
 pub mod keys;
 mod members;
 mod merge_patch;
@@ -132,6 +133,7 @@ fn resources(component_bytes: u64) -> OpenApiRouter<Arc<Host>> {
         .merge(filters::router())
         .merge(targets::router())
         .merge(invocations::router())
+        .merge(jobs::router())
 }
 
 fn assemble(resources: OpenApiRouter<Arc<Host>>) -> OpenApiRouter<Arc<Host>> {

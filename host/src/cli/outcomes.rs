@@ -193,6 +193,8 @@ mod tests {
             finished: None,
             outcome,
             usage: Usage::default(),
+            job: None,
+            bulk: false,
         }
     }
 

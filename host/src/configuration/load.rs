@@ -181,6 +181,7 @@ fn check_values(configuration: &Configuration) -> Result<(), ConfigurationError>
         ("sandbox.compile_memory_bytes", sandbox.compile_memory_bytes),
         ("api.body_bytes", configuration.api.body_bytes),
         ("api.request_timeout_ms", configuration.api.request_timeout_ms),
+        ("workers.lease_ms", configuration.workers.lease_ms),
     ] {
         if value == 0 {
             return Err(ConfigurationError::Zero { key, value });

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use ring::digest;
 use uuid::Uuid;
 
-use super::commit::{Committer, Finished};
+use super::commit::Finished;
 use super::contract::{
     action, failed_by_fault, failed_by_plugin, filtered_by_plugin, finished_by_plugin, subject_kind,
     timestamp,
@@ -48,20 +48,28 @@ impl From<InvocationOutcome> for End {
     }
 }
 
-/// Runs one planned provisioning and commits its outcome. A run whose outcome cannot be committed stays planned, and is
-/// taken up again.
-pub(super) async fn run(parts: &Parts, loader: &Loader, committer: &Committer, work: &Work) {
+/// What came of a run, to be committed.
+pub(super) struct Called {
+    /// None when the target is gone, and its work with it.
+    pub(super) finished: Option<Finished>,
+    /// How many calls of the target may run at once, if that is known.
+    pub(super) concurrency: Option<u32>,
+}
+
+/// Runs one planned provisioning. It stays planned until its end is committed, and is taken up again without.
+pub(super) async fn run(parts: &Parts, loader: &Loader, work: &Work) -> Called {
     let clock = Instant::now();
     let started = Timestamp::now();
-    let (end, action, mut usage, recording) = match attempt(parts, loader, work, started).await {
-        Ok(attempted) => attempted,
-        // The target is gone, and its work with it.
-        Err(targets::TargetProblem::Unknown(_)) => return,
-        Err(problem) => {
-            let outcome = host_fault(problem.class(), problem.to_string());
-            (End::from(outcome), work.action, Usage::default(), None)
-        }
-    };
+    let mut concurrency = None;
+    let (end, action, mut usage, recording) =
+        match attempt(parts, loader, work, started, &mut concurrency).await {
+            Ok(attempted) => attempted,
+            Err(targets::TargetProblem::Unknown(_)) => return Called { finished: None, concurrency },
+            Err(problem) => {
+                let outcome = host_fault(problem.class(), problem.to_string());
+                (End::from(outcome), work.action, Usage::default(), None)
+            }
+        };
     usage.duration_us = u64::try_from(clock.elapsed().as_micros()).unwrap_or(u64::MAX);
     report(parts, work, &end.outcome);
     let finished = Finished {
@@ -74,9 +82,7 @@ pub(super) async fn run(parts: &Parts, loader: &Loader, committer: &Committer, w
         transcript: Json::of(&recording),
         at: Timestamp::now(),
     };
-    if let Err(error) = committer.commit(finished).await {
-        tracing::error!(invocation = %work.id, target = work.target, %error, "outcome not committed");
-    }
+    Called { finished: Some(finished), concurrency }
 }
 
 fn host_fault(class: FailureClass, message: String) -> InvocationOutcome {
@@ -111,9 +117,11 @@ async fn attempt(
     loader: &Loader,
     work: &Work,
     started: Timestamp,
+    concurrency: &mut Option<u32>,
 ) -> Result<Attempted, targets::TargetProblem> {
     let loaded = loader.load(&work.co, &work.subject).await?;
     let runtime = targets::runtime(parts, &work.co, &work.target, loaded.generation).await?;
+    *concurrency = Some(runtime.concurrency());
     let nothing = |reason: &str| {
         let outcome = InvocationOutcome::Skipped { reason: reason.to_owned() };
         Ok((End::from(outcome), work.action, Usage::default(), None))

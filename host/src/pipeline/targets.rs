@@ -166,6 +166,11 @@ async fn collaboration(store: &Store, co: &str) -> Result<CollaborationState, Ta
 }
 
 impl TargetRuntime {
+    /// How many calls may run at once.
+    pub(super) fn concurrency(&self) -> u32 {
+        self.target.concurrency
+    }
+
     /// Whether the provisioner asked for subjects of this kind.
     pub(super) fn handles(&self, kind: &str) -> bool {
         self.provisioner.loaded.manifest.subject_kinds.iter().any(|handled| handled == kind)
