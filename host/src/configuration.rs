@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use load::ConfigurationError;
 
+use crate::clock::Clock;
 use crate::sandbox::{CompileLimits, Compiler, Limits, LimitsError};
 
 /// Read instead of [`DEFAULT_FILE`] when no other file is named.
@@ -46,6 +47,7 @@ pub struct Configuration {
     pub log: LogConfiguration,
     pub api: ApiConfiguration,
     pub retention: RetentionConfiguration,
+    pub workers: WorkersConfiguration,
     /// The secret key in base64, from the environment only.
     #[serde(skip)]
     pub secret_key: Option<SecretString>,
@@ -170,10 +172,31 @@ pub struct ApiConfiguration {
 pub struct RetentionConfiguration {
     /// Finished invocations and their transcripts.
     pub keep_invocations_days: u32,
+    /// Jobs that ended.
+    pub keep_jobs_days: u32,
     /// What became of subjects at targets, in their history.
     pub keep_history_days: u32,
     /// Notifications that are resolved.
     pub keep_notifications_days: u32,
+}
+
+/// How processes share the work.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WorkersConfiguration {
+    /// How long the work of a process stays its own without a sign of life; then others take it over.
+    pub lease_ms: u64,
+    /// Jobs that this process has under way at once; 0: it leaves them to others.
+    pub jobs: usize,
+    /// The time that retries go by.
+    #[serde(skip)]
+    pub clock: Clock,
+}
+
+impl Default for WorkersConfiguration {
+    fn default() -> Self {
+        Self { lease_ms: 15_000, jobs: 256, clock: Clock::default() }
+    }
 }
 
 impl TryFrom<String> for LogFormat {
@@ -216,6 +239,7 @@ impl Default for Configuration {
             log: LogConfiguration::default(),
             api: ApiConfiguration::default(),
             retention: RetentionConfiguration::default(),
+            workers: WorkersConfiguration::default(),
             secret_key: None,
         }
     }
@@ -269,7 +293,12 @@ impl Default for ApiConfiguration {
 
 impl Default for RetentionConfiguration {
     fn default() -> Self {
-        Self { keep_invocations_days: 30, keep_history_days: 365, keep_notifications_days: 90 }
+        Self {
+            keep_invocations_days: 30,
+            keep_jobs_days: 30,
+            keep_history_days: 365,
+            keep_notifications_days: 90,
+        }
     }
 }
 

@@ -1,23 +1,26 @@
 //! A host put together from its parts, as every command and the service use it.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
-use tokio::sync::Mutex;
 
 use crate::administration::Administration;
 use crate::capabilities::plugin::PluginHost;
-use crate::configuration::{Configuration, SECRET_KEY_VARIABLE};
+use crate::clock::Clock;
+use crate::configuration::{
+    Configuration, RetentionConfiguration, SECRET_KEY_VARIABLE, WorkersConfiguration,
+};
+use crate::jobs::Runner;
 use crate::monitoring;
 use crate::pipeline::{Parts, Pipeline, RuntimeCache};
 use crate::plugins::Catalog;
 use crate::registry::write::Registry;
 use crate::sandbox::Settings;
 use crate::servers::secret::SecretKey;
-use crate::store::{ExecutorLock, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::syslog::Syslog;
 
 /// A running host.
@@ -28,8 +31,7 @@ pub struct Host {
     pub catalog: Catalog,
     pub administration: Administration,
     pub pipeline: Pipeline,
-    /// Held while this process runs what is planned.
-    executor: Arc<Mutex<Option<ExecutorLock>>>,
+    pub jobs: Runner,
 }
 
 /// How long running calls may take to end when the host stops.
@@ -38,25 +40,29 @@ const GRACE: Duration = Duration::from_secs(20);
 /// What the key of the compiled components is derived for: one of its own, so that the secret key serves one purpose only.
 pub(crate) const CACHE_KEY_PURPOSE: &str = "compiled components";
 
-/// How often this process tries to become the executor, or makes sure that it still is.
-const WATCH_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How often old invocations are removed, and how many at once.
+/// How often old invocations and jobs are removed, and how many at once.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(600);
 const PRUNE_PAGE: u32 = 1_000;
 
 impl Host {
-    /// Opens a host that runs what is planned, as soon as no other process does: also what was left unfinished.
+    /// Opens a host that runs work, beside other processes on the same database: also what dead ones left unfinished.
     pub async fn start(configuration: Configuration) -> anyhow::Result<Arc<Self>> {
+        let host = Self::start_without_jobs(configuration).await?;
+        if host.configuration.workers.jobs > 0 {
+            tokio::spawn(host.jobs.clone().run());
+        }
+        Ok(host)
+    }
+
+    /// As [`start`](Self::start), but jobs run only when they are asked for.
+    pub async fn start_without_jobs(configuration: Configuration) -> anyhow::Result<Arc<Self>> {
         let host = Self::open(configuration).await?;
-        become_executor(&host.store, &host.executor, &host.pipeline).await?;
-        tokio::spawn(stay_executor(
-            host.store.clone(),
-            Arc::downgrade(&host.executor),
-            host.pipeline.clone(),
-        ));
+        let taken = host.pipeline.execute().await?;
+        if taken > 0 {
+            tracing::info!(invocations = taken, "unfinished work taken up");
+        }
         tokio::spawn(monitoring::keep_for_so_long(host.store.clone(), host.configuration.retention.clone()));
-        tokio::spawn(prune(host.store.clone(), host.configuration.retention.keep_invocations_days));
+        tokio::spawn(prune(host.store.clone(), host.configuration.retention.clone()));
         Ok(host)
     }
 
@@ -86,16 +92,24 @@ impl Host {
             limits,
             syslog: Syslog::open(&configuration.syslog),
             concurrency: configuration.sandbox.concurrency,
+            clock: configuration.workers.clock.clone(),
+            lease: Duration::from_millis(configuration.workers.lease_ms),
             runtimes: RuntimeCache::default(),
         });
         let registry = Registry::new(store.clone());
-        let executor = Arc::default();
-        Ok(Arc::new(Self { configuration, store, registry, catalog, administration, pipeline, executor }))
+        let WorkersConfiguration { jobs, clock, .. } = &configuration.workers;
+        let jobs = Runner::new(store.clone(), pipeline.clone(), clock.clone(), *jobs);
+        Ok(Arc::new(Self { configuration, store, registry, catalog, administration, pipeline, jobs }))
     }
 
-    /// Whether this process runs what is planned; otherwise another one does, and this one waits for it.
+    /// Whether this process runs what is planned; otherwise others do, and this one waits for them.
     pub fn executes(&self) -> bool {
         self.pipeline.executes()
+    }
+
+    /// The time that schedules go by.
+    pub fn clock(&self) -> &Clock {
+        &self.configuration.workers.clock
     }
 
     /// Lets running calls end, and closes the store. What is planned stays there.
@@ -105,68 +119,31 @@ impl Host {
     }
 }
 
-/// Takes the right to run what is planned, unless another process has it.
-async fn become_executor(
-    store: &Store,
-    executor: &Mutex<Option<ExecutorLock>>,
-    pipeline: &Pipeline,
-) -> Result<(), StoreError> {
-    let mut held = executor.lock().await;
-    *held = store.try_lock_executor().await?;
-    if held.is_some() {
-        let resumed = pipeline.execute().await?;
-        if resumed > 0 {
-            tracing::info!(invocations = resumed, "unfinished work taken up");
-        }
-    }
-    Ok(())
-}
-
-/// Becomes the executor when the process that is ends. Stops running what is planned when the right to do so is lost:
-/// another process may have it by then.
-async fn stay_executor(store: Store, executor: Weak<Mutex<Option<ExecutorLock>>>, pipeline: Pipeline) {
+/// Removes invocations and jobs that ended longer ago than they are kept, until the store is closed.
+async fn prune(store: Store, kept: RetentionConfiguration) {
     loop {
-        tokio::time::sleep(WATCH_INTERVAL).await;
-        let Some(executor) = executor.upgrade() else { return };
-        let kept = match executor.lock().await.as_mut() {
-            Some(lock) => Some(lock.check().await),
-            None => None,
-        };
-        match kept {
-            Some(Ok(())) => {}
-            Some(Err(error)) => {
-                tracing::error!(%error, "executor lock lost; this process provisions no more, start it again");
-                pipeline.stop(GRACE).await;
-                return;
-            }
-            None => match become_executor(&store, &executor, &pipeline).await {
-                Ok(()) => {}
-                Err(StoreError::Closed) => return,
-                Err(error) => tracing::error!(%error, "executor lock cannot be taken"),
-            },
-        }
-    }
-}
-
-/// Removes invocations that ended longer ago than they are kept, until the store is closed.
-async fn prune(store: Store, days: u32) {
-    loop {
-        match prune_page(&store, days).await {
+        match prune_page(&store, &kept).await {
             Ok(removed) if removed >= u64::from(PRUNE_PAGE) => continue,
             Ok(_) => {}
             Err(StoreError::Closed) => return,
-            Err(error) => tracing::error!(%error, "old invocations not removed"),
+            Err(error) => tracing::error!(%error, "what is old was not removed"),
         }
         tokio::time::sleep(PRUNE_INTERVAL).await;
     }
 }
 
-async fn prune_page(store: &Store, days: u32) -> Result<u64, StoreError> {
-    let kept = SignedDuration::from_hours(24 * i64::from(days));
-    let before = Timestamp::now().checked_sub(kept).unwrap_or(Timestamp::MIN);
+async fn prune_page(store: &Store, kept: &RetentionConfiguration) -> Result<u64, StoreError> {
+    let before = |days: u32| {
+        let kept = SignedDuration::from_hours(24 * i64::from(days));
+        Timestamp::now().checked_sub(kept).unwrap_or(Timestamp::MIN)
+    };
+    let (invocations, jobs) = (before(kept.keep_invocations_days), before(kept.keep_jobs_days));
     store
         .write(move |transaction| {
-            Box::pin(async move { transaction.prune_invocations(before, false, PRUNE_PAGE).await })
+            Box::pin(async move {
+                let pruned = transaction.prune_invocations(invocations, false, PRUNE_PAGE).await?;
+                Ok(pruned.max(transaction.prune_jobs(jobs, PRUNE_PAGE).await?))
+            })
         })
         .await
 }

@@ -109,30 +109,25 @@ async fn import_lines(test: &TestHost, lines: String) {
 async fn provision_all(test: &TestHost, people: usize) {
     let everybody: Vec<usize> = (0..people).collect();
     for batch in everybody.chunks(PLANNED_AT_ONCE) {
-        let planned: Vec<PlannedInvocation> = batch.iter().map(|number| plan(*number)).collect();
-        let work = planned.clone();
-        let stored: Result<(), StoreError> = test
+        let mut work: Vec<PlannedInvocation> = batch.iter().map(|number| plan(*number)).collect();
+        let stored: Result<Vec<PlannedInvocation>, StoreError> = test
             .host
             .store
             .write(move |transaction| {
-                Box::pin(async move { transaction.plan_invocations(CO, &work, Timestamp::now()).await })
+                Box::pin(async move {
+                    transaction.plan_invocations(CO, &mut work, Timestamp::now()).await?;
+                    Ok(work)
+                })
             })
             .await;
-        stored.expect("a stored plan");
-        test.host.pipeline.submit(CO, &planned);
+        test.host.pipeline.submit(CO, &stored.expect("a stored plan"));
     }
     test.host.pipeline.idle().await;
 }
 
 fn plan(number: usize) -> PlannedInvocation {
-    PlannedInvocation {
-        id: Uuid::now_v7(),
-        target: "changelog".to_owned(),
-        subject: person_key(&format!("p{number}")),
-        action: Action::ReprovisionRequested,
-        change: None,
-        cause: None,
-    }
+    let person = person_key(&format!("p{number}"));
+    PlannedInvocation::new(Uuid::now_v7(), "changelog", person, Action::ReprovisionRequested)
 }
 
 fn groups() -> String {

@@ -24,6 +24,9 @@ pub const CO: &str = "physics";
 /// A secret key. All hosts of the tests have the same, so that they can share what they compiled.
 pub(crate) const SECRET_KEY: &str = "KioqKioqKioqKioqKioqKioqKioqKioqKioqKioqKio=";
 
+/// How long a killed process is waited for: short, since tests kill many.
+pub(crate) const LEASE_MS: u64 = 2_000;
+
 /// A host in a temporary folder.
 pub struct TestHost {
     pub host: Arc<Host>,
@@ -41,6 +44,7 @@ pub fn configuration(folder: &Path) -> Configuration {
     };
     configuration.syslog.enabled = false;
     configuration.sandbox.instances = 8;
+    configuration.workers.lease_ms = LEASE_MS;
     configuration
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::client::Api;
-use crate::host::{SECRET_KEY, data_directory};
+use crate::host::{LEASE_MS, SECRET_KEY, data_directory};
 use crate::waiting::{PATIENCE_WITH_A_START, eventually_within, until};
 use crate::witness::Root;
 
@@ -55,7 +55,10 @@ impl Program {
         data_directory(folder.path());
         std::fs::write(
             folder.path().join("provender.toml"),
-            "data_directory = \"data\"\n[sandbox]\ninstances = 8\n[syslog]\nenabled = false\n",
+            format!(
+                "data_directory = \"data\"\n[sandbox]\ninstances = 8\n[syslog]\nenabled = false\n\
+                 [workers]\nlease_ms = {LEASE_MS}\n"
+            ),
         )
         .expect("a configuration file");
         Self { path, roots: Mutex::default(), folder }

@@ -1,6 +1,6 @@
-//! The process that the tests of the store kill: writes without end, or holds the executor lock.
+//! The process that the tests of the store kill: writes without end.
 //!
-//! `store-child write|lock URL`
+//! `store-child write URL`
 
 use jiff::Timestamp;
 use provender::provisioning::{Action, PlannedInvocation};
@@ -13,16 +13,10 @@ use uuid::Uuid;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [role, url] = arguments.as_slice() else { anyhow::bail!("usage: store-child write|lock URL") };
+    let [role, url] = arguments.as_slice() else { anyhow::bail!("usage: store-child write URL") };
     let store = Store::open(url).await?;
     match role.as_str() {
         "write" => write_without_end(store).await,
-        "lock" => {
-            let _lock =
-                store.try_lock_executor().await?.ok_or_else(|| anyhow::anyhow!("the lock is taken"))?;
-            println!("locked");
-            std::future::pending().await
-        }
         other => anyhow::bail!("no such role: {other}"),
     }
 }
@@ -59,15 +53,9 @@ async fn write_person(store: &Store, id: String) -> Result<(), StoreError> {
                     provision: true,
                 };
                 for sequence in transaction.append_changes("co", &[change], at).await? {
-                    let work = PlannedInvocation {
-                        id: Uuid::now_v7(),
-                        target: "t".to_owned(),
-                        subject: key.clone(),
-                        action: Action::Added,
-                        change: Some(sequence),
-                        cause: None,
-                    };
-                    transaction.plan_invocations("co", &[work], at).await?;
+                    let work = PlannedInvocation::new(Uuid::now_v7(), "t", key.clone(), Action::Added);
+                    let mut work = [PlannedInvocation { change: Some(sequence), ..work }];
+                    transaction.plan_invocations("co", &mut work, at).await?;
                 }
                 Ok(())
             })

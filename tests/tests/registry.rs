@@ -39,6 +39,10 @@ async fn registry(url: &str) -> (Registry, Store) {
         filters: Vec::new(),
         slots: BTreeMap::new(),
         limits: BTreeMap::new(),
+        retry_interval_s: 900,
+        max_retry: 3,
+        backoff: None,
+        concurrency: 4,
         automatic_after: None,
     };
     let wrote = store.write(move |transaction| {

@@ -11,7 +11,7 @@ use super::plugin_choice::PluginChoice;
 use super::{Administration, check_ids, known_collaboration};
 use crate::monitoring;
 use crate::plugins::Manifest;
-use crate::provisioning::{Mode, PluginReference, Target};
+use crate::provisioning::{Backoff, Mode, PluginReference, Target, concurrency, max_retry, retry_interval_s};
 use crate::registry::record::{RecordKind, SubjectKey};
 use crate::sandbox::{Limits, World};
 use crate::store::{StoreError, Transaction};
@@ -45,6 +45,19 @@ pub struct TargetInput {
     /// Limits of a call that differ from the host's, by name.
     #[serde(default)]
     pub limits: BTreeMap<String, u64>,
+    /// Seconds until a failed queued provisioning is tried again; 0: it is not.
+    #[serde(default = "retry_interval_s")]
+    pub retry_interval_s: u64,
+    /// How often it is tried again after the first failure; 0: without end.
+    #[serde(default = "max_retry")]
+    pub max_retry: u32,
+    /// Longer and longer intervals; none: always the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backoff: Option<Backoff>,
+    /// Calls that run at once; at least 1.
+    #[serde(default = "concurrency")]
+    #[schema(minimum = 1)]
+    pub concurrency: u32,
     /// As shown. The host knows it and looks at no other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub automatic_after: Option<i64>,
@@ -73,6 +86,7 @@ impl Administration {
         let mut problems = Problems::default();
         check_ids(id, input.id.as_deref(), &mut problems);
         check_limits(&self.limits, &input.limits, &mut problems);
+        check_retries(&input, &mut problems);
         let manifest = input
             .plugin
             .resolve(&self.catalog, World::Provisioner, &input.configuration, &mut problems)
@@ -93,10 +107,10 @@ impl Administration {
                     }
                     let previous = transaction.target(&co, &id).await?;
                     let created = previous.is_none();
-                    let automatic_after = match (input.mode, &previous) {
-                        (Mode::Automatic, Some(Target { automatic_after: Some(after), .. })) => Some(*after),
-                        (Mode::Automatic, _) => Some(transaction.last_change(&co).await?),
-                        (Mode::Manual | Mode::Disabled, _) => None,
+                    let automatic_after = match &previous {
+                        _ if !input.mode.follows_changes() => None,
+                        Some(Target { automatic_after: Some(after), .. }) => Some(*after),
+                        _ => Some(transaction.last_change(&co).await?),
                     };
                     let order = match (input.order, previous) {
                         (Some(order), _) => order,
@@ -114,6 +128,10 @@ impl Administration {
                         filters: input.filters,
                         slots: input.slots,
                         limits: input.limits,
+                        retry_interval_s: input.retry_interval_s,
+                        max_retry: input.max_retry,
+                        backoff: input.backoff,
+                        concurrency: input.concurrency,
                         automatic_after,
                         provisioning_group: input.provisioning_group,
                         skip_source: input.skip_source,
@@ -153,6 +171,15 @@ impl Administration {
                 })
             })
             .await
+    }
+}
+
+fn check_retries(input: &TargetInput, problems: &mut Problems) {
+    if input.concurrency == 0 {
+        problems.add("/concurrency", "must be at least 1".to_owned());
+    }
+    if input.backoff.is_some_and(|backoff| !(1.0..=100.0).contains(&backoff.factor)) {
+        problems.add("/backoff/factor", "must be from 1 to 100".to_owned());
     }
 }
 

@@ -26,17 +26,8 @@ struct Readiness {
     ready: bool,
     /// Whether the store answers.
     store: bool,
-    /// Who runs what is planned.
-    executor: Executor,
-}
-
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum Executor {
-    /// This process.
-    Own,
-    /// Another process on the same store; this one hands over and waits.
-    Other,
+    /// Whether this process runs what is planned. It does not while its lease in the store has ended; others do.
+    worker: bool,
 }
 
 /// Whether the process lives.
@@ -56,9 +47,9 @@ async fn health(_: NoQuery) -> Json<Health> {
 async fn readiness(State(host): State<Arc<Host>>, _: NoQuery) -> (StatusCode, Json<Readiness>) {
     // Any read will do; keys are few.
     let store = host.store.api_keys().await.is_ok();
-    let executor = if host.executes() { Executor::Own } else { Executor::Other };
+    let worker = host.executes();
     let status = if store { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Readiness { ready: store, store, executor }))
+    (status, Json(Readiness { ready: store, store, worker }))
 }
 
 pub(super) fn router() -> OpenApiRouter<Arc<Host>> {

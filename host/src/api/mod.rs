@@ -10,6 +10,7 @@ mod filters;
 mod health;
 mod history;
 mod invocations;
+mod jobs;
 pub mod keys;
 mod members;
 mod merge_patch;
@@ -135,6 +136,7 @@ fn resources(component_bytes: u64) -> OpenApiRouter<Arc<Host>> {
         .merge(targets::router())
         .merge(invocations::router())
         .merge(notifications::router())
+        .merge(jobs::router())
 }
 
 fn assemble(resources: OpenApiRouter<Arc<Host>>) -> OpenApiRouter<Arc<Host>> {

@@ -20,12 +20,13 @@ Every request below `/api/v1` carries an API key: `Authorization: Bearer pvk_...
 collaboration, and full or read-only. As long as there is no key and the host listens on a loopback address, requests
 from this machine need none.
 
-Errors are problems by RFC 9457. Lists are pages: `next` of a page is `after` (`before` for invocations, histories and notifications) of the next.
+Errors are problems by RFC 9457. Lists are pages: `next` of a page is `after` (`before` for invocations, jobs, histories
+and notifications) of the next.
 Unknown query parameters and unknown members of a body are refused.
 
 Writes answer when all targets have ended; with `Prefer: respond-async` (RFC 7240) at once, with status 202.";
 
-const TAGS: [(&str, &str); 14] = [
+const TAGS: [(&str, &str); 15] = [
     ("collaborations", "tenants: everything else belongs to one"),
     ("people", "people with names, addresses, identifiers, roles and the rest"),
     ("groups", "groups of people"),
@@ -39,6 +40,7 @@ const TAGS: [(&str, &str); 14] = [
     ("targets", "configured provisioners"),
     ("invocations", "runs of plugins"),
     ("notifications", "what administrators are to know, and how they are told"),
+    ("jobs", "queued provisionings, and those of all subjects"),
     ("health", "for load balancers and monitors"),
 ];
 

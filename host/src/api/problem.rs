@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::administration::{AdministrationError, InvalidField};
+use crate::jobs::JobError;
 use crate::pipeline::{ProvisionError, ReplayError, TargetProblem, TrialError};
 use crate::plugins::{InstallError, InstallProblem, RemoveError};
 use crate::registry::validate::InvalidRecord;
@@ -263,6 +264,19 @@ impl From<ProvisionError> for Problem {
                 Self::new(Kind::NotFound, error.to_string())
             }
             ProvisionError::Disabled(_) => Self::new(Kind::Conflict, error.to_string()),
+        }
+    }
+}
+
+impl From<JobError> for Problem {
+    fn from(error: JobError) -> Self {
+        let detail = error.to_string();
+        match error {
+            JobError::Store(error) => error.into(),
+            JobError::Unknown(_) => Self::new(Kind::NotFound, detail),
+            JobError::Ended { .. } | JobError::NotFailed { .. } | JobError::ForAllSubjects(_) => {
+                Self::new(Kind::Conflict, detail)
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use super::problem::Problem;
 use super::records::etag;
 use super::request::{Preferences, WriteQuery};
 use crate::host::Host;
-use crate::provisioning::{Action, InvocationOutcome, PlannedInvocation};
+use crate::provisioning::{Action, InvocationOutcome, PlannedInvocation, RegisteredJob};
 use crate::registry::history::Operation;
 use crate::registry::record::SubjectKey;
 use crate::registry::write::{WriteError, WriteOptions, Written};
@@ -41,11 +41,23 @@ pub(super) struct Provisioning {
     /// A change of a membership provisions both the person and the group.
     subject: SubjectKey,
     action: Action,
-    /// `id` of the invocation.
-    invocation: Uuid,
+    /// `id` of the invocation; null when a job does it.
+    #[schema(required = true)]
+    invocation: Option<Uuid>,
+    /// `id` of the job that does it later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job: Option<i64>,
     /// Null as long as it is under way.
     #[schema(required = true)]
     outcome: Option<InvocationOutcome>,
+}
+
+impl Provisioning {
+    fn by_job(registered: RegisteredJob) -> Self {
+        let RegisteredJob { id, target, subject, action, superseded_by, .. } = registered;
+        let job = Some(superseded_by.unwrap_or(id));
+        Self { target, subject, action, invocation: None, job, outcome: None }
+    }
 }
 
 /// A write with what its answer needs.
@@ -78,9 +90,11 @@ impl Write {
     {
         let mut written =
             self.commit(write(Arc::clone(&self.host), self.co.clone(), self.options.clone())).await?;
-        let provisioning = self.provisioning(&written.planned).await?;
+        let mut provisioning = self.provisioning(&written.planned).await?;
         let at_once = self.preferences.respond_async && self.preferences.wait.is_none();
         let waited = !at_once && provisioning.iter().all(|one| one.outcome.is_some());
+        // Nobody waits for jobs.
+        provisioning.extend(written.queued.drain(..).map(Provisioning::by_job));
         let created = written.operation == Some(Operation::Created);
         let status = match (waited, created) {
             (false, _) => StatusCode::ACCEPTED,
@@ -109,6 +123,9 @@ impl Write {
         let committed = tokio::spawn(async move {
             let written = write.await?;
             host.pipeline.submit(&co, &written.planned);
+            if !written.queued.is_empty() {
+                host.jobs.wake();
+            }
             Ok::<_, WriteError>(written)
         });
         Ok(committed.await.map_err(|error| Problem::internal(&error))??)
@@ -121,7 +138,8 @@ impl Write {
             target: planned.target.clone(),
             subject: planned.subject.clone(),
             action: planned.action,
-            invocation: planned.id,
+            invocation: Some(planned.id),
+            job: None,
             outcome: outcomes.remove(&planned.id),
         });
         Ok(results.collect())

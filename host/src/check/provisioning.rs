@@ -17,11 +17,13 @@ use crate::store::{
 pub(super) async fn checks(snapshot: &mut Snapshot, kept_since: Timestamp) -> Vec<Check> {
     let invocations = Check::new("invocations", "each has its change, and an end as a whole or none");
     let plans = Check::new("plans", "every change has its work at every automatic target");
+    let jobs = Check::new("jobs", "those that run are run, and for a target");
     let services = Check::new("services", "subjects stand at targets as the newest invocation left them");
     let state = Check::new("plugin state", "belongs to a target, and to a record if to one");
     vec![
         finished(invocations, async |check| self::invocations(check, snapshot).await).await,
         finished(plans, async |check| self::plans(check, snapshot).await).await,
+        finished(jobs, async |check| self::jobs(check, snapshot).await).await,
         finished(services, async |check| self::services(check, snapshot, kept_since).await).await,
         finished(state, async |check| self::state(check, snapshot).await).await,
     ]
@@ -49,7 +51,16 @@ async fn invocations(check: &mut Check, snapshot: &mut Snapshot) -> Result<(), S
     report(check, snapshot, Defect::InvocationWithoutChange, unplanned).await?;
     report(check, snapshot, Defect::InvocationWithoutRecord, "is of a record that is not there").await?;
     report(check, snapshot, Defect::UnfinishedWithoutTarget, "is unfinished, and its target is gone").await?;
+    report(check, snapshot, Defect::UnfinishedWithoutWorker, "is of a worker that never was").await?;
+    report(check, snapshot, Defect::UnfinishedOfTwoWorkers, "has work that two workers have").await?;
     report(check, snapshot, Defect::TranscriptWithoutInvocation, "is not there, but its transcript is").await
+}
+
+async fn jobs(check: &mut Check, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+    check.examine(snapshot.count(Table::Jobs).await?);
+    report(check, snapshot, Defect::JobWithoutRun, "is in progress, and nobody runs it").await?;
+    report(check, snapshot, Defect::RunWithoutJob, "is a run of a job that is not in progress").await?;
+    report(check, snapshot, Defect::JobWithoutTarget, "is not ended, and its target is gone").await
 }
 
 /// A record that can be provisioned was planned at each automatic target when it last changed. That it was is known by the

@@ -12,6 +12,7 @@ mod history;
 mod import;
 mod input;
 mod invocation;
+mod jobs;
 mod key;
 mod limits;
 mod notifications;
@@ -109,6 +110,9 @@ enum Command {
     /// List what administrators are to know, acknowledge it, and say how they are told
     #[command(subcommand, alias = "notification")]
     Notifications(notifications::Command),
+    /// List, cancel, queue anew and run jobs
+    #[command(subcommand, alias = "job")]
+    Jobs(jobs::Command),
     /// Read stored records
     #[command(subcommand)]
     Records(records::Command),
@@ -168,8 +172,13 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
     let log = if serves || arguments.verbose { configuration.log.clone() } else { quiet(&configuration.log) };
     logging::start(&log, Destination::StandardError)?;
     // A command that provisions nothing must not take up what another one left unfinished.
-    let provisions = matches!(arguments.command, Command::Serve | Command::Import(_) | Command::Provision(_));
-    let host = if provisions { Host::start(configuration).await? } else { Host::open(configuration).await? };
+    let host = match &arguments.command {
+        Command::Serve => Host::start(configuration).await?,
+        // Jobs are for the service, and for those who ask for it.
+        Command::Import(_) | Command::Provision(_) => Host::start_without_jobs(configuration).await?,
+        Command::Jobs(command) if command.provisions() => Host::start_without_jobs(configuration).await?,
+        _ => Host::open(configuration).await?,
+    };
     let answer = answer(arguments.command, &host, arguments.json).await;
     host.stop().await;
     answer
@@ -200,6 +209,7 @@ async fn answer(command: Command, host: &Arc<Host>, as_json: bool) -> anyhow::Re
         Command::History(arguments) => history::run(arguments, host).await,
         Command::Invocation(command) => invocation::run(command, host).await,
         Command::Notifications(command) => notifications::run(command, host).await,
+        Command::Jobs(command) => jobs::run(command, host).await,
         Command::Records(command) => records::run(command, host).await,
         Command::Key(command) => key::run(command, host).await,
         // Need no host, and were answered without one.

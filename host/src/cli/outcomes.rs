@@ -194,6 +194,8 @@ mod tests {
             outcome,
             delivery: Delivery::default(),
             usage: Usage::default(),
+            job: None,
+            bulk: false,
         }
     }
 

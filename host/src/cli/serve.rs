@@ -15,11 +15,6 @@ pub(super) async fn run(host: &Arc<Host>) -> anyhow::Result<Answer> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}; set `listen` in the configuration"))?;
-    if !host.executes() {
-        tracing::warn!(
-            "another process runs what is planned; this one serves the API and takes over when that one ends"
-        );
-    }
     api::serve(Arc::clone(host), listener, stop_requested()).await?;
     tracing::info!("stopping");
     Ok(Answer::nothing())

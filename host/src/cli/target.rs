@@ -8,7 +8,7 @@ use super::answer::{Answer, Table, word};
 use super::input::{ConfigurationArguments, assignment, known_collaboration, number_assignment, read_json};
 use crate::administration::{PluginChoice, TargetInput};
 use crate::host::Host;
-use crate::provisioning::{Mode, Target};
+use crate::provisioning::{Backoff, Mode, Target, concurrency, max_retry, retry_interval_s};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -56,6 +56,13 @@ pub(super) struct Named {
 enum ModeWord {
     /// At every change, right after its commit
     Automatic,
+    /// At every change, by a job
+    Queue,
+    /// At every change, right after its commit; again by a job when that failed
+    #[value(name = "queue_on_error", alias = "queue-on-error")]
+    QueueOnError,
+    /// When an enrollment is finalized, and when somebody asks for it
+    Enrollment,
     /// Only when somebody asks for it
     Manual,
     /// Never
@@ -98,10 +105,26 @@ pub(super) struct PutArguments {
     /// Limit of a call that differs from the host's, see `provender limits`
     #[arg(long = "limit", value_name = "LIMIT=NUMBER", value_parser = number_assignment)]
     limits: Vec<(String, u64)>,
+    /// Seconds until a failed queued provisioning is tried again; 0: it is not
+    #[arg(long, value_name = "SECONDS", default_value_t = retry_interval_s())]
+    retry_interval: u64,
+    /// How often it is tried again after the first failure; 0: without end
+    #[arg(long, value_name = "TIMES", default_value_t = max_retry())]
+    max_retry: u32,
+    /// Make each retry interval so many times the one before, varied at random
+    #[arg(long, value_name = "FACTOR")]
+    backoff: Option<f64>,
+    /// With --backoff: the longest retry interval, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
+    longest_interval: u64,
+    /// Calls that run at once
+    #[arg(long, value_name = "CALLS", default_value_t = concurrency(), value_parser = clap::value_parser!(u32).range(1..))]
+    concurrency: u32,
     /// Read all of it from a JSON file, `-` for standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "plugin", "description", "ConfigurationArguments", "mode", "order", "filters", "slots", "limits",
         "provisioning_group", "skip_source", "always_send_deletions",
+        "retry_interval", "max_retry", "backoff", "longest_interval", "concurrency",
     ])]
     file: Option<PathBuf>,
 }
@@ -118,6 +141,9 @@ impl PutArguments {
             configuration: self.configuration.read()?,
             mode: match self.mode {
                 ModeWord::Automatic => Mode::Automatic,
+                ModeWord::Queue => Mode::Queue,
+                ModeWord::QueueOnError => Mode::QueueOnError,
+                ModeWord::Enrollment => Mode::Enrollment,
                 ModeWord::Manual => Mode::Manual,
                 ModeWord::Disabled => Mode::Disabled,
             },
@@ -125,6 +151,10 @@ impl PutArguments {
             filters: self.filters,
             slots: self.slots.into_iter().collect(),
             limits: self.limits.into_iter().collect(),
+            retry_interval_s: self.retry_interval,
+            max_retry: self.max_retry,
+            backoff: self.backoff.map(|factor| Backoff { factor, longest_s: self.longest_interval }),
+            concurrency: self.concurrency,
             automatic_after: None,
             provisioning_group: self.provisioning_group,
             skip_source: self.skip_source,
@@ -192,6 +222,20 @@ fn bindings(target: &Target) -> String {
     target.slots.iter().map(|(slot, server)| format!("{slot}={server}")).collect::<Vec<_>>().join(", ")
 }
 
+fn retries(target: &Target) -> String {
+    let times = match target.max_retry {
+        0 => "without end".to_owned(),
+        times => format!("at most {times} times"),
+    };
+    match (target.retry_interval_s, target.backoff) {
+        (0, _) => "none".to_owned(),
+        (seconds, None) => format!("{times}, every {seconds} s"),
+        (seconds, Some(Backoff { factor, longest_s })) => {
+            format!("{times}, after {seconds} s, then {factor} times as long, up to {longest_s} s")
+        }
+    }
+}
+
 fn described(target: &Target) -> anyhow::Result<String> {
     let limits: Vec<String> = target.limits.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let fields = Table::of_fields([
@@ -206,6 +250,8 @@ fn described(target: &Target) -> anyhow::Result<String> {
         ("provisioning group", target.provisioning_group.clone().unwrap_or_else(|| "-".to_owned())),
         ("skip source", target.skip_source.clone().unwrap_or_else(|| "-".to_owned())),
         ("deletions", if target.always_send_deletions { "always sent" } else { "sent once" }.to_owned()),
+        ("retries", retries(target)),
+        ("calls at once", target.concurrency.to_string()),
     ]);
     Ok(format!("{fields}configuration:\n{}", serde_json::to_string_pretty(&target.configuration)?))
 }

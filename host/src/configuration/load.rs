@@ -192,6 +192,7 @@ fn check_values(configuration: &Configuration) -> Result<(), ConfigurationError>
         ("notifications.retry_s", configuration.notifications.retry_s),
         ("notifications.timeout_s", configuration.notifications.timeout_s),
         ("api.request_timeout_ms", configuration.api.request_timeout_ms),
+        ("workers.lease_ms", configuration.workers.lease_ms),
     ] {
         if value == 0 {
             return Err(ConfigurationError::Zero { key, value });

@@ -11,9 +11,11 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::dispatch::Work;
+use super::job_ends;
 use crate::capabilities::contract::state::Scope;
 use crate::capabilities::contract::types::WrittenIdentifier;
 use crate::capabilities::state::StateChange;
+use crate::clock::Clock;
 use crate::monitoring;
 use crate::provisioning::{Delivery, Ended, InvocationOutcome, ProvisionedService, RecordKept, Usage};
 use crate::registry::record::SubjectKey;
@@ -51,12 +53,12 @@ const GROUP: usize = 64;
 
 impl Committer {
     /// Commits until all clones are dropped.
-    pub(super) fn start(store: Store) -> Self {
+    pub(super) fn start(store: Store, clock: Clock) -> Self {
         let (sender, mut receiver) = mpsc::channel::<Waiting>(GROUP);
         tokio::spawn(async move {
             let mut group = Vec::new();
             while receiver.recv_many(&mut group, GROUP).await > 0 {
-                commit_group(&store, std::mem::take(&mut group)).await;
+                commit_group(&store, &clock, std::mem::take(&mut group)).await;
             }
         });
         Self(sender)
@@ -70,28 +72,35 @@ impl Committer {
     }
 }
 
-async fn commit_group(store: &Store, group: Vec<Waiting>) {
+async fn commit_group(store: &Store, clock: &Clock, group: Vec<Waiting>) {
     let (ends, waiting): (Vec<Finished>, Vec<_>) =
         group.into_iter().map(|waiting| (waiting.finished, waiting.committed)).unzip();
     let ends = Arc::new(ends);
-    let together = write(store, Arc::clone(&ends)).await;
+    let together = write(store, clock, Arc::clone(&ends)).await;
     for (end, committed) in ends.iter().zip(waiting) {
         let result = match &together {
             Ok(()) => Ok(()),
-            Err(_) => write(store, Arc::new(vec![end.clone()])).await,
+            Err(_) => write(store, clock, Arc::new(vec![end.clone()])).await,
         };
         // A receiver that is gone has been stopped, and looks into the store.
         let _ = committed.send(result);
     }
 }
 
-async fn write(store: &Store, ends: Arc<Vec<Finished>>) -> Result<(), StoreError> {
-    store.write(move |transaction| Box::pin(async move { write_ends(transaction, &ends).await })).await
+async fn write(store: &Store, clock: &Clock, ends: Arc<Vec<Finished>>) -> Result<(), StoreError> {
+    let clock = clock.clone();
+    store
+        .write(move |transaction| Box::pin(async move { write_ends(transaction, &ends, clock.now()).await }))
+        .await
 }
 
-async fn write_ends(transaction: &mut Transaction<'_>, ends: &[Finished]) -> Result<(), StoreError> {
+async fn write_ends(
+    transaction: &mut Transaction<'_>,
+    ends: &[Finished],
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let invocations: Vec<FinishedInvocation> = ends.iter().map(Finished::invocation).collect();
-    // Those whose target went away meanwhile are no longer there to be finished, and leave nothing else behind.
+    // Those whose target went away meanwhile, or that another worker took over, leave nothing behind.
     let finished: Vec<Uuid> = transaction.finish_invocations(&invocations).await?;
     let mut by_collaboration: HashMap<&str, Vec<&Finished>> = HashMap::new();
     for end in ends.iter().filter(|end| finished.contains(&end.work.id)) {
@@ -100,6 +109,7 @@ async fn write_ends(transaction: &mut Transaction<'_>, ends: &[Finished]) -> Res
     for (co, ends) in by_collaboration {
         write_services(transaction, co, &ends).await?;
         monitoring::record(transaction, co, ends.iter().map(|end| end.ended()).collect()).await?;
+        job_ends::write(transaction, co, &ends, now).await?;
         for end in ends {
             write_gifts(transaction, end).await?;
         }
@@ -171,6 +181,7 @@ impl Finished {
         FinishedInvocation {
             co: self.work.co.clone(),
             id: self.work.id,
+            worker: self.work.worker,
             outcome: self.outcome.clone(),
             delivery: self.delivery.clone(),
             usage: self.usage,

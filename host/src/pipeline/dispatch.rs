@@ -1,13 +1,14 @@
-//! Which work runs when: in order for each subject, subjects beside each other, bounded in number.
+//! Runs the work of this process: what it planned, what others handed over, and what dead workers left behind.
 
-use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::commit::Committer;
+use super::lanes::{Lanes, SubjectOf, TargetOf, WorkId};
+use super::lease::{Lease, Renewal};
 use super::loader::Loader;
 use super::{POLL, Parts, run};
 use crate::provisioning::{Action, Invocation, PlannedInvocation};
@@ -19,232 +20,280 @@ use crate::store::{PendingInvocation, StoreError};
 pub(super) struct Work {
     pub(super) co: String,
     pub(super) id: Uuid,
+    /// Whose it was when it came here; its end counts only while it still is.
+    pub(super) worker: Uuid,
     pub(super) target: String,
     pub(super) subject: SubjectKey,
     pub(super) action: Action,
     pub(super) change: Option<i64>,
     pub(super) cause: Option<String>,
+    pub(super) job: Option<i64>,
+    pub(super) bulk: bool,
     /// 1 for the first run.
     pub(super) attempt: u32,
 }
 
 impl Work {
     pub(super) fn of_plan(co: &str, planned: &PlannedInvocation) -> Self {
-        Self {
-            co: co.to_owned(),
-            id: planned.id,
-            target: planned.target.clone(),
-            subject: planned.subject.clone(),
-            action: planned.action,
-            change: planned.change,
-            cause: planned.cause.clone(),
-            attempt: 1,
-        }
+        let PlannedInvocation { id, target, subject, action, change, cause, job, bulk, worker } =
+            planned.clone();
+        Self { co: co.to_owned(), id, worker, target, subject, action, change, cause, job, bulk, attempt: 1 }
     }
 
-    fn of_store(PendingInvocation { co, invocation }: PendingInvocation) -> Self {
-        let Invocation { id, target, subject, action, change, cause, attempt, .. } = invocation;
-        Self { co, id, target, subject, action, change, cause, attempt: attempt + 1 }
+    fn of_store(PendingInvocation { co, invocation }: PendingInvocation, worker: Uuid) -> Self {
+        let Invocation { id, target, subject, action, change, cause, attempt, job, bulk, .. } = invocation;
+        Self { co, id, worker, target, subject, action, change, cause, job, bulk, attempt: attempt + 1 }
     }
 
-    /// Work that a process before this one may have begun.
-    fn of_interrupted(pending: PendingInvocation) -> Self {
-        let work = Self::of_store(pending);
-        Self { attempt: work.attempt + 1, ..work }
+    pub(super) fn key(&self) -> WorkId {
+        (self.id, self.worker)
     }
-}
 
-/// The work of one subject, in order; a lane has a task while it is not empty.
-type Lane = (String, SubjectKey);
+    pub(super) fn subject_of(&self) -> SubjectOf {
+        (self.co.clone(), self.subject.clone())
+    }
 
-#[derive(Default)]
-struct Lanes {
-    waiting: HashMap<Lane, VecDeque<Work>>,
-    /// Known here and not finished.
-    unfinished: HashSet<Uuid>,
-    /// Ran a short while ago: a submission that comes late, or a page of the store that was read before, may still
-    /// name them.
-    ended: HashMap<Uuid, Instant>,
-    running: usize,
-    stopped: bool,
+    pub(super) fn target_of(&self) -> TargetOf {
+        (self.co.clone(), self.target.clone())
+    }
 }
 
 struct Inner {
     parts: Arc<Parts>,
     loader: Loader,
     committer: Committer,
-    lanes: Mutex<Lanes>,
-    slots: Semaphore,
+    lease: Lease,
+    state: Mutex<State>,
     progress: Notify,
+    job_ended: Notify,
+}
+
+struct State {
+    lanes: Lanes,
+    stopped: bool,
 }
 
 /// Runs work.
 #[derive(Clone)]
 pub(super) struct Dispatcher(Arc<Inner>);
 
-/// How many unfinished invocations are read from the store at once.
+/// How many invocations are read from the store at once.
 const PAGE: u32 = 1_000;
 
-/// How long work that ended is remembered; work whose outcome could not be committed is taken up again after it.
-const REMEMBERED: Duration = Duration::from_secs(20);
+/// How long work rests whose end could not be committed, before it is done again.
+const REST: Duration = Duration::from_secs(20);
 
 impl Dispatcher {
-    /// A dispatcher that also looks for work that other processes planned.
-    pub(super) fn start(parts: Arc<Parts>) -> Self {
-        let slots = Semaphore::new(parts.concurrency);
+    /// Makes this process a worker.
+    pub(super) async fn start(parts: Arc<Parts>) -> Result<Self, StoreError> {
+        let lease = Lease::acquire(&parts.store, parts.lease).await?;
         let loader = Loader::start(parts.store.clone());
-        let committer = Committer::start(parts.store.clone());
-        let progress = Notify::new();
+        let committer = Committer::start(parts.store.clone(), parts.clock.clone());
+        let state = Mutex::new(State { lanes: Lanes::new(parts.concurrency), stopped: false });
+        let (progress, job_ended) = (Notify::new(), Notify::new());
         let dispatcher =
-            Self(Arc::new(Inner { parts, loader, committer, lanes: Mutex::default(), slots, progress }));
-        tokio::spawn(dispatcher.clone().look_for_work());
-        dispatcher
+            Self(Arc::new(Inner { parts, loader, committer, lease, state, progress, job_ended }));
+        tokio::spawn(dispatcher.clone().watch());
+        Ok(dispatcher)
     }
 
-    /// Takes up what is unfinished in the store, as one more attempt.
-    pub(super) async fn resume(&self) -> Result<u64, StoreError> {
-        let mut resumed = 0;
-        let mut after = None;
-        loop {
-            let page = self.0.parts.store.unfinished_invocations(PAGE, after).await?;
-            let Some(last) = page.last() else { return Ok(resumed) };
-            after = Some(last.invocation.id);
-            resumed += page.len() as u64;
-            let ids: Vec<Uuid> = page.iter().map(|pending| pending.invocation.id).collect();
-            self.0
-                .parts
-                .store
-                .write(move |transaction| Box::pin(async move { transaction.begin_attempt(&ids).await }))
-                .await?;
-            self.submit(page.into_iter().map(Work::of_interrupted));
+    /// Takes up what dead workers left, as one more attempt; tells how many invocations that are.
+    pub(super) async fn take_over(&self) -> Result<u64, StoreError> {
+        let store = &self.0.parts.store;
+        let mut taken = 0;
+        for (dead, co) in store.dead_workers().await? {
+            let Some(worker) = self.0.lease.holder() else { break };
+            let pending = store.take_over(dead, &co, worker).await?;
+            if !dead.is_nil() && !pending.is_empty() {
+                tracing::info!(co, worker = %dead, invocations = pending.len(), "work of a dead worker taken over");
+            }
+            taken += pending.len() as u64;
+            self.submit(pending.into_iter().map(|pending| Work::of_store(pending, worker)));
         }
+        Ok(taken)
     }
 
-    /// Queues work behind the work of the same subject.
+    async fn take_what_is_handed_over(&self) -> Result<(), StoreError> {
+        while let Some(worker) = self.0.lease.holder() {
+            let handed = self.0.parts.store.handed_over(worker, PAGE).await?;
+            if handed.is_empty() {
+                break;
+            }
+            self.submit(handed.into_iter().map(|pending| Work::of_store(pending, worker)));
+        }
+        Ok(())
+    }
+
+    /// Queues what is this worker's own.
     pub(super) fn submit(&self, work: impl Iterator<Item = Work>) {
-        let mut idle_lanes = Vec::new();
-        let mut lanes = self.lanes();
-        if lanes.stopped {
-            return;
-        }
-        for work in work {
-            if lanes.ended.contains_key(&work.id) || !lanes.unfinished.insert(work.id) {
-                continue;
-            }
-            let lane = (work.co.clone(), work.subject.clone());
-            let waiting = lanes.waiting.entry(lane.clone()).or_default();
-            if waiting.is_empty() {
-                idle_lanes.push(lane);
-            }
-            waiting.push_back(work);
-        }
-        // A lane with a task keeps the work it runs at its head, so an empty one has none.
-        for lane in idle_lanes {
-            tokio::spawn(self.clone().run_lane(lane));
-        }
-    }
-
-    async fn run_lane(self, lane: Lane) {
-        while let Some(work) = self.head(&lane) {
-            {
-                // Never closed.
-                let _slot = self.0.slots.acquire().await;
-                if !self.begin() {
-                    return;
-                }
-                run::run(&self.0.parts, &self.0.loader, &self.0.committer, &work).await;
-            }
-            let more = self.finish(&lane, work.id);
-            self.0.progress.notify_waiters();
-            if !more {
+        let Some(worker) = self.0.lease.holder() else { return };
+        let new = {
+            let mut state = self.state();
+            if state.stopped {
                 return;
             }
+            state.lanes.submit(work.filter(|work| work.worker == worker), Instant::now())
+        };
+        for target in new {
+            tokio::spawn(self.clone().open_lane(target));
+        }
+        self.begin();
+    }
+
+    /// Learns how many calls of a target may run at once.
+    async fn open_lane(self, target: TargetOf) {
+        let (co, id) = &target;
+        let limit = match self.0.parts.store.target(co, id).await {
+            Ok(found) => found.map_or(1, |target| target.concurrency as usize),
+            // Whoever cannot read it now says so when it is called.
+            Err(_) => 1,
+        };
+        self.state().lanes.limit(&target, limit);
+        self.begin();
+    }
+
+    /// Begins as much as may run now.
+    fn begin(&self) {
+        loop {
+            if self.0.lease.holder().is_none() {
+                return;
+            }
+            let work = {
+                let mut state = self.state();
+                if state.stopped {
+                    return;
+                }
+                state.lanes.begin(Instant::now())
+            };
+            let Some(work) = work else { return };
+            tokio::spawn(self.clone().run(work));
         }
     }
 
-    fn head(&self, lane: &Lane) -> Option<Work> {
-        self.lanes().waiting.get(lane)?.front().cloned()
+    async fn run(self, work: Work) {
+        let Inner { parts, loader, committer, .. } = &*self.0;
+        let called = run::run(parts, loader, &work).await;
+        let target = work.target_of();
+        {
+            let mut state = self.state();
+            state.lanes.call_ended(&target);
+            if let Some(limit) = called.concurrency {
+                state.lanes.limit(&target, limit as usize);
+            }
+        }
+        self.begin();
+        let committed = match called.finished {
+            Some(finished) => committer.commit(finished).await,
+            None => Ok(()),
+        };
+        match committed {
+            Ok(()) => self.state().lanes.finish(&work, Instant::now()),
+            Err(error) => {
+                tracing::error!(invocation = %work.id, target = work.target, %error, "outcome not committed");
+                self.state().lanes.rest(&work, Instant::now());
+                tokio::spawn(self.clone().again(work.clone()));
+            }
+        }
+        self.begin();
+        self.0.progress.notify_waiters();
+        if work.job.is_some() {
+            self.0.job_ended.notify_one();
+        }
     }
 
-    fn begin(&self) -> bool {
-        let mut lanes = self.lanes();
-        if lanes.stopped {
-            return false;
-        }
-        lanes.running += 1;
-        true
-    }
-
-    /// Takes the finished work off its lane; tells whether there is more.
-    fn finish(&self, lane: &Lane, id: Uuid) -> bool {
-        let mut lanes = self.lanes();
-        lanes.running -= 1;
-        lanes.unfinished.remove(&id);
-        lanes.ended.insert(id, Instant::now());
-        let more = lanes.waiting.get_mut(lane).is_some_and(|waiting| {
-            waiting.pop_front();
-            !waiting.is_empty()
-        });
-        if !more {
-            lanes.waiting.remove(lane);
-        }
-        more
+    async fn again(self, work: Work) {
+        tokio::time::sleep(REST).await;
+        self.state().lanes.again(&work, Instant::now());
+        self.begin();
     }
 
     /// Waits until none of these is unfinished here.
     pub(super) async fn finished(&self, ids: &[Uuid]) {
-        self.wait_until(|lanes| lanes.stopped || !ids.iter().any(|id| lanes.unfinished.contains(id))).await;
+        self.wait_until(|state| state.stopped || !ids.iter().any(|id| state.lanes.has(id))).await;
     }
 
     /// Waits until nothing is unfinished here.
     pub(super) async fn idle(&self) {
-        self.wait_until(|lanes| lanes.stopped || lanes.unfinished.is_empty()).await;
-    }
-
-    /// Waits until nothing runs.
-    pub(super) async fn running_ended(&self) {
-        self.wait_until(|lanes| lanes.running == 0).await;
+        self.wait_until(|state| state.stopped || state.lanes.is_empty()).await;
     }
 
     /// Starts no more work; what waits stays in the store.
     pub(super) fn stop(&self) {
-        self.lanes().stopped = true;
+        self.state().stopped = true;
         self.0.progress.notify_waiters();
     }
 
-    async fn wait_until(&self, condition: impl Fn(&Lanes) -> bool) {
+    /// Waits until nothing runs, and leaves the work to others at once.
+    pub(super) async fn leave(&self) {
+        self.wait_until(|state| state.lanes.running() == 0).await;
+        if let Err(error) = self.0.lease.end(&self.0.parts.store).await {
+            tracing::warn!(%error, "lease not given back; others take over when it ends");
+        }
+    }
+
+    /// Whether this process holds its lease.
+    pub(super) fn holds_lease(&self) -> bool {
+        self.0.lease.holder().is_some()
+    }
+
+    /// Waits until a run of a job ended since this was asked last.
+    pub(super) async fn job_ended(&self) {
+        self.0.job_ended.notified().await;
+    }
+
+    /// How many runs of jobs are here, and how many of them are of single subjects at a target.
+    pub(super) fn jobs(&self, target: &TargetOf) -> (usize, usize) {
+        let state = self.state();
+        (state.lanes.all_jobs(), state.lanes.jobs(target, None))
+    }
+
+    async fn wait_until(&self, condition: impl Fn(&State) -> bool) {
         loop {
             let progress = self.0.progress.notified();
             tokio::pin!(progress);
             // Registered before the condition is looked at, so that no progress between the two is missed.
             progress.as_mut().enable();
-            if condition(&self.lanes()) {
+            if condition(&self.state()) {
                 return;
             }
             progress.await;
         }
     }
 
-    /// Looks for work that other processes planned, until the dispatcher stops.
-    async fn look_for_work(self) {
+    /// Keeps the lease, and looks for work that came from elsewhere, until the dispatcher stops.
+    async fn watch(self) {
         loop {
             tokio::time::sleep(POLL).await;
-            if self.lanes().stopped {
-                return;
+            if self.state().stopped {
+                // The lease is kept for what still runs.
+                if self.state().lanes.running() == 0 {
+                    return;
+                }
+                let _ = self.0.lease.renew(&self.0.parts.store).await;
+                continue;
             }
-            let now = Instant::now();
-            self.lanes().ended.retain(|_, ended| now.duration_since(*ended) < REMEMBERED);
-            match self.0.parts.store.unfinished_invocations(PAGE, None).await {
-                // What is known here already is left where it is.
-                Ok(pending) => self.submit(pending.into_iter().map(Work::of_store)),
+            self.state().lanes.look(Instant::now());
+            match self.look_for_work().await {
+                Ok(()) => {}
                 Err(StoreError::Closed) => return,
                 Err(error) => tracing::error!(%error, "work in the store cannot be read"),
             }
+            self.begin();
         }
     }
 
-    fn lanes(&self) -> MutexGuard<'_, Lanes> {
-        // The lanes stay consistent between statements, so a panic elsewhere does not spoil them.
-        self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    async fn look_for_work(&self) -> Result<(), StoreError> {
+        if self.0.lease.renew(&self.0.parts.store).await? == Renewal::Lost {
+            tracing::warn!("lease lost; the work goes to whoever takes it over first, maybe to this process");
+            self.state().lanes.drop_waiting();
+            self.0.progress.notify_waiters();
+        }
+        self.take_over().await?;
+        self.take_what_is_handed_over().await
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Consistent between statements, so a panic elsewhere does not spoil it.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,6 +7,9 @@ mod commit;
 pub mod contract;
 mod difference;
 mod dispatch;
+mod job_ends;
+mod lanes;
+mod lease;
 mod loader;
 mod lookups;
 mod plugin_state;
@@ -18,14 +21,16 @@ mod subject;
 mod targets;
 mod trial;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::administration::Administration;
 use crate::capabilities::plugin::PluginHost;
+use crate::clock::Clock;
 use crate::plugins::Catalog;
 use crate::provisioning::{Action, Invocation, InvocationState, Mode, PlannedInvocation};
 use crate::registry::record::SubjectKey;
@@ -51,6 +56,10 @@ pub struct Parts {
     pub syslog: Syslog,
     /// Calls that run at once.
     pub concurrency: usize,
+    /// How long the work of this process stays its own without a sign of life.
+    pub lease: Duration,
+    /// The time that retries go by.
+    pub clock: Clock,
     /// Targets ready to be called; starts empty.
     pub runtimes: RuntimeCache,
 }
@@ -59,8 +68,8 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct Pipeline {
     parts: Arc<Parts>,
-    /// Empty as long as another process runs what this one plans.
-    dispatcher: Arc<OnceLock<Dispatcher>>,
+    /// Empty as long as other processes run what this one plans.
+    dispatcher: Arc<OnceCell<Dispatcher>>,
 }
 
 /// Why a request to provision was not taken.
@@ -70,7 +79,7 @@ pub enum ProvisionError {
     UnknownTarget(String),
     #[error("there is no {kind} `{id}` and never was")]
     UnknownSubject { kind: &'static str, id: String },
-    #[error("target `{0}` is disabled; set its mode to automatic or manual first")]
+    #[error("target `{0}` is disabled; set another mode first")]
     Disabled(String),
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -80,21 +89,21 @@ pub enum ProvisionError {
 const POLL: Duration = Duration::from_millis(250);
 
 impl Pipeline {
-    /// A pipeline that leaves what is planned to another process, until [`execute`](Self::execute).
+    /// A pipeline that leaves what is planned to other processes, until [`execute`](Self::execute).
     pub fn new(parts: Parts) -> Self {
         Self { parts: Arc::new(parts), dispatcher: Arc::default() }
     }
 
-    /// Runs what is planned from now on, and takes up what a process before this one left unfinished. Gives how many
-    /// invocations that are.
+    /// Makes this process a worker: it runs what it plans from now on, and takes up what dead workers left unfinished.
+    /// Gives how many invocations that are.
     pub async fn execute(&self) -> Result<u64, StoreError> {
-        let dispatcher = self.dispatcher.get_or_init(|| Dispatcher::start(Arc::clone(&self.parts)));
-        dispatcher.resume().await
+        let start = || Dispatcher::start(Arc::clone(&self.parts));
+        self.dispatcher.get_or_try_init(start).await?.take_over().await
     }
 
-    /// Whether this process runs what is planned.
+    /// Whether this process is a worker and holds its lease.
     pub fn executes(&self) -> bool {
-        self.dispatcher.get().is_some()
+        self.dispatcher.get().is_some_and(Dispatcher::holds_lease)
     }
 
     /// Runs committed work: in order for each subject, subjects beside each other.
@@ -154,30 +163,43 @@ impl Pipeline {
             let kind = contract::subject_kind(subject.kind);
             return Err(ProvisionError::UnknownSubject { kind, id: subject.id.clone() });
         }
-        let planned = PlannedInvocation {
-            id: Uuid::now_v7(),
-            target: found.id,
-            subject: subject.clone(),
-            action: Action::ReprovisionRequested,
-            change: None,
-            cause: None,
-        };
-        let (owner, plan, planned_id) = (co.to_owned(), vec![planned.clone()], planned.id);
-        let requester = requester.map(str::to_owned);
-        store
-            .write(move |transaction| {
+        let action = Action::ReprovisionRequested;
+        let mut plan = vec![PlannedInvocation::new(Uuid::now_v7(), &found.id, subject.clone(), action)];
+        let (owner, requester) = (co.to_owned(), requester.map(str::to_owned));
+        let planned = store
+            .write::<_, StoreError, _>(move |transaction| {
                 Box::pin(async move {
-                    transaction.plan_invocations(&owner, &plan, Timestamp::now()).await?;
-                    match requester {
-                        Some(requester) => transaction.set_requester(&owner, planned_id, &requester).await,
-                        None => Ok(()),
+                    transaction.plan_invocations(&owner, &mut plan, Timestamp::now()).await?;
+                    if let (Some(requester), [planned]) = (requester, &plan[..]) {
+                        transaction.set_requester(&owner, planned.id, &requester).await?;
                     }
+                    Ok(plan)
                 })
             })
             .await?;
-        self.submit(co, std::slice::from_ref(&planned));
-        let outcome = self.outcomes(co, &[planned.id]).await?.pop();
+        self.submit(co, &planned);
+        let ids: Vec<Uuid> = planned.iter().map(|planned| planned.id).collect();
+        let outcome = self.outcomes(co, &ids).await?.pop();
         outcome.ok_or_else(|| ProvisionError::UnknownTarget(target.to_owned()))
+    }
+
+    /// Waits until a run of a job ended since this was asked last.
+    pub async fn job_ended(&self) {
+        match self.dispatcher.get() {
+            Some(dispatcher) => dispatcher.job_ended().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// How many runs of jobs this process has under way.
+    pub fn jobs_under_way(&self) -> usize {
+        self.dispatcher.get().map_or(0, |dispatcher| dispatcher.jobs(&Default::default()).0)
+    }
+
+    /// How many of them are of single subjects at a target.
+    pub fn jobs_of(&self, co: &str, target: &str) -> usize {
+        let target = (co.to_owned(), target.to_owned());
+        self.dispatcher.get().map_or(0, |dispatcher| dispatcher.jobs(&target).1)
     }
 
     /// Waits until nothing that this process knows of is left to run.
@@ -187,11 +209,11 @@ impl Pipeline {
         }
     }
 
-    /// Stops taking up work, and waits until what runs has ended, at most for `grace`.
+    /// Stops taking up work, waits until what runs has ended, at most for `grace`, and leaves the rest to others.
     pub async fn stop(&self, grace: Duration) {
         if let Some(dispatcher) = self.dispatcher.get() {
             dispatcher.stop();
-            if tokio::time::timeout(grace, dispatcher.running_ended()).await.is_err() {
+            if tokio::time::timeout(grace, dispatcher.leave()).await.is_err() {
                 tracing::warn!(
                     grace_ms = grace.as_millis() as u64,
                     "stopping while calls run; they are taken up again"

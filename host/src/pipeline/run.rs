@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use ring::digest;
 use uuid::Uuid;
 
-use super::commit::{Committer, Finished};
+use super::commit::Finished;
 use super::contract::{
     Passed, action, failed_by_fault, failed_by_plugin, filtered_by_plugin, finished_by_plugin, subject_kind,
     timestamp, without_cause,
@@ -73,15 +73,22 @@ pub(super) enum Chain {
     Ended(InvocationOutcome),
 }
 
-/// Runs one planned provisioning and commits its outcome. A run whose outcome cannot be committed stays planned, and is
-/// taken up again.
-pub(super) async fn run(parts: &Parts, loader: &Loader, committer: &Committer, work: &Work) {
+/// What came of a run, to be committed.
+pub(super) struct Called {
+    /// None when the target is gone, and its work with it.
+    pub(super) finished: Option<Finished>,
+    /// How many calls of the target may run at once, if that is known.
+    pub(super) concurrency: Option<u32>,
+}
+
+/// Runs one planned provisioning. It stays planned until its end is committed, and is taken up again without.
+pub(super) async fn run(parts: &Parts, loader: &Loader, work: &Work) -> Called {
     let clock = Instant::now();
     let started = Timestamp::now();
-    let (end, mut usage, recording) = match attempt(parts, loader, work, started).await {
+    let mut concurrency = None;
+    let (end, mut usage, recording) = match attempt(parts, loader, work, started, &mut concurrency).await {
         Ok(attempted) => attempted,
-        // The target is gone, and its work with it.
-        Err(targets::TargetProblem::Unknown(_)) => return,
+        Err(targets::TargetProblem::Unknown(_)) => return Called { finished: None, concurrency },
         Err(problem) => {
             let outcome = host_fault(problem.class(), problem.to_string());
             (End::from(outcome), Usage::default(), None)
@@ -100,9 +107,7 @@ pub(super) async fn run(parts: &Parts, loader: &Loader, committer: &Committer, w
         transcript: Json::of(&recording),
         at: Timestamp::now(),
     };
-    if let Err(error) = committer.commit(finished).await {
-        tracing::error!(invocation = %work.id, target = work.target, %error, "outcome not committed");
-    }
+    Called { finished: Some(finished), concurrency }
 }
 
 fn host_fault(class: FailureClass, message: String) -> InvocationOutcome {
@@ -137,9 +142,11 @@ async fn attempt(
     loader: &Loader,
     work: &Work,
     started: Timestamp,
+    concurrency: &mut Option<u32>,
 ) -> Result<Attempted, targets::TargetProblem> {
     let loaded = loader.load(&work.co, &work.subject).await?;
     let runtime = targets::runtime(parts, &work.co, &work.target, loaded.generation).await?;
+    *concurrency = Some(runtime.concurrency());
     let as_of = loaded.change;
     let assembled = assemble(&parts.store, &runtime.co, work.cause.as_deref(), loaded, started).await?;
     let mut run = Run::new(parts, work, &runtime, started);

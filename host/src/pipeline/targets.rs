@@ -170,6 +170,11 @@ async fn collaboration(store: &Store, co: &str) -> Result<CollaborationState, Ta
 }
 
 impl TargetRuntime {
+    /// How many calls may run at once.
+    pub(super) fn concurrency(&self) -> u32 {
+        self.target.concurrency
+    }
+
     /// In what surroundings the provisioner is called.
     pub(super) fn context(&self, time: String) -> Context {
         let slots = self.files.iter().map(|slot| (slot.name.clone(), ServerKind::Files, None)).chain(

@@ -143,7 +143,12 @@ impl Mention {
             Some((before, after)) => action_for_change(subject.kind, before, after)?,
             None => Action::Updated,
         };
-        Some(SubjectChange { subject, action, change: self.change, cause: self.cause })
+        let inactive = match (subject.kind, self.step) {
+            (RecordKind::Group, Some((_, after))) => after != Some(Status::Active),
+            (RecordKind::Person, Some((_, after))) => !after.is_some_and(Status::is_provisionable),
+            _ => false,
+        };
+        Some(SubjectChange { subject, action, change: self.change, cause: self.cause, inactive })
     }
 }
 

@@ -20,6 +20,29 @@ pub struct PlannedInvocation {
     pub change: Option<i64>,
     /// The person whose membership caused the provisioning of a group.
     pub cause: Option<String>,
+    /// The job that it is a run of.
+    pub job: Option<i64>,
+    /// Whether other work goes first.
+    pub bulk: bool,
+    /// Who is to run it; known when it is written, and nil until then.
+    pub worker: Uuid,
+}
+
+impl PlannedInvocation {
+    /// Work that somebody asked for: it follows from no change.
+    pub fn new(id: Uuid, target: &str, subject: SubjectKey, action: Action) -> Self {
+        Self {
+            id,
+            target: target.to_owned(),
+            subject,
+            action,
+            change: None,
+            cause: None,
+            job: None,
+            bulk: false,
+            worker: Uuid::nil(),
+        }
+    }
 }
 
 /// Where an invocation stands.
@@ -65,4 +88,10 @@ pub struct Invocation {
     #[serde(flatten)]
     pub delivery: Delivery,
     pub usage: Usage,
+    /// The job that it is a run of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<i64>,
+    /// Whether other work went first.
+    #[serde(skip)]
+    pub bulk: bool,
 }

@@ -8,9 +8,11 @@ mod channel;
 mod eligibility;
 mod history;
 mod invocation;
+mod job;
 mod notification;
 mod outcome;
 mod plan;
+mod retry;
 mod service;
 mod target;
 
@@ -20,13 +22,15 @@ pub use channel::{
     Channel, EmailSettings, EventCount, NotificationMessage, NotificationSettings, ToldNotification,
     WebhookSettings,
 };
+pub use eligibility::{Candidate, Decision, NotEligible, decide, eligible};
 pub use history::{Ended, HistoryEntry, HistoryEvent, history_event};
+pub use invocation::{Invocation, InvocationState, PlannedInvocation, Usage};
+pub use job::{Job, JobKind, JobLine, JobStatus, KindProgress, NewJob, RegisteredJob};
 pub use notification::{
     Notification, NotificationEvent, NotificationState, REMINDER_AFTER, Resolution, notify,
 };
-pub use eligibility::{Candidate, Decision, NotEligible, decide, eligible};
-pub use invocation::{Invocation, InvocationState, PlannedInvocation, Usage};
 pub use outcome::{Delivery, FailureClass, InvocationOutcome};
-pub use plan::{SubjectChange, plan};
+pub use plan::{Participation, Plan, SubjectChange, participation, plan};
+pub use retry::{Retry, retry};
 pub use service::{ProvisionedService, RecordKept, ServiceState, ServiceStatus, ServiceView, Waiting};
-pub use target::{Filter, Mode, PluginReference, Target};
+pub use target::{Backoff, Filter, Mode, PluginReference, Target, concurrency, max_retry, retry_interval_s};

@@ -49,6 +49,14 @@ impl Dialect {
         }
     }
 
+    /// The query for the time by the clock of the database, in microseconds since 1970.
+    pub(super) fn now(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+            Self::Postgres => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+        }
+    }
+
     /// The statement from which on a connection reads the database as it is at one moment, and writes nothing.
     pub(super) fn begin_snapshot(self) -> &'static str {
         match self {

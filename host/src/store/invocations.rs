@@ -1,6 +1,6 @@
 //! Invocations, planned and finished, and the transcripts of the finished ones.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,8 @@ pub struct InvocationFilter {
 pub struct FinishedInvocation {
     pub co: String,
     pub id: Uuid,
+    /// Who ran it. Counts for nothing when it belongs to another by now.
+    pub worker: Uuid,
     pub outcome: InvocationOutcome,
     pub delivery: Delivery,
     pub usage: Usage,
@@ -57,35 +59,53 @@ pub struct FinishedInvocation {
 
 pub(super) const TABLE: &str = "invocations";
 
-const PLAN: ManyRows = ManyRows {
+/// The columns that [`invocation_of`] reads.
+macro_rules! invocation_columns {
+    () => {
+        "co, id, target, subject_kind, subject_id, action, change, cause, attempt, planned, finished, outcome, \
+         fuel, memory_bytes, effects, duration_us, job, bulk"
+    };
+}
+
+/// Work goes to the worker that has other unfinished work of the same subject at the same target, and else to whoever plans.
+pub(super) const PLAN: ManyRows = ManyRows {
     head: "INSERT INTO invocations \
-           (co, id, target, subject_kind, subject_id, action, change, cause, planned)",
-    columns: 9,
-    tail: "",
+           (co, id, target, subject_kind, subject_id, action, change, cause, planned, job, bulk, handed, worker) \
+           SELECT p.co, p.id, p.target, p.kind, p.subject, p.action, p.change, p.cause, p.planned, p.job, p.bulk, \
+           CASE WHEN p.worker = p.planner THEN 0 ELSE 1 END, p.worker FROM (\
+           SELECT n.column1 AS co, n.column2 AS id, n.column3 AS target, n.column4 AS kind, n.column5 AS subject, \
+           n.column6 AS action, n.column7 AS change, n.column8 AS cause, n.column9 AS planned, n.column10 AS job, \
+           n.column11 AS bulk, n.column12 AS planner, COALESCE((SELECT i.worker FROM invocations i \
+             WHERE i.co = n.column1 AND i.subject_kind = n.column4 AND i.subject_id = n.column5 \
+             AND i.target = n.column3 AND i.finished IS NULL LIMIT 1), n.column12) AS worker FROM (",
+    columns: 12,
+    tail: ") AS n) AS p RETURNING id, worker",
 };
-pub(super) const BEGIN_ATTEMPT: ManyKeys = ManyKeys {
-    head: &["UPDATE invocations SET attempt = attempt + 1 WHERE finished IS NULL AND id IN"],
-    tail: "",
-};
+/// All that a dead worker ($3) had in a collaboration ($4).
+pub(super) const TAKE_OVER: &str = concat!(
+    "UPDATE invocations SET worker = $1, handed = 0, attempt = attempt + $2 \
+     WHERE worker = $3 AND co = $4 AND finished IS NULL RETURNING ",
+    invocation_columns!()
+);
+pub(super) const MINE_HANDED: &str = concat!(
+    "SELECT ",
+    invocation_columns!(),
+    " FROM invocations WHERE worker = $1 AND finished IS NULL AND handed = 1 ORDER BY id LIMIT $2"
+);
+pub(super) const TAKEN: ManyKeys =
+    ManyKeys { head: &["UPDATE invocations SET handed = 0 WHERE finished IS NULL AND id IN"], tail: "" };
 // The truth value hides the condition from SQLite's planner, which would go through all that is unfinished.
 pub(super) const FINISH: ManyRows = ManyRows {
     head: "UPDATE invocations SET attempt = attempt + 1, finished = ended.column3, failed = ended.column4, \
            outcome = ended.column5, fuel = ended.column6, memory_bytes = ended.column7, \
            effects = ended.column8, duration_us = ended.column9 FROM (",
-    columns: 9,
+    columns: 10,
     tail: ") AS ended WHERE invocations.co = ended.column1 AND invocations.id = ended.column2 \
-           AND (invocations.finished IS NULL) = TRUE RETURNING invocations.id",
+           AND (invocations.finished IS NULL) = TRUE AND invocations.worker = ended.column10 \
+           RETURNING invocations.id",
 };
 const TRANSCRIBE: ManyRows =
     ManyRows { head: "INSERT INTO transcripts (co, id, transcript)", columns: 3, tail: "" };
-
-/// The columns that [`invocation_of`] reads.
-macro_rules! invocation_columns {
-    () => {
-        "co, id, target, subject_kind, subject_id, action, change, cause, attempt, planned, finished, outcome, \
-         fuel, memory_bytes, effects, duration_us"
-    };
-}
 
 pub(super) const UNFINISHED: &str = concat!(
     "SELECT ",
@@ -197,21 +217,36 @@ impl Transaction<'_> {
         invocation(self.in_collaboration(co).await?, co, id).await
     }
 
-    /// Writes work to be done.
+    /// Writes work to be done, and notes in it who is to do it.
     pub async fn plan_invocations(
         &mut self,
         co: &str,
-        planned: &[PlannedInvocation],
+        planned: &mut [PlannedInvocation],
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let dialect = self.dialect;
-        PLAN.execute(self.in_collaboration(co).await?, dialect, planned, |query, planned| {
-            let query = query.bind(co).bind(planned.id.as_bytes().as_slice()).bind(planned.target.as_str());
-            let query = query.bind(kind_word(planned.subject.kind)).bind(planned.subject.id.as_str());
-            let query = query.bind(planned.action.word()).bind(planned.change).bind(planned.cause.as_deref());
-            query.bind(at.as_microsecond())
-        })
-        .await?;
+        let (dialect, worker) = (self.dialect, self.worker);
+        let connection = self.in_collaboration(co).await?;
+        let rows = PLAN
+            .execute(connection, dialect, planned, |query, planned| {
+                let query =
+                    query.bind(co).bind(planned.id.as_bytes().as_slice()).bind(planned.target.as_str());
+                let query = query.bind(kind_word(planned.subject.kind)).bind(planned.subject.id.as_str());
+                let query =
+                    query.bind(planned.action.word()).bind(planned.change).bind(planned.cause.as_deref());
+                let query = query.bind(at.as_microsecond()).bind(planned.job).bind(i64::from(planned.bulk));
+                query.bind(worker.as_bytes().as_slice())
+            })
+            .await?;
+        let mut others = HashMap::new();
+        for row in &rows {
+            let (id, of) = (uuid(TABLE, row.try_get(0)?)?, uuid(TABLE, row.try_get(1)?)?);
+            if of != worker {
+                others.insert(id, of);
+            }
+        }
+        for planned in planned {
+            planned.worker = others.get(&planned.id).copied().unwrap_or(worker);
+        }
         Ok(())
     }
 
@@ -226,20 +261,9 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Counts one more attempt of each unfinished invocation: the one that never came to its end.
-    pub async fn begin_attempt(&mut self, ids: &[Uuid]) -> Result<(), StoreError> {
-        let mut ids = ids.to_vec();
-        ids.sort_unstable();
-        ids.dedup();
-        BEGIN_ATTEMPT
-            .fetch(self.connection, self.dialect, &[], &ids, |query, id| query.bind(id.as_bytes().as_slice()))
-            .await?;
-        Ok(())
-    }
-
     /// Writes outcomes and transcripts, counts the attempt that ended, and returns the ids of those that were
-    /// unfinished until now. The others, which were finished before or went away with their target, are left as they
-    /// are.
+    /// unfinished until now. The others, which were finished before, went away with their target or belong to another
+    /// worker by now, are left as they are.
     pub async fn finish_invocations(
         &mut self,
         finished: &[FinishedInvocation],
@@ -263,7 +287,8 @@ impl Transaction<'_> {
                 let query = query.bind(ended.finished.as_microsecond()).bind(i64::from(failed));
                 let query =
                     query.bind(outcome.as_str()).bind(signed(usage.fuel)).bind(signed(usage.memory_bytes));
-                query.bind(signed(usage.effects)).bind(signed(usage.duration_us))
+                let query = query.bind(signed(usage.effects)).bind(signed(usage.duration_us));
+                query.bind(ended.worker.as_bytes().as_slice())
             })
             .await?;
         let ids: HashSet<Uuid> =
@@ -340,5 +365,7 @@ pub(super) fn invocation_of(row: &AnyRow) -> Result<Invocation, StoreError> {
             effects: unsigned(row.try_get(14)?),
             duration_us: unsigned(row.try_get(15)?),
         },
+        job: row.try_get(16)?,
+        bulk: row.try_get::<i64, _>(17)? != 0,
     })
 }

@@ -8,9 +8,10 @@ mod changes;
 mod collaborations;
 mod dialect;
 mod error;
-mod executor_lock;
 mod history;
 mod invocations;
+mod job_lists;
+mod jobs;
 mod memberships;
 mod notification_outbox;
 mod notification_settings;
@@ -27,21 +28,24 @@ mod servers;
 mod snapshot;
 mod targets;
 mod transaction;
+mod workers;
 mod writer;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::future::BoxFuture;
 use sqlx::any::Any;
 use sqlx::pool::PoolConnection;
 use sqlx::{AnyPool, Connection};
+use uuid::Uuid;
 
 pub use api_keys::ApiKeyRow;
 pub use error::StoreError;
-pub use executor_lock::ExecutorLock;
 pub use history::HistoryPosition;
 pub use invocations::{FinishedInvocation, InvocationFilter, PendingInvocation};
+pub use job_lists::JobFilter;
+pub use jobs::{EndedJob, NewJobLine, Place, Progress};
 pub use memberships::MembershipInGroup;
 pub use notification_outbox::{ChannelState, DueChannel, UnderWay, WaitingEvent};
 pub use notification_settings::NotificationSettingsRow;
@@ -69,6 +73,8 @@ pub struct Store {
     writers: AnyPool,
     /// SQLite: the way to the one writer.
     queue: Option<WriteQueue>,
+    /// Whose work is what is planned; nobody's until this process is a worker.
+    worker: Arc<RwLock<Uuid>>,
 }
 
 impl Store {
@@ -83,11 +89,12 @@ impl Store {
         connection.close().await?;
         migrated?;
         let (readers, writers) = (location.readers()?, location.writers()?);
+        let worker = Arc::default();
         let queue = match &location {
-            Location::Sqlite(_) => Some(WriteQueue::start(writers.clone())),
+            Location::Sqlite(_) => Some(WriteQueue::start(writers.clone(), Arc::clone(&worker))),
             Location::Postgres(_) => None,
         };
-        Ok(Self { location: Arc::new(location), readers, writers, queue })
+        Ok(Self { location: Arc::new(location), readers, writers, queue, worker })
     }
 
     /// Runs `operation` in one transaction and commits it. An error, of the operation or of the commit, leaves nothing
@@ -105,20 +112,25 @@ impl Store {
             return queue.write(operation).await;
         }
         let mut transaction = self.writers.begin().await.map_err(StoreError::from)?;
-        let value = operation(&mut Transaction::new(&mut transaction, self.location.dialect())).await?;
+        let dialect = self.location.dialect();
+        let value = operation(&mut Transaction::new(&mut transaction, dialect, self.worker())).await?;
         transaction.commit().await.map_err(StoreError::from)?;
         Ok(value)
-    }
-
-    /// Claims the right to run invocations; `None` while another process has it.
-    pub async fn try_lock_executor(&self) -> Result<Option<ExecutorLock>, StoreError> {
-        ExecutorLock::try_acquire(&self.location).await
     }
 
     /// Ends all connections; what is called afterwards fails with [`StoreError::Closed`].
     pub async fn close(&self) {
         self.writers.close().await;
         self.readers.close().await;
+    }
+
+    /// The worker that this process is; nil as long as it is none.
+    pub fn worker(&self) -> Uuid {
+        *self.worker.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_worker(&self, worker: Uuid) {
+        *self.worker.write().unwrap_or_else(PoisonError::into_inner) = worker;
     }
 
     async fn reader(&self) -> Result<PoolConnection<Any>, StoreError> {

@@ -4,7 +4,8 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::dialect::Dialect::Sqlite;
 use super::{
-    Store, history, invocations, memberships, notification_outbox, notifications, plugin_state, records,
+    Store, history, invocations, jobs, memberships, notification_outbox, notifications, plugin_state,
+    records, workers,
 };
 
 #[tokio::test]
@@ -14,7 +15,40 @@ async fn statements_on_large_tables_find_their_rows_by_an_index() {
         Store::open(&format!("sqlite:{}", directory.path().join("plans.db").display())).await.unwrap();
     let expected = [
         (invocations::UNFINISHED.to_owned(), "invocations USING INDEX invocations_unfinished (id>?)"),
-        (invocations::BEGIN_ATTEMPT.sql(Sqlite, 4), "invocations USING INDEX invocations_unfinished (id=?)"),
+        (invocations::TAKEN.sql(Sqlite, 4), "invocations USING INDEX invocations_unfinished (id=?)"),
+        (
+            invocations::PLAN.sql(Sqlite, 4),
+            "i USING INDEX invocations_unfinished_of_subject (co=? AND subject_kind=? AND subject_id=? AND target=?)",
+        ),
+        (
+            invocations::TAKE_OVER.to_owned(),
+            "invocations USING INDEX invocations_of_worker (worker=? AND co=?)",
+        ),
+        (invocations::MINE_HANDED.to_owned(), "invocations USING INDEX invocations_handed (worker=?)"),
+        (workers::DEAD.to_owned(), "i USING COVERING INDEX invocations_of_worker (worker=?)"),
+        (
+            jobs::WAITING.sql(Sqlite, 4),
+            "jobs USING INDEX jobs_waiting (co=? AND target=? AND subject_kind=? AND subject_id=? AND action=?)",
+        ),
+        (jobs::NEXT_LANE.to_owned(), "jobs USING COVERING INDEX jobs_due ((co,target)>(?,?))"),
+        (jobs::DUE.to_owned(), "j USING INDEX jobs_due (co=? AND target=? AND start_after<?)"),
+        (
+            jobs::DUE.to_owned(),
+            "i USING COVERING INDEX invocations_unfinished_of_subject (co=? AND subject_kind=? AND subject_id=? AND target=?)",
+        ),
+        (
+            jobs::DUE.to_owned(),
+            "o USING INDEX jobs_waiting (co=? AND target=? AND subject_kind=? AND subject_id=?)",
+        ),
+        (
+            jobs::DROP_RETRIES.sql(Sqlite, 4),
+            "jobs USING INDEX jobs_waiting (co=? AND target=? AND subject_kind=? AND subject_id=?)",
+        ),
+        (
+            jobs::SETTLE.sql(Sqlite, 4),
+            "jobs USING INDEX jobs_gave_up (co=? AND target=? AND subject_kind=? AND subject_id=?)",
+        ),
+        (jobs::PRUNE.to_owned(), "jobs USING INDEX jobs_ended (ended<?)"),
         (
             invocations::FINISH.sql(Sqlite, 4),
             "invocations USING INDEX sqlite_autoindex_invocations_1 (co=? AND id=?)",

@@ -1,5 +1,6 @@
 //! Provisioning targets and data filters.
 
+use jiff::Timestamp;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
@@ -72,6 +73,15 @@ impl Transaction<'_> {
         ] {
             sqlx::query(statement).bind(co).bind(id).execute(&mut *connection).await?;
         }
+        sqlx::query(
+            "UPDATE jobs SET status = 'canceled', ended = $3, message = 'the target was removed', gave_up = 0 \
+             WHERE co = $1 AND target = $2 AND status IN ('queued', 'in_progress')",
+        )
+        .bind(co)
+        .bind(id)
+        .bind(Timestamp::now().as_microsecond())
+        .execute(&mut *connection)
+        .await?;
         let deleted = sqlx::query("DELETE FROM targets WHERE co = $1 AND id = $2")
             .bind(co)
             .bind(id)

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use sqlx::AnyConnection;
+use uuid::Uuid;
 
 use super::dialect::Dialect;
 use super::{Store, StoreError};
@@ -12,12 +13,19 @@ use super::{Store, StoreError};
 pub struct Transaction<'c> {
     pub(super) connection: &'c mut AnyConnection,
     pub(super) dialect: Dialect,
+    /// Whose work is what is planned.
+    pub(super) worker: Uuid,
     locked: BTreeSet<String>,
 }
 
 impl<'c> Transaction<'c> {
-    pub(super) fn new(connection: &'c mut AnyConnection, dialect: Dialect) -> Self {
-        Self { connection, dialect, locked: BTreeSet::new() }
+    pub(super) fn new(connection: &'c mut AnyConnection, dialect: Dialect, worker: Uuid) -> Self {
+        Self { connection, dialect, worker, locked: BTreeSet::new() }
+    }
+
+    /// The time by the clock of the database, in microseconds since 1970: leases are by no other.
+    pub(super) async fn now(&mut self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar(self.dialect.now()).fetch_one(&mut *self.connection).await?)
     }
 
     /// The connection, with other writers of the collaboration kept out.

@@ -2,11 +2,13 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use sqlx::{AnyPool, Connection};
 use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
 
 use super::dialect::Dialect;
 use super::{StoreError, Transaction};
@@ -34,9 +36,10 @@ struct Attempt {
 }
 
 impl WriteQueue {
-    pub(super) fn start(connection: AnyPool) -> Self {
+    /// `worker` tells whose work is what operations plan.
+    pub(super) fn start(connection: AnyPool, worker: Arc<RwLock<Uuid>>) -> Self {
         let (jobs, receiver) = mpsc::channel(QUEUE_LENGTH);
-        tokio::spawn(run(connection, receiver));
+        tokio::spawn(run(connection, receiver, worker));
         Self { jobs }
     }
 
@@ -79,10 +82,10 @@ fn settled<T, E: From<StoreError>>(
     outcome.map(|result| result.and_then(|value| committed.map(|()| value).map_err(E::from)))
 }
 
-async fn run(connection: AnyPool, mut jobs: mpsc::Receiver<Job>) {
+async fn run(connection: AnyPool, mut jobs: mpsc::Receiver<Job>, worker: Arc<RwLock<Uuid>>) {
     while let Some(first) = jobs.recv().await {
         let mut attempts = Vec::new();
-        let committed = commit_group(&connection, first, &mut jobs, &mut attempts).await;
+        let committed = commit_group(&connection, first, &mut jobs, &mut attempts, &worker).await;
         for attempt in attempts {
             (attempt.settle)(committed.clone());
         }
@@ -99,6 +102,7 @@ async fn commit_group(
     first: Job,
     jobs: &mut mpsc::Receiver<Job>,
     attempts: &mut Vec<Attempt>,
+    worker: &RwLock<Uuid>,
 ) -> Result<(), StoreError> {
     let mut group = match connection.begin_with("BEGIN IMMEDIATE").await {
         Ok(group) => group,
@@ -110,7 +114,8 @@ async fn commit_group(
             Ok(savepoint) => savepoint,
             Err(error) => return Err(refuse(job, error, attempts).await),
         };
-        let attempt = job(Ok(&mut Transaction::new(&mut savepoint, Dialect::Sqlite))).await;
+        let worker = *worker.read().unwrap_or_else(PoisonError::into_inner);
+        let attempt = job(Ok(&mut Transaction::new(&mut savepoint, Dialect::Sqlite, worker))).await;
         let succeeded = attempt.succeeded;
         attempts.push(attempt);
         if succeeded {

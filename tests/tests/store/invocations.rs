@@ -17,7 +17,6 @@ use crate::samples::{at, group_key, person_key, plan, planned, plugin, target};
 on_both_databases!(
     a_planned_invocation_is_read_as_it_was_written,
     unfinished_invocations_come_in_pages_over_all_collaborations,
-    attempts_are_counted_until_an_invocation_is_finished,
     a_finished_invocation_has_outcome_usage_and_transcript,
     an_invocation_is_finished_once,
     hundreds_of_invocations_are_finished_together,
@@ -29,7 +28,7 @@ on_both_databases!(
     keys_of_plugin_state_come_in_pages_by_prefix,
 );
 
-fn applied() -> InvocationOutcome {
+pub(crate) fn applied() -> InvocationOutcome {
     InvocationOutcome::Applied { history: vec!["added cn=Ζωή".to_owned()] }
 }
 
@@ -43,10 +42,11 @@ fn failed() -> InvocationOutcome {
     }
 }
 
-fn ended(co: &str, id: Uuid, second: i64, outcome: InvocationOutcome) -> FinishedInvocation {
+pub(crate) fn ended(co: &str, id: Uuid, second: i64, outcome: InvocationOutcome) -> FinishedInvocation {
     FinishedInvocation {
         co: co.to_owned(),
         id,
+        worker: Uuid::nil(),
         outcome,
         usage: Usage { fuel: u64::MAX, memory_bytes: 1 << 20, effects: 3, duration_us: 1234 },
         finished: at(second),
@@ -54,7 +54,7 @@ fn ended(co: &str, id: Uuid, second: i64, outcome: InvocationOutcome) -> Finishe
     }
 }
 
-async fn finish(store: &Store, finished: Vec<FinishedInvocation>) -> Vec<Uuid> {
+pub(crate) async fn finish(store: &Store, finished: Vec<FinishedInvocation>) -> Vec<Uuid> {
     store
         .write::<_, StoreError, _>(|transaction| {
             Box::pin(async move { transaction.finish_invocations(&finished).await })
@@ -73,6 +73,8 @@ async fn a_planned_invocation_is_read_as_it_was_written(database: Database) {
         action: Action::EnteredGracePeriod,
         change: Some(42),
         cause: Some("ç".to_owned()),
+        job: Some(7),
+        bulk: true,
         ..planned("ldap", group_key("g"))
     };
     plan(&store, "co", vec![work.clone()]).await;
@@ -89,6 +91,8 @@ async fn a_planned_invocation_is_read_as_it_was_written(database: Database) {
         finished: None,
         outcome: None,
         usage: Usage::default(),
+        job: Some(7),
+        bulk: true,
     };
     assert_eq!(store.invocation("co", work.id).await.unwrap(), Some(expected.clone()));
     assert_eq!(store.invocation("oc", work.id).await.unwrap(), None);
@@ -123,29 +127,6 @@ async fn unfinished_invocations_come_in_pages_over_all_collaborations(database: 
         seen.extend(page.into_iter().map(|pending| (pending.co, pending.invocation.id)));
     }
     assert_eq!(seen, expected);
-}
-
-async fn attempts_are_counted_until_an_invocation_is_finished(database: Database) {
-    let store = database.open_with_collaboration().await;
-    let (first, second) = (planned("t", person_key("p")), planned("t", person_key("q")));
-    let (one, two) = (first.id, second.id);
-    plan(&store, "co", vec![first, second]).await;
-    let begin = async |ids: Vec<Uuid>| {
-        store
-            .write::<_, StoreError, _>(|transaction| {
-                Box::pin(async move { transaction.begin_attempt(&ids).await })
-            })
-            .await
-            .unwrap();
-    };
-    let attempts = async |id| store.invocation("co", id).await.unwrap().unwrap().attempt;
-    begin(vec![one, two, one]).await;
-    begin(vec![one]).await;
-    assert_eq!((attempts(one).await, attempts(two).await), (2, 1));
-    // The attempt that ends counts as well.
-    finish(&store, vec![ended("co", one, 1, applied())]).await;
-    begin(vec![one, two]).await;
-    assert_eq!((attempts(one).await, attempts(two).await), (3, 2));
 }
 
 async fn a_finished_invocation_has_outcome_usage_and_transcript(database: Database) {
@@ -282,13 +263,13 @@ async fn pruning_removes_what_ended_before_and_its_transcript(database: Database
 
 async fn deleting_a_target_removes_its_state_services_and_unfinished_work(database: Database) {
     let store = database.open_with_collaboration().await;
-    let work: Vec<_> = ["gone", "gone", "kept"].map(|target| planned(target, person_key("p"))).into();
+    let mut work: Vec<_> = ["gone", "gone", "kept"].map(|target| planned(target, person_key("p"))).into();
     let deleted = work.clone();
     store
         .write::<_, StoreError, _>(|transaction| {
             Box::pin(async move {
                 transaction.put_plugin(&plugin("d1", "directory"), b"wasm").await?;
-                transaction.plan_invocations("co", &work, at(0)).await?;
+                transaction.plan_invocations("co", &mut work, at(0)).await?;
                 for id in ["gone", "kept"] {
                     transaction.put_target("co", &target(id, "d1")).await?;
                     let value = Some(b"v".to_vec());

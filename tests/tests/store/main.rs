@@ -29,4 +29,5 @@ mod opening;
 mod records;
 mod samples;
 mod survival;
+mod workers;
 mod writing;

@@ -53,14 +53,7 @@ pub(crate) fn change(subject: SubjectKey) -> NewChange {
 }
 
 pub(crate) fn planned(target: &str, subject: SubjectKey) -> PlannedInvocation {
-    PlannedInvocation {
-        id: Uuid::now_v7(),
-        target: target.to_owned(),
-        subject,
-        action: Action::Updated,
-        change: None,
-        cause: None,
-    }
+    PlannedInvocation::new(Uuid::now_v7(), target, subject, Action::Updated)
 }
 
 pub(crate) fn plugin(digest: &str, name: &str) -> PluginRow {
@@ -86,6 +79,10 @@ pub(crate) fn target(id: &str, digest: &str) -> Target {
         filters: vec!["rename".to_owned()],
         slots: [("directory".to_owned(), "ldap".to_owned())].into(),
         limits: [("fuel".to_owned(), 1_000_000)].into(),
+        retry_interval_s: 900,
+        max_retry: 3,
+        backoff: None,
+        concurrency: 4,
         automatic_after: None,
     }
 }
@@ -117,10 +114,10 @@ pub(crate) async fn put_memberships(store: &Store, co: &'static str, memberships
         .unwrap();
 }
 
-pub(crate) async fn plan(store: &Store, co: &'static str, invocations: Vec<PlannedInvocation>) {
+pub(crate) async fn plan(store: &Store, co: &'static str, mut invocations: Vec<PlannedInvocation>) {
     store
         .write::<_, StoreError, _>(move |transaction| {
-            Box::pin(async move { transaction.plan_invocations(co, &invocations, at(0)).await })
+            Box::pin(async move { transaction.plan_invocations(co, &mut invocations, at(0)).await })
         })
         .await
         .unwrap();

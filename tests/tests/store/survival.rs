@@ -6,18 +6,15 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use provender::store::InvocationFilter;
 
-use crate::database::{Database, until};
+use crate::database::Database;
 use crate::samples::person_key;
 
-on_both_databases!(
-    a_killed_writer_leaves_every_acknowledged_write_and_no_change_without_its_work,
-    a_killed_process_holds_no_executor_lock,
-);
+on_both_databases!(a_killed_writer_leaves_every_acknowledged_write_and_no_change_without_its_work,);
 
 /// A process on the same database.
-fn child(role: &str, database: &Database) -> (Child, BufReader<ChildStdout>) {
+fn child(database: &Database) -> (Child, BufReader<ChildStdout>) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_store-child"))
-        .args([role, &database.url])
+        .args(["write", &database.url])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -30,7 +27,7 @@ async fn a_killed_writer_leaves_every_acknowledged_write_and_no_change_without_i
     store.close().await;
     let mut acknowledged = HashSet::new();
     for writes_before_the_kill in [1, 17, 60, 150] {
-        let (mut child, output) = child("write", &database);
+        let (mut child, output) = child(&database);
         let mut seen = 0;
         for line in output.lines() {
             // What was acknowledged before the kill and is still in the pipe counts as well.
@@ -63,18 +60,4 @@ async fn check(database: &Database, acknowledged: &HashSet<String>) {
         assert!(store.record("co", &person_key(&id)).await.unwrap().is_some(), "{id}");
     }
     store.close().await;
-}
-
-async fn a_killed_process_holds_no_executor_lock(database: Database) {
-    let store = database.open().await;
-    let (mut child, mut output) = child("lock", &database);
-    let mut line = String::new();
-    while !line.contains("locked") {
-        line.clear();
-        assert!(output.read_line(&mut line).unwrap() > 0, "the child ended without the lock");
-    }
-    assert!(store.try_lock_executor().await.unwrap().is_none());
-    child.kill().unwrap();
-    child.wait().unwrap();
-    until(async || store.try_lock_executor().await.unwrap().is_some()).await;
 }

@@ -40,7 +40,7 @@ async fn on_the_network_every_request_needs_a_key() {
     api.get("/cos").await.with(401);
     api.get("/healthz").await.with(200);
     let ready = api.get("/readyz").await.with(200);
-    assert_eq!(ready, json!({"ready": true, "store": true, "executor": "own"}));
+    assert_eq!(ready, json!({"ready": true, "store": true, "worker": true}));
 }
 
 #[tokio::test]

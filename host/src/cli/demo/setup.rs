@@ -10,7 +10,7 @@ use super::receiver::Receiver;
 use super::sample;
 use crate::administration::{FilterInput, PluginChoice, ServerInput, TargetInput};
 use crate::host::Host;
-use crate::provisioning::Mode;
+use crate::provisioning::{Mode, concurrency, max_retry, retry_interval_s};
 
 /// The collaboration of the demo.
 pub(super) const CO: &str = "demo";
@@ -143,6 +143,10 @@ fn target(plugin: &str, configuration: Value, (slot, server): (&str, &str)) -> T
         filters: Vec::new(),
         slots: BTreeMap::from([(slot.to_owned(), server.to_owned())]),
         limits: BTreeMap::new(),
+        retry_interval_s: retry_interval_s(),
+        max_retry: max_retry(),
+        backoff: None,
+        concurrency: concurrency(),
         automatic_after: None,
         provisioning_group: None,
         skip_source: None,

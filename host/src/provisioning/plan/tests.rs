@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{SubjectChange, plan};
+use super::{Participation, SubjectChange, participation, plan};
 use crate::provisioning::{Action, Mode, PluginReference, Target};
 use crate::registry::record::{RecordKind, SubjectKey};
 
@@ -17,6 +18,10 @@ fn target(id: &str, mode: Mode, order: i64) -> Target {
         filters: Vec::new(),
         slots: BTreeMap::new(),
         limits: BTreeMap::new(),
+        retry_interval_s: 900,
+        max_retry: 3,
+        backoff: None,
+        concurrency: 4,
         automatic_after: None,
         ..Target::default()
     }
@@ -28,6 +33,7 @@ fn change(id: &str) -> SubjectChange {
         action: Action::Updated,
         change: Some(7),
         cause: Some("p1".to_owned()),
+        inactive: false,
     }
 }
 
@@ -37,7 +43,8 @@ fn planned(changes: &[SubjectChange], targets: &[Target]) -> Vec<(u128, String, 
         last += 1;
         Uuid::from_u128(last)
     };
-    plan(changes, targets, new_id)
+    plan(changes, targets, Timestamp::UNIX_EPOCH, new_id)
+        .now
         .into_iter()
         .map(|invocation| (invocation.id.as_u128(), invocation.subject.id, invocation.target))
         .collect()
@@ -63,9 +70,53 @@ fn every_subject_goes_to_all_targets_in_order_before_the_next() {
 }
 
 #[test]
-fn a_target_that_is_not_automatic_is_left_out() {
-    let targets = [target("manual", Mode::Manual, 1), target("disabled", Mode::Disabled, 2)];
-    assert_eq!(planned(&[change("one")], &targets), []);
+fn a_subject_that_is_to_go_goes_from_the_targets_in_descending_order() {
+    let targets = [target("a", Mode::Automatic, 1), target("b", Mode::QueueOnError, 2)];
+    let order = |change| -> Vec<String> {
+        planned(&[change], &targets).into_iter().map(|(_, _, target)| target).collect()
+    };
+    assert_eq!(order(change("one")), ["a", "b"]);
+    assert_eq!(order(SubjectChange { inactive: true, ..change("one") }), ["b", "a"]);
+    assert_eq!(order(SubjectChange { action: Action::Deleted, ..change("one") }), ["b", "a"]);
+}
+
+#[test]
+fn the_mode_of_a_target_says_which_changes_it_follows_and_how() {
+    use Participation::{None, Now, Queued};
+    let of_every_kind = [
+        Action::Added,
+        Action::Updated,
+        Action::Deleted,
+        Action::EnteredGracePeriod,
+        Action::Expired,
+        Action::Unexpired,
+        Action::AuthenticatorUpdated,
+        Action::Pipeline,
+        Action::ReprovisionRequested,
+    ];
+    for (mode, change, enrollment) in [
+        (Mode::Automatic, Now, Now),
+        (Mode::Queue, Queued, Queued),
+        (Mode::QueueOnError, Now, Now),
+        (Mode::Enrollment, None, Now),
+        (Mode::Manual, None, None),
+        (Mode::Disabled, None, None),
+    ] {
+        for action in of_every_kind {
+            assert_eq!(participation(mode, action), change, "{mode:?} {action:?}");
+        }
+        assert_eq!(participation(mode, Action::EnrollmentFinalized), enrollment, "{mode:?}");
+    }
+}
+
+#[test]
+fn a_target_of_mode_queue_gets_a_job() {
+    let targets = [target("now", Mode::Automatic, 1), target("later", Mode::Queue, 2)];
+    let plan = plan(&[change("one")], &targets, Timestamp::UNIX_EPOCH, Uuid::now_v7);
+    assert_eq!((plan.now.len(), plan.queued.len()), (1, 1));
+    let job = &plan.queued[0];
+    assert_eq!((job.target.as_str(), job.change, job.cause.as_deref()), ("later", Some(7), Some("p1")));
+    assert_eq!((job.start_after, job.retries), (Timestamp::UNIX_EPOCH, 0));
 }
 
 #[test]
@@ -81,7 +132,8 @@ fn a_target_whose_plugin_does_not_handle_the_kind_is_left_out() {
 
 #[test]
 fn an_invocation_carries_the_reason_it_was_planned_for() {
-    let invocations = plan(&[change("one")], &[target("a", Mode::Automatic, 1)], Uuid::now_v7);
+    let targets = [target("a", Mode::Automatic, 1)];
+    let invocations = plan(&[change("one")], &targets, Timestamp::UNIX_EPOCH, Uuid::now_v7).now;
     assert_eq!(invocations.len(), 1);
     let invocation = &invocations[0];
     assert_eq!(

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::memberships::Memberships;
 use super::request::{Needs, Step, UnknownGroups, accept};
 use super::{WriteError, WriteOptions, Written, kind_name};
-use crate::provisioning::{Mode, Target, WriteEffect, affected, plan, reaches_memberships};
+use crate::provisioning::{Mode, Plan, Target, WriteEffect, affected, plan, reaches_memberships};
 use crate::registry::history::{NewChange, Operation};
 use crate::registry::reconcile::{Reconciled, Stamp, reconcile};
 use crate::registry::record::{Group, Membership, Meta, Record, RecordKind, Status, SubjectKey};
@@ -69,7 +69,7 @@ impl<'t, 'c> Batch<'t, 'c> {
             return Err(WriteError::UnknownCollaboration(co.to_owned()));
         }
         let mut targets = if options.provision { transaction.targets(co).await? } else { Vec::new() };
-        targets.retain(|target| target.mode == Mode::Automatic);
+        targets.retain(|target| !matches!(target.mode, Mode::Manual | Mode::Disabled));
         let records = load_records(transaction, co, needs.keys).await?;
         let lives = |id: &String| records.get(&person(id)).is_some_and(|entry| entry.live.is_some());
         let people: Vec<String> = needs.people.into_iter().filter(lives).collect();
@@ -414,16 +414,23 @@ impl Batch<'_, '_> {
             .into_iter()
             .map(|(index, effect)| (sequences.get(index).copied(), effect))
             .collect();
-        let planned = plan(&affected(&effects), &self.targets, Uuid::now_v7);
-        if planned.is_empty() {
-            return Ok(());
+        let Plan { now: mut planned, queued } =
+            plan(&affected(&effects), &self.targets, self.at, Uuid::now_v7);
+        if !planned.is_empty() {
+            self.transaction.plan_invocations(&self.co, &mut planned, self.at).await?;
         }
-        self.transaction.plan_invocations(&self.co, &planned, self.at).await?;
+        let registered =
+            self.transaction.register_jobs(&self.co, &queued, &self.options.actor, self.at).await?;
         let mut by_change: HashMap<Option<i64>, &mut Written> =
             results.iter_mut().flatten().map(|written| (written.change, written)).collect();
         for invocation in planned {
             if let Some(written) = by_change.get_mut(&invocation.change) {
                 written.planned.push(invocation);
+            }
+        }
+        for job in registered {
+            if let Some(written) = by_change.get_mut(&job.change) {
+                written.queued.push(job);
             }
         }
         Ok(())
@@ -456,7 +463,15 @@ async fn load_records(
 }
 
 fn written(subject: SubjectKey, operation: Option<Operation>) -> Written {
-    Written { subject, operation, change: None, record: None, membership: None, planned: Vec::new() }
+    Written {
+        subject,
+        operation,
+        change: None,
+        record: None,
+        membership: None,
+        planned: Vec::new(),
+        queued: Vec::new(),
+    }
 }
 
 fn not_found(key: &SubjectKey) -> WriteError {

@@ -8,7 +8,7 @@ mod request;
 use super::history::Operation;
 use super::record::{Collaboration, Membership, Record, RecordKind, SubjectKey};
 use super::validate::{InvalidRecord, validate_collaboration};
-use crate::provisioning::PlannedInvocation;
+use crate::provisioning::{PlannedInvocation, RegisteredJob};
 use crate::store::{Store, StoreError};
 use batch::Batch;
 use request::{Needs, Step};
@@ -39,6 +39,8 @@ pub struct Written {
     pub membership: Option<Membership>,
     /// What follows, in the order it is to run. In an import, work that follows from several lines is with the last.
     pub planned: Vec<PlannedInvocation>,
+    /// Jobs that were registered for it, also superseded ones.
+    pub queued: Vec<RegisteredJob>,
 }
 
 /// Why a write was refused. A refused write leaves nothing behind.

@@ -14,6 +14,7 @@ pub enum Table {
     PluginState,
     Notifications,
     ApiKeys,
+    Jobs,
 }
 
 impl Table {
@@ -22,6 +23,7 @@ impl Table {
             Self::Changes => "SELECT count(*) FROM changes",
             Self::PluginState => "SELECT count(*) FROM plugin_state",
             Self::Notifications => "SELECT count(*) FROM notifications",
+            Self::Jobs => "SELECT count(*) FROM jobs",
             Self::ApiKeys => "SELECT count(*) FROM api_keys",
         }
     }
@@ -45,7 +47,17 @@ pub enum Defect {
     InvocationWithoutRecord,
     /// Work for a target that is gone.
     UnfinishedWithoutTarget,
+    /// Work of a worker that never was.
+    UnfinishedWithoutWorker,
+    /// Work of one subject at one target that two workers have: they could call the target at the same time.
+    UnfinishedOfTwoWorkers,
     TranscriptWithoutInvocation,
+    /// A job that is said to run, and does not.
+    JobWithoutRun,
+    /// A run of a job that is not said to run.
+    RunWithoutJob,
+    /// A job that waits or runs for a target that is gone.
+    JobWithoutTarget,
     ServiceWithoutTarget,
     ServiceWithoutRecord,
     StateWithoutTarget,
@@ -140,13 +152,31 @@ impl Defect {
             Self::InvocationWithoutChange =>
                 "SELECT i.co, 'invocation', HEX(i.id) FROM invocations i LEFT JOIN changes c \
                    ON c.co = i.co AND c.sequence = i.change \
-                 WHERE i.change IS NOT NULL AND (c.sequence IS NULL OR c.provision = 0 OR c.at <> i.planned)",
+                 WHERE i.change IS NOT NULL AND (c.sequence IS NULL OR c.provision = 0 OR c.at <> i.planned AND i.job IS NULL)",
             Self::InvocationWithoutRecord =>
                 "SELECT i.co, 'invocation', HEX(i.id) FROM invocations i LEFT JOIN records r \
                    ON r.co = i.co AND r.kind = i.subject_kind AND r.id = i.subject_id WHERE r.id IS NULL",
             Self::UnfinishedWithoutTarget =>
                 "SELECT i.co, 'invocation', HEX(i.id) FROM invocations i LEFT JOIN targets t \
                    ON t.co = i.co AND t.id = i.target WHERE i.finished IS NULL AND t.id IS NULL",
+            Self::UnfinishedWithoutWorker =>
+                "SELECT i.co, 'invocation', HEX(i.id) FROM invocations i LEFT JOIN workers w ON w.id = i.worker \
+                 WHERE i.finished IS NULL AND w.id IS NULL",
+            Self::UnfinishedOfTwoWorkers =>
+                "SELECT i.co, i.subject_kind, i.subject_id || ' at ' || i.target FROM invocations i \
+                 WHERE i.finished IS NULL GROUP BY i.co, i.subject_kind, i.subject_id, i.target \
+                 HAVING count(DISTINCT i.worker) > 1",
+            Self::JobWithoutRun =>
+                "SELECT j.co, 'job', CAST(j.id AS TEXT) FROM jobs j WHERE j.status = 'in_progress' \
+                 AND j.kind = 'provision' AND NOT EXISTS (SELECT 1 FROM invocations i \
+                   WHERE i.co = j.co AND i.job = j.id AND i.finished IS NULL)",
+            Self::RunWithoutJob =>
+                "SELECT i.co, 'invocation', HEX(i.id) FROM invocations i LEFT JOIN jobs j \
+                   ON j.co = i.co AND j.id = i.job \
+                 WHERE i.job IS NOT NULL AND i.finished IS NULL AND (j.id IS NULL OR j.status <> 'in_progress')",
+            Self::JobWithoutTarget =>
+                "SELECT j.co, 'job', CAST(j.id AS TEXT) FROM jobs j LEFT JOIN targets t \
+                   ON t.co = j.co AND t.id = j.target WHERE j.status IN ('queued', 'in_progress') AND t.id IS NULL",
             Self::TranscriptWithoutInvocation =>
                 "SELECT i.co, 'invocation', HEX(i.id) FROM transcripts i LEFT JOIN invocations p \
                    ON p.co = i.co AND p.id = i.id WHERE p.id IS NULL",

@@ -160,8 +160,8 @@ impl Snapshot {
             Ok(CheckedInvocation {
                 co: row.try_get(0)?,
                 invocation: invocations::invocation_of(row)?,
-                failed: row.try_get::<i64, _>(16)? != 0,
-                has_transcript: row.try_get::<i64, _>(17)? != 0,
+                failed: row.try_get::<i64, _>(18)? != 0,
+                has_transcript: row.try_get::<i64, _>(19)? != 0,
             })
         })?;
         if let (Some(next), Some(last)) = (&mut page.next, rows.last()) {

@@ -1,4 +1,4 @@
-//! Changes that no invocation at a target follows. There may be many, after old invocations were removed: they are read as
+//! Changes that neither an invocation nor a job at a target follows. There may be many, after old invocations were removed: they are read as
 //! a stream.
 
 use futures::TryStreamExt;
@@ -12,7 +12,8 @@ use crate::store::rows::{document, timestamp};
 use crate::store::{StoreError, provisioned_services};
 use jiff::Timestamp;
 
-/// The last change of a living record that was to be provisioned, and that no invocation at a target follows.
+/// The last change of a living record that was to be provisioned, and that neither an invocation nor a job at a target
+/// follows.
 pub struct UnplannedChange {
     pub record: StoredRecord,
     pub sequence: i64,
@@ -34,7 +35,9 @@ const UNPLANNED: &str = "\
       AND s.target = $2 \
     WHERE r.co = $1 AND r.deleted IS NULL AND l.sequence > $3 AND l.sequence > l.silent AND NOT EXISTS (\
       SELECT 1 FROM invocations i WHERE i.co = r.co AND i.subject_kind = r.kind AND i.subject_id = r.id \
-      AND i.target = $2 AND i.change >= l.sequence)";
+      AND i.target = $2 AND i.change >= l.sequence) AND NOT EXISTS (\
+      SELECT 1 FROM jobs j WHERE j.co = r.co AND j.subject_kind = r.kind AND j.subject_id = r.id \
+      AND j.target = $2 AND j.change >= l.sequence)";
 
 impl Snapshot {
     /// Gives to `examine` what is so at a target, of the changes behind `after`.

@@ -137,6 +137,10 @@ fn target(id: &str, mode: Mode, order: i64) -> Target {
         filters: Vec::new(),
         slots: BTreeMap::new(),
         limits: BTreeMap::new(),
+        retry_interval_s: 900,
+        max_retry: 3,
+        backoff: None,
+        concurrency: 4,
         automatic_after: None,
         ..Target::default()
     }
