@@ -10,11 +10,13 @@ use tokio::sync::Mutex;
 
 use crate::administration::Administration;
 use crate::capabilities::plugin::PluginHost;
+use crate::clock::Clock;
 use crate::configuration::{Configuration, SECRET_KEY_VARIABLE};
 use crate::pipeline::{Parts, Pipeline, RuntimeCache};
 use crate::plugins::Catalog;
 use crate::registry::write::Registry;
 use crate::sandbox::Settings;
+use crate::schedule::Schedule;
 use crate::servers::secret::SecretKey;
 use crate::store::{ExecutorLock, Store, StoreError};
 use crate::syslog::Syslog;
@@ -47,19 +49,35 @@ const PRUNE_PAGE: u32 = 1_000;
 impl Host {
     /// Opens a host that runs what is planned, as soon as no other process does: also what was left unfinished.
     pub async fn start(configuration: Configuration) -> anyhow::Result<Arc<Self>> {
-        let host = Self::open(configuration).await?;
+        Self::start_at(configuration, Clock::default()).await
+    }
+
+    /// The same, at the time that a clock tells.
+    pub async fn start_at(configuration: Configuration, clock: Clock) -> anyhow::Result<Arc<Self>> {
+        let host = Self::open_at(configuration, clock.clone()).await?;
         become_executor(&host.store, &host.executor, &host.pipeline).await?;
         tokio::spawn(stay_executor(
             host.store.clone(),
             Arc::downgrade(&host.executor),
             host.pipeline.clone(),
         ));
+        let schedule = Schedule {
+            store: host.store.clone(),
+            registry: host.registry.clone(),
+            pipeline: host.pipeline.clone(),
+            clock,
+        };
+        tokio::spawn(schedule.run());
         tokio::spawn(prune(host.store.clone(), host.configuration.retention.keep_invocations_days));
         Ok(host)
     }
 
     /// Opens a host that runs nothing of what is planned.
     pub async fn open(configuration: Configuration) -> anyhow::Result<Arc<Self>> {
+        Self::open_at(configuration, Clock::default()).await
+    }
+
+    async fn open_at(configuration: Configuration, clock: Clock) -> anyhow::Result<Arc<Self>> {
         configuration.create_data_directory()?;
         let key = Arc::new(secret_key(&configuration)?);
         let limits = configuration.limits().context("configuration `limits`")?;
@@ -84,8 +102,9 @@ impl Host {
             syslog: Syslog::open(&configuration.syslog),
             concurrency: configuration.sandbox.concurrency,
             runtimes: RuntimeCache::default(),
+            clock: clock.clone(),
         });
-        let registry = Registry::new(store.clone());
+        let registry = Registry::with_clock(store.clone(), clock);
         let executor = Arc::default();
         Ok(Arc::new(Self { configuration, store, registry, catalog, administration, pipeline, executor }))
     }

@@ -27,6 +27,7 @@ use crate::capabilities::plugin::PluginHost;
 use crate::plugins::Catalog;
 use crate::provisioning::{Action, Invocation, InvocationState, Mode, PlannedInvocation};
 use crate::registry::record::SubjectKey;
+use crate::clock::Clock;
 use crate::sandbox::Limits;
 use crate::store::{Store, StoreError};
 use crate::syslog::Syslog;
@@ -50,6 +51,8 @@ pub struct Parts {
     pub concurrency: usize,
     /// Targets ready to be called; starts empty.
     pub runtimes: RuntimeCache,
+    /// Tells what is valid.
+    pub clock: Clock,
 }
 
 /// Runs planned provisionings.

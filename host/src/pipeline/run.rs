@@ -52,7 +52,7 @@ impl From<InvocationOutcome> for End {
 /// taken up again.
 pub(super) async fn run(parts: &Parts, loader: &Loader, committer: &Committer, work: &Work) {
     let clock = Instant::now();
-    let started = Timestamp::now();
+    let started = parts.clock.now();
     let (end, action, mut usage, recording) = match attempt(parts, loader, work, started).await {
         Ok(attempted) => attempted,
         // The target is gone, and its work with it.
