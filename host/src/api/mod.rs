@@ -12,6 +12,7 @@ mod invocations;
 pub mod keys;
 mod members;
 mod merge_patch;
+mod nestings;
 mod openapi;
 mod page;
 mod plugins;
@@ -126,6 +127,7 @@ fn resources(component_bytes: u64) -> OpenApiRouter<Arc<Host>> {
         .merge(cos::router())
         .merge(record_routes::router())
         .merge(members::router())
+        .merge(nestings::router())
         .merge(changes::router())
         .merge(plugins::router(component_bytes))
         .merge(servers::router())

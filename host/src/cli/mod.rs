@@ -8,6 +8,7 @@ mod co;
 mod compile_component;
 mod demo;
 mod filter;
+mod group;
 mod import;
 mod input;
 mod invocation;
@@ -91,6 +92,9 @@ enum Command {
     /// Configure provisioning targets
     #[command(subcommand)]
     Target(target::Command),
+    /// Nest groups in groups
+    #[command(subcommand)]
+    Group(group::Command),
     /// Provision one person or group to one target now, and wait for the outcome
     Provision(provision::Arguments),
     /// Show what each target holds of a person or group
@@ -161,7 +165,11 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
     let log = if serves || arguments.verbose { configuration.log.clone() } else { quiet(&configuration.log) };
     logging::start(&log, Destination::StandardError)?;
     // A command that provisions nothing must not take up what another one left unfinished.
-    let provisions = matches!(arguments.command, Command::Serve | Command::Import(_) | Command::Provision(_));
+    let provisions = match &arguments.command {
+        Command::Serve | Command::Import(_) | Command::Provision(_) => true,
+        Command::Group(command) => command.writes(),
+        _ => false,
+    };
     let host = if provisions { Host::start(configuration).await? } else { Host::open(configuration).await? };
     let answer = answer(arguments.command, &host, arguments.json).await;
     host.stop().await;
@@ -187,6 +195,7 @@ async fn answer(command: Command, host: &Arc<Host>, as_json: bool) -> anyhow::Re
         Command::Server(command) => server::run(command, host).await,
         Command::Filter(command) => filter::run(command, host).await,
         Command::Target(command) => target::run(command, host).await,
+        Command::Group(command) => group::run(command, host).await,
         Command::Provision(arguments) => provision::run(arguments, host).await,
         Command::Services(arguments) => services::run(arguments, host).await,
         Command::Changes(arguments) => changes::run(arguments, host).await,

@@ -24,10 +24,10 @@ use uuid::Uuid;
 
 use crate::administration::Administration;
 use crate::capabilities::plugin::PluginHost;
+use crate::clock::Clock;
 use crate::plugins::Catalog;
 use crate::provisioning::{Action, Invocation, InvocationState, Mode, PlannedInvocation};
 use crate::registry::record::SubjectKey;
-use crate::clock::Clock;
 use crate::sandbox::Limits;
 use crate::store::{Store, StoreError};
 use crate::syslog::Syslog;

@@ -212,6 +212,7 @@ impl TargetRuntime {
             store: parts.store.clone(),
             co: Arc::clone(&self.co),
             target: self.target.id.clone(),
+            clock: parts.clock.clone(),
         })))
     }
 }

@@ -53,11 +53,13 @@ pub fn group(collaboration: &Collaboration, id: &str) -> Option<Group> {
 
 /// Whether the members of a group with this `id` are kept by the host, in a collaboration that has automatic groups.
 pub fn keeps_members(collaboration: &Collaboration, id: &str) -> bool {
-    let unit = |kind: &str| {
-        let rest = id.strip_prefix("CO:")?.strip_suffix(kind)?;
-        Some(rest.is_empty() || rest.starts_with("COU:") && rest.ends_with(':'))
+    let is_of = |kind: &str| {
+        let Some(unit) = id.strip_prefix("CO:").and_then(|rest| rest.strip_suffix(kind)) else {
+            return false;
+        };
+        unit.is_empty() || unit.strip_prefix("COU:").is_some_and(|unit| unit.len() > 1 && unit.ends_with(':'))
     };
-    collaboration.automatic_groups && [ALL, ACTIVE].into_iter().any(|kind| unit(kind) == Some(true))
+    collaboration.automatic_groups && [ALL, ACTIVE].into_iter().any(is_of)
 }
 
 /// The groups whose members the host keeps that a person belongs to.
@@ -81,8 +83,7 @@ pub fn groups_of(person: &Person, collaboration: &Collaboration, now: Timestamp)
     for role in &person.roles {
         let known = |unit: &&str| collaboration.cous.iter().any(|cou| cou.id == **unit);
         if let Some(unit) = role.cou.as_deref().filter(known) {
-            let in_force =
-                role.status.is_in_force() && is_valid_at(role.valid_from, role.valid_through, now);
+            let in_force = role.status.is_in_force() && is_valid_at(role.valid_from, role.valid_through, now);
             add(Some(unit), role.status != Status::Deleted, in_force);
         }
     }
@@ -103,7 +104,11 @@ mod tests {
 
     fn collaboration() -> Collaboration {
         let unit = |id: &str| Cou { id: id.to_owned(), name: format!("The {id}"), parent: None };
-        Collaboration { cous: vec![unit("lab"), unit("x:y")], automatic_groups: true, ..Collaboration::default() }
+        Collaboration {
+            cous: vec![unit("lab"), unit("x:y")],
+            automatic_groups: true,
+            ..Collaboration::default()
+        }
     }
 
     #[test]
@@ -112,7 +117,10 @@ mod tests {
         let groups = groups(&collaboration);
         assert_eq!(groups.len(), 12);
         let lab = group(&collaboration, "CO:COU:lab:members:active").unwrap();
-        assert_eq!((lab.name.as_str(), lab.group_type), ("CO:COU:The lab:members:active", GroupType::ActiveMembers));
+        assert_eq!(
+            (lab.name.as_str(), lab.group_type),
+            ("CO:COU:The lab:members:active", GroupType::ActiveMembers)
+        );
         assert_eq!(lab.cou.as_deref(), Some("lab"));
         for other in ["CO:COU:none:admins", "lab", "CO:", "CO:members"] {
             assert_eq!(group(&collaboration, other), None, "{other}");
@@ -158,10 +166,18 @@ mod tests {
             let groups = groups_of(&person, &collaboration(), now);
             for prefix in ["CO:", "CO:COU:lab:"] {
                 assert_eq!(groups.contains(&format!("{prefix}members:all")), all, "{prefix} {status:?}");
-                assert_eq!(groups.contains(&format!("{prefix}members:active")), active, "{prefix} {status:?}");
+                assert_eq!(
+                    groups.contains(&format!("{prefix}members:active")),
+                    active,
+                    "{prefix} {status:?}"
+                );
             }
         }
-        let over = Role { cou: Some("lab".to_owned()), valid_through: Some(Timestamp::UNIX_EPOCH), ..Role::default() };
+        let over = Role {
+            cou: Some("lab".to_owned()),
+            valid_through: Some(Timestamp::UNIX_EPOCH),
+            ..Role::default()
+        };
         let elsewhere = Role { cou: Some("none".to_owned()), ..Role::default() };
         let person = Person { roles: vec![over, elsewhere], ..Person::default() };
         let groups = groups_of(&person, &collaboration(), now);

@@ -61,10 +61,18 @@ pub fn follows(membership: Option<&Membership>, from: Option<&str>) -> Follows {
         (None, None) => Follows::Nothing,
         (None, Some(_)) => Follows::Member,
         (Some(row), Some(from)) if row.nested_from.is_some() => {
-            if row.nested_from.as_deref() == Some(from) { Follows::Nothing } else { Follows::Member }
+            if row.nested_from.as_deref() == Some(from) {
+                Follows::Nothing
+            } else {
+                Follows::Member
+            }
         }
         (Some(row), None) if row.nested_from.is_some() => {
-            if row.owner { Follows::OwnerOnly } else { Follows::Gone }
+            if row.owner {
+                Follows::OwnerOnly
+            } else {
+                Follows::Gone
+            }
         }
         (Some(row), Some(_)) if !row.member && row.valid_from.is_none() && row.valid_through.is_none() => {
             Follows::Member
@@ -100,8 +108,9 @@ pub fn way(nestings: &[GroupNesting], from: &str, to: &str) -> Option<Vec<String
     let mut frontier = vec![from];
     while let Some(group) = frontier.pop() {
         if group == to {
-            let mut way: Vec<String> =
-                std::iter::successors(Some(to), |group| before.get(group).copied()).map(str::to_owned).collect();
+            let mut way: Vec<String> = std::iter::successors(Some(to), |group| before.get(group).copied())
+                .map(str::to_owned)
+                .collect();
             way.reverse();
             return Some(way);
         }

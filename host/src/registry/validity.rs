@@ -103,7 +103,8 @@ mod tests {
             valid_through: through.map(at),
             ..Role::default()
         };
-        let identity = OrgIdentity { valid_through: Some(at("2027-01-01T00:00:00Z")), ..OrgIdentity::default() };
+        let identity =
+            OrgIdentity { valid_through: Some(at("2027-01-01T00:00:00Z")), ..OrgIdentity::default() };
         let person = Person {
             roles: vec![
                 role(Some("2025-01-01T00:00:00Z"), Some("2026-01-01T00:00:00Z")),

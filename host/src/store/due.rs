@@ -9,7 +9,8 @@ use super::rows::timestamp;
 use super::{Store, StoreError, Transaction};
 use crate::registry::record::Membership;
 
-pub(super) const DUE_PEOPLE: &str = "SELECT id, due FROM records WHERE co = $1 AND due <= $2 ORDER BY due, id LIMIT $3";
+pub(super) const DUE_PEOPLE: &str =
+    "SELECT id, due FROM records WHERE co = $1 AND due <= $2 ORDER BY due, id LIMIT $3";
 pub(super) const DUE_MEMBERSHIPS: &str = "SELECT group_id, person_id, document, due FROM memberships \
      WHERE co = $1 AND due <= $2 ORDER BY due, group_id, person_id LIMIT $3";
 pub(super) const DUE_COLLABORATIONS: &str = "SELECT co FROM records WHERE due <= $1 \
@@ -41,7 +42,8 @@ impl Store {
 
     /// Collaborations whose automatic groups are still to be filled.
     pub async fn unsettled_collaborations(&self) -> Result<Vec<String>, StoreError> {
-        let query = sqlx::query_scalar("SELECT id FROM collaborations WHERE unsettled IS NOT NULL ORDER BY id");
+        let query =
+            sqlx::query_scalar("SELECT id FROM collaborations WHERE unsettled IS NOT NULL ORDER BY id");
         Ok(query.fetch_all(&mut *self.reader().await?).await?)
     }
 }

@@ -156,10 +156,15 @@ impl Transaction<'_> {
             rows.push((membership, json(membership)?, due));
         }
         let dialect = self.dialect;
-        PUT.execute(self.in_collaboration(co).await?, dialect, &rows, |query, (membership, document, due)| {
-            let query = query.bind(co).bind(membership.group.as_str()).bind(membership.person.as_str());
-            query.bind(document.as_str()).bind(*due)
-        })
+        PUT.execute(
+            self.in_collaboration(co).await?,
+            dialect,
+            &rows,
+            |query, (membership, document, due)| {
+                let query = query.bind(co).bind(membership.group.as_str()).bind(membership.person.as_str());
+                query.bind(document.as_str()).bind(*due)
+            },
+        )
         .await?;
         Ok(())
     }

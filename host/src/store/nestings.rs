@@ -80,14 +80,13 @@ impl Transaction<'_> {
 
     /// Removes a nesting and tells whether it was there.
     pub async fn delete_nesting(&mut self, co: &str, group: &str, source: &str) -> Result<bool, StoreError> {
-        let deleted = sqlx::query(
-            "DELETE FROM group_nestings WHERE co = $1 AND group_id = $2 AND source_id = $3",
-        )
-        .bind(co)
-        .bind(group)
-        .bind(source)
-        .execute(self.in_collaboration(co).await?)
-        .await?;
+        let deleted =
+            sqlx::query("DELETE FROM group_nestings WHERE co = $1 AND group_id = $2 AND source_id = $3")
+                .bind(co)
+                .bind(group)
+                .bind(source)
+                .execute(self.in_collaboration(co).await?)
+                .await?;
         Ok(deleted.rows_affected() > 0)
     }
 }
@@ -99,10 +98,15 @@ async fn nestings(
     co: &str,
     groups: &[String],
 ) -> Result<Vec<GroupNesting>, StoreError> {
-    let rows = statement.fetch(connection, dialect, &[co], groups, |query, id| query.bind(id.as_str())).await?;
+    let rows =
+        statement.fetch(connection, dialect, &[co], groups, |query, id| query.bind(id.as_str())).await?;
     rows.iter().map(nesting_of).collect()
 }
 
 pub(super) fn nesting_of(row: &AnyRow) -> Result<GroupNesting, StoreError> {
-    Ok(GroupNesting { group: row.try_get(0)?, source: row.try_get(1)?, negate: row.try_get::<i64, _>(2)? != 0 })
+    Ok(GroupNesting {
+        group: row.try_get(0)?,
+        source: row.try_get(1)?,
+        negate: row.try_get::<i64, _>(2)? != 0,
+    })
 }

@@ -15,7 +15,9 @@ use super::memberships::Memberships;
 use super::request::{Needs, Step, UnknownGroups, accept};
 use super::{WriteError, WriteOptions, Written, kind_name};
 use crate::clock::Clock;
-use crate::provisioning::{Mode, PlannedInvocation, Target, WriteEffect, affected, plan, reaches_memberships};
+use crate::provisioning::{
+    Mode, PlannedInvocation, Target, WriteEffect, affected, plan, reaches_memberships,
+};
 use crate::registry::history::{NewChange, Operation};
 use crate::registry::reconcile::{Reconciled, Stamp, reconcile};
 use crate::registry::record::{

@@ -5,10 +5,10 @@ mod batch;
 mod memberships;
 mod request;
 
+use super::automatic;
 use super::history::Operation;
 use super::record::{Collaboration, GroupNesting, Membership, Record, RecordKind, SubjectKey};
 use super::validate::{InvalidRecord, validate_collaboration};
-use super::automatic;
 use crate::clock::Clock;
 use crate::provisioning::PlannedInvocation;
 use crate::store::{Store, StoreError};
@@ -274,7 +274,8 @@ impl Registry {
         self.store
             .write(move |transaction| {
                 Box::pin(async move {
-                    let mut batch = Batch::load(transaction, &co, needs, options, keep_records, &clock).await?;
+                    let mut batch =
+                        Batch::load(transaction, &co, needs, options, keep_records, &clock).await?;
                     for step in steps {
                         let refused = batch.apply(step).await?;
                         if refused && on_error == OnError::Stop {

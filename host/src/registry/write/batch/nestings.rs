@@ -2,12 +2,12 @@
 
 use super::{Batch, group, not_found, status_of, written};
 use crate::provisioning::WriteEffect;
+use crate::registry::automatic;
 use crate::registry::history::Operation;
 use crate::registry::nesting::way;
 use crate::registry::record::{GroupNesting, RecordKind, Status, SubjectKey};
 use crate::registry::validate::InvalidRecord;
 use crate::registry::write::{WriteError, Written};
-use crate::registry::automatic;
 use crate::store::StoreError;
 
 impl Batch<'_, '_> {

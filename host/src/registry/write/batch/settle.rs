@@ -277,7 +277,10 @@ impl Batch<'_, '_> {
     }
 
     /// Reads records that are not in memory yet.
-    pub(super) async fn load_more(&mut self, keys: impl Iterator<Item = SubjectKey>) -> Result<(), StoreError> {
+    pub(super) async fn load_more(
+        &mut self,
+        keys: impl Iterator<Item = SubjectKey>,
+    ) -> Result<(), StoreError> {
         let missing: HashSet<SubjectKey> = keys.filter(|key| !self.records.contains_key(key)).collect();
         if missing.is_empty() {
             return Ok(());
@@ -345,8 +348,7 @@ impl Batch<'_, '_> {
         record: &Record,
         key: &SubjectKey,
     ) -> Result<(), WriteError> {
-        let (Record::Group(record), Some(wanted)) =
-            (record, automatic::group(&self.collaboration, &key.id))
+        let (Record::Group(record), Some(wanted)) = (record, automatic::group(&self.collaboration, &key.id))
         else {
             return Ok(());
         };

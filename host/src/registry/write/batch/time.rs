@@ -10,9 +10,7 @@ use crate::clock::Clock;
 use crate::provisioning::{WriteEffect, reaches_memberships};
 use crate::registry::history::Operation;
 use crate::registry::record::{Membership, Record};
-use crate::registry::validity::{
-    membership_turned, next_of_membership, next_of_record, turned_parts,
-};
+use crate::registry::validity::{membership_turned, next_of_membership, next_of_record, turned_parts};
 use crate::registry::write::request::Needs;
 use crate::registry::write::{Passed, WriteError, WriteOptions};
 use crate::store::Transaction;

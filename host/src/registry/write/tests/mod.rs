@@ -1,6 +1,9 @@
+mod automatic;
 mod import;
 mod memberships;
+mod nesting;
 mod records;
+mod time;
 
 use std::collections::BTreeMap;
 
