@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use jiff::Timestamp;
 
 use super::contract::{collaboration_units, group, group_member, identifiers_of_target, service};
 use super::targets::CollaborationState;

@@ -44,8 +44,8 @@ pub use plugins::PluginRow;
 pub use records::StoredRecord;
 pub use servers::ServerRow;
 pub use snapshot::{
-    CheckedInvocation, CheckedMembership, CheckedPlugin, CheckedService, CheckedTarget, Defect, Defects,
-    Page, PageKey, Snapshot, Table, UnplannedChange,
+    CheckedInvocation, CheckedMembership, CheckedPerson, CheckedPlugin, CheckedRecord, CheckedService,
+    CheckedTarget, Defect, Defects, Page, PageKey, Snapshot, Table, UnplannedChange,
 };
 pub use transaction::Transaction;
 
