@@ -9,14 +9,21 @@ use jiff::Timestamp;
 /// A clock. All clones show the same time.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
-    /// Microseconds before the machine's clock.
+    /// The time that it stands at, if it is not the machine's.
+    stands_at: Option<Timestamp>,
+    /// Microseconds before that.
     ahead: Arc<AtomicI64>,
 }
 
 impl Clock {
+    /// A clock that goes on only when it is told to.
+    pub fn standing_at(time: Timestamp) -> Self {
+        Self { stands_at: Some(time), ahead: Arc::default() }
+    }
+
     /// The time now, as the store keeps it: in microseconds.
     pub fn now(&self) -> Timestamp {
-        let now = Timestamp::now().as_microsecond();
+        let now = self.stands_at.unwrap_or_else(Timestamp::now).as_microsecond();
         let now = now.saturating_add(self.ahead.load(Ordering::SeqCst));
         Timestamp::from_microsecond(now).unwrap_or(Timestamp::MAX)
     }

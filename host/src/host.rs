@@ -19,6 +19,7 @@ use crate::pipeline::{Parts, Pipeline, RuntimeCache};
 use crate::plugins::Catalog;
 use crate::registry::write::Registry;
 use crate::sandbox::Settings;
+use crate::schedule::Schedule;
 use crate::servers::secret::SecretKey;
 use crate::store::{Store, StoreError};
 use crate::syslog::Syslog;
@@ -63,6 +64,14 @@ impl Host {
         }
         tokio::spawn(monitoring::keep_for_so_long(host.store.clone(), host.configuration.retention.clone()));
         tokio::spawn(prune(host.store.clone(), host.configuration.retention.clone()));
+        let schedule = Schedule {
+            store: host.store.clone(),
+            registry: host.registry.clone(),
+            pipeline: host.pipeline.clone(),
+            jobs: host.jobs.clone(),
+            clock: host.clock().clone(),
+        };
+        tokio::spawn(schedule.run());
         Ok(host)
     }
 
@@ -96,8 +105,8 @@ impl Host {
             lease: Duration::from_millis(configuration.workers.lease_ms),
             runtimes: RuntimeCache::default(),
         });
-        let registry = Registry::new(store.clone());
         let WorkersConfiguration { jobs, clock, .. } = &configuration.workers;
+        let registry = Registry::with_clock(store.clone(), clock.clone());
         let jobs = Runner::new(store.clone(), pipeline.clone(), clock.clone(), *jobs);
         Ok(Arc::new(Self { configuration, store, registry, catalog, administration, pipeline, jobs }))
     }

@@ -18,6 +18,7 @@ pub mod plugins;
 pub mod provisioning;
 pub mod registry;
 pub mod sandbox;
+mod schedule;
 pub mod servers;
 pub mod store;
 pub mod syslog;

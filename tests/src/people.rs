@@ -71,6 +71,7 @@ pub fn membership(group: &str, person: &str) -> Membership {
         owner: false,
         valid_from: None,
         valid_through: None,
+        nested_from: None,
     }
 }
 

@@ -22,7 +22,9 @@ fn person(given: &str) -> Value {
 /// A collaboration `physics` with a target `web`, whose plugin takes `steps` and reaches `receiver`.
 async fn with_target(serving: &Serving, receiver: &Receiver, steps: Value) {
     let api = &serving.api;
-    api.post(&format!("{V1}/cos"), json!({"id": "physics", "name": "Physics"})).await.expect(201);
+    api.post(&format!("{V1}/cos"), json!({"id": "physics", "name": "Physics", "automatic_groups": false}))
+        .await
+        .expect(201);
     let wasm = [("content-type", "application/wasm")];
     let path = format!("{V1}/plugins");
     let installed = api.request(Method::POST, &path, &wasm, MISBEHAVING.to_vec()).await.expect(201);
@@ -138,7 +140,9 @@ async fn what_is_refused_is_a_problem_that_says_why() {
     let program = program();
     let serving = program.serve().await;
     let api = &serving.api;
-    api.post(&format!("{V1}/cos"), json!({"id": "physics", "name": "Physics"})).await.expect(201);
+    api.post(&format!("{V1}/cos"), json!({"id": "physics", "name": "Physics", "automatic_groups": false}))
+        .await
+        .expect(201);
     let people = format!("{V1}/cos/physics/people");
     let problem = api.put(&format!("{people}/anna"), json!({"names": []})).await;
     assert_eq!(problem.json()["errors"][0]["pointer"], "/names");
@@ -167,7 +171,11 @@ async fn from_the_first_key_on_every_request_needs_one() {
     let program = program();
     let serving = program.serve().await;
     let path = format!("{V1}/cos");
-    serving.api.post(&path, json!({"id": "physics", "name": "Physics"})).await.expect(201);
+    serving
+        .api
+        .post(&path, json!({"id": "physics", "name": "Physics", "automatic_groups": false}))
+        .await
+        .expect(201);
     serving.api.post(&path, json!({"id": "chem", "name": "Chemistry"})).await.expect(201);
     let key = |arguments: &[&str]| {
         let output = program.output(&[&["key", "create"], arguments].concat());

@@ -302,7 +302,7 @@ async fn a_check_makes_nothing() {
 async fn the_command_tells_all_checks_beside_a_host_that_serves() {
     let program = Program::new(env!("CARGO_BIN_EXE_provender-under-test"));
     program.file("misbehaving.wasm", MISBEHAVING);
-    program.output(&["co", "create", CO, "--name", "Physics"]);
+    program.output(&["co", "create", CO, "--name", "Physics", "--no-automatic-groups"]);
     program.output(&["plugin", "install", "misbehaving.wasm"]);
     program.output(&["target", "put", "t", "--co", CO, "--plugin", "misbehaving"]);
     let serving = program.serve().await;

@@ -18,7 +18,7 @@ fn with_target() -> Program {
     let program = program();
     let out = program.folder().join("out");
     std::fs::create_dir(&out).unwrap();
-    program.output(&["co", "create", "physics", "--name", "Physics"]);
+    program.output(&["co", "create", "physics", "--name", "Physics", "--no-automatic-groups"]);
     program.output(&["plugin", "install", "--bundled"]);
     program.output(&["server", "put", "files", "--co", "physics", "--files", out.to_str().unwrap()]);
     program.output(&[

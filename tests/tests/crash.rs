@@ -22,7 +22,7 @@ fn program() -> Program {
 fn changelog(program: &Program) -> std::path::PathBuf {
     let out = program.folder().join("out");
     std::fs::create_dir(&out).unwrap();
-    program.output(&["co", "create", CO, "--name", "Physics"]);
+    program.output(&["co", "create", CO, "--name", "Physics", "--no-automatic-groups"]);
     program.output(&["plugin", "install", "--bundled"]);
     program.output(&["server", "put", "files", "--co", CO, "--files", out.to_str().unwrap()]);
     program.output(&["target", "put", "log", "--co", CO, "--plugin", "changelog", "--slot", "log=files"]);
@@ -34,7 +34,7 @@ fn misbehaving(program: &Program, receiver: &Receiver, steps: Value) {
     let out = program.folder().join("out");
     std::fs::create_dir(&out).unwrap();
     program.file("misbehaving.wasm", MISBEHAVING);
-    program.output(&["co", "create", CO, "--name", "Physics"]);
+    program.output(&["co", "create", CO, "--name", "Physics", "--no-automatic-groups"]);
     program.output(&["plugin", "install", "misbehaving.wasm"]);
     program.output(&["server", "put", "files", "--co", CO, "--files", out.to_str().unwrap()]);
     program.output(&["server", "put", "web", "--co", CO, "--http", &receiver.url(), "--private"]);

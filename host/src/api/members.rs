@@ -23,12 +23,12 @@ use crate::registry::validate::InvalidRecord;
 /// A group in the path.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
-struct GroupPath {
+pub(super) struct GroupPath {
     /// `id` of the collaboration.
     #[serde(rename = "co")]
     _co: String,
     /// `id` of the group.
-    group: String,
+    pub(super) group: String,
 }
 
 /// A membership in the path.
@@ -39,7 +39,7 @@ struct MembershipPath {
     #[serde(rename = "co")]
     _co: String,
     /// `id` of the group.
-    group: String,
+    pub(super) group: String,
     /// `id` of the person.
     person: String,
 }

@@ -14,6 +14,7 @@ mod jobs;
 pub mod keys;
 mod members;
 mod merge_patch;
+mod nestings;
 mod notifications;
 mod openapi;
 mod page;
@@ -129,6 +130,7 @@ fn resources(component_bytes: u64) -> OpenApiRouter<Arc<Host>> {
         .merge(cos::router())
         .merge(record_routes::router())
         .merge(members::router())
+        .merge(nestings::router())
         .merge(changes::router())
         .merge(plugins::router(component_bytes))
         .merge(servers::router())

@@ -5,6 +5,7 @@
 
 mod compiled;
 mod configuration;
+mod groups;
 mod monitoring;
 mod provisioning;
 mod registry;
@@ -46,6 +47,7 @@ pub async fn check(configuration: &Configuration) -> anyhow::Result<Report> {
         let kept = SignedDuration::from_hours(24 * i64::from(configuration.retention.keep_invocations_days));
         let kept_since = Timestamp::now().checked_sub(kept).unwrap_or(Timestamp::MIN);
         checks.extend(registry::checks(&mut snapshot).await);
+        checks.extend(groups::checks(&mut snapshot, Timestamp::now()).await);
         checks.extend(provisioning::checks(&mut snapshot, kept_since).await);
         checks.extend(monitoring::checks(&mut snapshot).await);
         checks.extend(configuration::checks(&mut snapshot, key.as_ref()).await);

@@ -3,7 +3,7 @@
 use super::report::Check;
 use super::{finished, report};
 use crate::registry::record::{Record, SubjectKey};
-use crate::store::{Defect, PageKey, Snapshot, StoreError, Table};
+use crate::store::{CheckedRecord, Defect, PageKey, Snapshot, StoreError, Table};
 
 pub(super) async fn checks(snapshot: &mut Snapshot) -> Vec<Check> {
     let records = Check::new("records", "documents can be read and belong to a collaboration");
@@ -30,7 +30,7 @@ async fn records(check: &mut Check, snapshot: &mut Snapshot) -> Result<(), Store
         for row in page.rows {
             match row {
                 Err(error) => check.broken(error.to_string()),
-                Ok((co, stored)) if id_of(&stored.record) != stored.key.id => {
+                Ok(CheckedRecord { co, stored, .. }) if id_of(&stored.record) != stored.key.id => {
                     let SubjectKey { kind, id } = &stored.key;
                     check.broken(format!(
                         "{kind:?} {id} in {co} holds the document of {}",

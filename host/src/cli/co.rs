@@ -29,8 +29,14 @@ The file holds a collaboration as JSON, with its units and affiliations:
         #[arg(long)]
         description: Option<String>,
         /// Read it from a JSON file, `-` for standard input
-        #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "description"])]
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "description", "no_automatic_groups", "no_status_recalculation"])]
         file: Option<PathBuf>,
+        /// Keep no groups of all and of active members
+        #[arg(long)]
+        no_automatic_groups: bool,
+        /// Leave the status of people and roles as it is written, whatever the dates of the roles
+        #[arg(long)]
+        no_status_recalculation: bool,
         /// Replace the one that is there
         #[arg(long)]
         replace: bool,
@@ -42,11 +48,28 @@ The file holds a collaboration as JSON, with its units and affiliations:
 pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer> {
     match command {
         Command::List => list(host).await,
-        Command::Create { id, name, description, file, replace } => {
+        Command::Create {
+            id,
+            name,
+            description,
+            file,
+            no_automatic_groups,
+            no_status_recalculation,
+            replace,
+        } => {
             let mut collaboration = match file {
                 Some(file) => read_json::<Collaboration>(&file)?,
                 None => {
-                    Collaboration { name: name.unwrap_or_default(), description, ..Collaboration::default() }
+                    let name = name.unwrap_or_default();
+                    let automatic_groups = !no_automatic_groups;
+                    let status_recalculation = !no_status_recalculation;
+                    Collaboration {
+                        name,
+                        description,
+                        automatic_groups,
+                        status_recalculation,
+                        ..Collaboration::default()
+                    }
                 }
             };
             collaboration.id = id;

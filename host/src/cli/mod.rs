@@ -8,6 +8,7 @@ mod co;
 mod compile_component;
 mod demo;
 mod filter;
+mod group;
 mod history;
 mod import;
 mod input;
@@ -94,6 +95,9 @@ enum Command {
     /// Configure provisioning targets
     #[command(subcommand)]
     Target(target::Command),
+    /// Nest groups in groups
+    #[command(subcommand)]
+    Group(group::Command),
     /// Provision one record to one target now, and wait for the outcome
     Provision(provision::Arguments),
     /// Show what each target holds of a record
@@ -176,6 +180,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         Command::Serve => Host::start(configuration).await?,
         // Jobs are for the service, and for those who ask for it.
         Command::Import(_) | Command::Provision(_) => Host::start_without_jobs(configuration).await?,
+        Command::Group(command) if command.writes() => Host::start_without_jobs(configuration).await?,
         Command::Jobs(command) if command.provisions() => Host::start_without_jobs(configuration).await?,
         _ => Host::open(configuration).await?,
     };
@@ -203,6 +208,7 @@ async fn answer(command: Command, host: &Arc<Host>, as_json: bool) -> anyhow::Re
         Command::Server(command) => server::run(command, host).await,
         Command::Filter(command) => filter::run(command, host).await,
         Command::Target(command) => target::run(command, host).await,
+        Command::Group(command) => group::run(command, host).await,
         Command::Provision(arguments) => provision::run(arguments, host).await,
         Command::Services(arguments) => services::run(arguments, host).await,
         Command::Changes(arguments) => changes::run(arguments, host).await,

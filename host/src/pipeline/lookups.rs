@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use jiff::Timestamp;
 
 use super::contract::{collaboration_units, group, group_member, identifiers_of_target, service};
 use super::targets::CollaborationState;
 use crate::capabilities::contract::records::{CollaborationUnit, Group, Identifier};
 use crate::capabilities::contract::registry::{Affiliation, GroupPage, MemberPage, ServicePage};
 use crate::capabilities::registry::RegistryReader;
+use crate::clock::Clock;
 use crate::registry::record::{Person, Record, RecordKind, SubjectKey};
 use crate::registry::visible::{self, is_valid_at, visible_group};
 use crate::store::{Store, StoredRecord};
@@ -21,6 +21,7 @@ pub(super) struct Lookups {
     pub(super) store: Store,
     pub(super) co: Arc<CollaborationState>,
     pub(super) target: String,
+    pub(super) clock: Clock,
 }
 
 /// The `next` of a page: the last `id` when the page is full.
@@ -71,7 +72,7 @@ impl Lookups {
                 _ => None,
             })
             .collect();
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let members = memberships
             .into_iter()
             .filter(|membership| is_valid_at(membership.valid_from, membership.valid_through, now))

@@ -58,7 +58,7 @@ pub struct Parts {
     pub concurrency: usize,
     /// How long the work of this process stays its own without a sign of life.
     pub lease: Duration,
-    /// The time that retries go by.
+    /// Tells what is valid, and when retries are due.
     pub clock: Clock,
     /// Targets ready to be called; starts empty.
     pub runtimes: RuntimeCache,

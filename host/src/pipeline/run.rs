@@ -84,7 +84,7 @@ pub(super) struct Called {
 /// Runs one planned provisioning. It stays planned until its end is committed, and is taken up again without.
 pub(super) async fn run(parts: &Parts, loader: &Loader, work: &Work) -> Called {
     let clock = Instant::now();
-    let started = Timestamp::now();
+    let started = parts.clock.now();
     let mut concurrency = None;
     let (end, mut usage, recording) = match attempt(parts, loader, work, started, &mut concurrency).await {
         Ok(attempted) => attempted,

@@ -216,6 +216,7 @@ impl TargetRuntime {
             store: parts.store.clone(),
             co: Arc::clone(&self.co),
             target: self.target.id.clone(),
+            clock: parts.clock.clone(),
         })))
     }
 }

@@ -350,6 +350,17 @@ pub enum GroupType {
     Clusters,
 }
 
+/// How many of the groups nested in a group somebody must be in, to be in it (COmanage: nesting_mode_all).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NestingMode {
+    /// One of them.
+    #[default]
+    Any,
+    /// Each of them.
+    All,
+}
+
 /// A group (COmanage: CO Group), without members.
 #[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -367,6 +378,9 @@ pub struct Group {
     /// Whether people may join by themselves.
     #[serde(default)]
     pub open: bool,
+    /// Who becomes a member by the groups nested in this one.
+    #[serde(default)]
+    pub nesting_mode: NestingMode,
     /// `id` of a unit of the CO.
     pub cou: Option<String>,
     #[serde(default)]
@@ -453,6 +467,23 @@ pub struct Membership {
     pub owner: bool,
     pub valid_from: Option<Timestamp>,
     pub valid_through: Option<Timestamp>,
+    /// `id` of the nested group that makes the person a member; the host keeps it.
+    pub nested_from: Option<String>,
+}
+
+/// A group nested in another: its members are members there, or are kept out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GroupNesting {
+    /// `id` of the group that the other is nested in; taken from the path in the REST API.
+    #[serde(default)]
+    pub group: String,
+    /// `id` of the nested group; taken from the path in the REST API.
+    #[serde(default)]
+    pub source: String,
+    /// Whether members of the nested group are kept out instead.
+    #[serde(default)]
+    pub negate: bool,
 }
 
 /// The collaboration: the tenant that everything else belongs to.
@@ -470,6 +501,12 @@ pub struct Collaboration {
     /// Words for affiliations beside those of eduPerson.
     #[serde(default)]
     pub affiliations: Vec<Affiliation>,
+    /// Whether the host keeps groups of all and of active members, of the collaboration and of each unit.
+    #[serde(default = "yes")]
+    pub automatic_groups: bool,
+    /// Whether dates change the status of a role, and roles that of their person.
+    #[serde(default = "yes")]
+    pub status_recalculation: bool,
 }
 
 /// A subdivision of a collaboration.

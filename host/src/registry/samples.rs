@@ -235,6 +235,7 @@ pub(crate) fn group() -> Group {
         status: Status::Suspended,
         group_type: GroupType::AllMembers,
         open: true,
+        nesting_mode: NestingMode::All,
         cou: text("physics"),
         identifiers: vec![identifier("i1")],
         extensions: extensions(),
@@ -286,6 +287,7 @@ pub(crate) fn membership() -> Membership {
         owner: true,
         valid_from: Some(at(10)),
         valid_through: Some(at(20)),
+        nested_from: text("g2"),
     }
 }
 
@@ -304,6 +306,8 @@ pub(crate) fn collaboration() -> Collaboration {
             affiliation: "fellow".to_owned(),
             edu_person_affiliation: text("member"),
         }],
+        automatic_groups: true,
+        status_recalculation: true,
     }
 }
 

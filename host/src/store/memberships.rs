@@ -1,5 +1,6 @@
 //! Memberships: rows of their own, so that they can be looked up from both sides.
 
+use jiff::Timestamp;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
@@ -7,6 +8,7 @@ use super::dialect::Dialect;
 use super::rows::{ManyKeys, ManyRows, document, json, last_of_each};
 use super::{Store, StoreError, Transaction};
 use crate::registry::record::{Group, Membership};
+use crate::registry::validity::next_of_membership;
 
 /// A membership with the group it is in.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,9 +20,9 @@ pub struct MembershipInGroup {
 pub(super) const TABLE: &str = "memberships";
 
 const PUT: ManyRows = ManyRows {
-    head: "INSERT INTO memberships (co, group_id, person_id, document)",
-    columns: 4,
-    tail: "ON CONFLICT (co, group_id, person_id) DO UPDATE SET document = excluded.document",
+    head: "INSERT INTO memberships (co, group_id, person_id, document, due)",
+    columns: 5,
+    tail: "ON CONFLICT (co, group_id, person_id) DO UPDATE SET document = excluded.document, due = excluded.due",
 };
 pub(super) const OF_PEOPLE: ManyKeys = ManyKeys {
     head: &["SELECT group_id, person_id, document FROM memberships WHERE co = ", " AND person_id IN"],
@@ -107,6 +109,27 @@ impl Transaction<'_> {
         members_of_group(self.in_collaboration(co).await?, co, group, after, limit).await
     }
 
+    /// A page of the people in a group, by ascending id, from behind `after`.
+    pub async fn people_in_group(
+        &mut self,
+        co: &str,
+        group: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        let people = sqlx::query_scalar(
+            "SELECT person_id FROM memberships WHERE co = $1 AND group_id = $2 AND person_id > $3 \
+             ORDER BY person_id LIMIT $4",
+        )
+        .bind(co)
+        .bind(group)
+        .bind(after.unwrap_or_default())
+        .bind(i64::from(limit))
+        .fetch_all(self.in_collaboration(co).await?)
+        .await?;
+        Ok(people)
+    }
+
     /// One membership.
     pub async fn membership(
         &mut self,
@@ -117,19 +140,31 @@ impl Transaction<'_> {
         membership(self.in_collaboration(co).await?, co, group, person).await
     }
 
-    /// Stores memberships in place of those of the same person in the same group. Of two the last stays.
-    pub async fn put_memberships(&mut self, co: &str, memberships: &[Membership]) -> Result<(), StoreError> {
+    /// Stores memberships in place of those of the same person in the same group. Of two the last stays. What becomes of
+    /// their validity after `at` is due then.
+    pub async fn put_memberships(
+        &mut self,
+        co: &str,
+        memberships: &[Membership],
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut rows = Vec::with_capacity(memberships.len());
         for membership in
             last_of_each(memberships.iter(), |membership| (&membership.group, &membership.person))
         {
-            rows.push((membership, json(membership)?));
+            let due = next_of_membership(membership, at).map(Timestamp::as_microsecond);
+            rows.push((membership, json(membership)?, due));
         }
         let dialect = self.dialect;
-        PUT.execute(self.in_collaboration(co).await?, dialect, &rows, |query, (membership, document)| {
-            let query = query.bind(co).bind(membership.group.as_str()).bind(membership.person.as_str());
-            query.bind(document.as_str())
-        })
+        PUT.execute(
+            self.in_collaboration(co).await?,
+            dialect,
+            &rows,
+            |query, (membership, document, due)| {
+                let query = query.bind(co).bind(membership.group.as_str()).bind(membership.person.as_str());
+                query.bind(document.as_str()).bind(*due)
+            },
+        )
         .await?;
         Ok(())
     }
@@ -213,7 +248,7 @@ async fn membership(
     row.as_ref().map(membership_of).transpose()
 }
 
-fn membership_of(row: &AnyRow) -> Result<Membership, StoreError> {
+pub(super) fn membership_of(row: &AnyRow) -> Result<Membership, StoreError> {
     let (group, person): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
     document(TABLE, &format!("{group}/{person}"), row.try_get(2)?)
 }

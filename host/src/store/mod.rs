@@ -7,12 +7,14 @@ mod api_keys;
 mod changes;
 mod collaborations;
 mod dialect;
+mod due;
 mod error;
 mod history;
 mod invocations;
 mod job_lists;
 mod jobs;
 mod memberships;
+mod nestings;
 mod notification_outbox;
 mod notification_settings;
 mod notifications;
@@ -56,8 +58,8 @@ pub use provisioned_records::RecordChange;
 pub use records::StoredRecord;
 pub use servers::ServerRow;
 pub use snapshot::{
-    CheckedInvocation, CheckedMembership, CheckedPlugin, CheckedService, CheckedTarget, Defect, Defects,
-    Page, PageKey, Snapshot, Table, UnplannedChange,
+    CheckedInvocation, CheckedMembership, CheckedPerson, CheckedPlugin, CheckedRecord, CheckedService,
+    CheckedTarget, Defect, Defects, Page, PageKey, Snapshot, Table, UnplannedChange,
 };
 pub use transaction::Transaction;
 

@@ -7,8 +7,9 @@ use sqlx::{AnyConnection, Row};
 use super::dialect::Dialect;
 use super::memberships::{DELETE_OF_GROUP, DELETE_OF_PERSON};
 use super::rows::{ManyKeys, ManyRows, document, json, kind_word, last_of_each, subject, timestamp};
-use super::{Store, StoreError, Transaction};
+use super::{Store, StoreError, Transaction, nestings};
 use crate::registry::record::{Group, GroupType, Membership, Record, RecordKind, SubjectKey};
+use crate::registry::validity::next_of_record;
 
 /// A record as the store keeps it. A deleted one keeps its document and the memberships it had when it was deleted, so
 /// that its removal can still be provisioned.
@@ -22,10 +23,11 @@ pub struct StoredRecord {
 }
 
 const PUT: ManyRows = ManyRows {
-    head: "INSERT INTO records (co, kind, id, document, stored)",
-    columns: 5,
+    head: "INSERT INTO records (co, kind, id, document, stored, due)",
+    columns: 6,
     tail: "ON CONFLICT (co, kind, id) DO UPDATE SET document = excluded.document, stored = excluded.stored, \
-           deleted = NULL, last_memberships = NULL",
+           deleted = NULL, last_memberships = NULL, \
+           due = CASE WHEN records.due <= excluded.stored THEN records.due ELSE excluded.due END",
 };
 pub(super) const BY_ID: ManyKeys = ManyKeys {
     head: &[
@@ -119,6 +121,7 @@ impl Transaction<'_> {
     }
 
     /// Stores records in place of those with their keys; a deleted one lives again. Of two with one key the last stays.
+    /// What becomes of their validity after `at` is due then, but what is due already stays so.
     pub async fn put_records(
         &mut self,
         co: &str,
@@ -127,15 +130,16 @@ impl Transaction<'_> {
     ) -> Result<(), StoreError> {
         let mut rows = Vec::with_capacity(records.len());
         for (key, record) in last_of_each(records.iter(), |(key, _)| key) {
-            rows.push((key, document_of(key, record)?));
+            let due = next_of_record(record, at).map(Timestamp::as_microsecond);
+            rows.push((key, document_of(key, record)?, due));
         }
         if records.iter().any(|(key, _)| key.kind == RecordKind::EmailList) {
             self.in_configuration(co).await?;
         }
         let dialect = self.dialect;
-        PUT.execute(self.in_collaboration(co).await?, dialect, &rows, |query, (key, document)| {
+        PUT.execute(self.in_collaboration(co).await?, dialect, &rows, |query, (key, document, due)| {
             let query = query.bind(co).bind(kind_word(key.kind)).bind(key.id.as_str());
-            query.bind(document.as_str()).bind(at.as_microsecond())
+            query.bind(document.as_str()).bind(at.as_microsecond()).bind(*due)
         })
         .await?;
         Ok(())
@@ -156,7 +160,7 @@ impl Transaction<'_> {
         }
         let connection = self.in_collaboration(co).await?;
         let marked = sqlx::query(
-            "UPDATE records SET deleted = $1, last_memberships = $2 \
+            "UPDATE records SET deleted = $1, last_memberships = $2, due = NULL \
              WHERE co = $3 AND kind = $4 AND id = $5 AND deleted IS NULL",
         )
         .bind(at.as_microsecond())
@@ -171,7 +175,10 @@ impl Transaction<'_> {
             RecordKind::Group => DELETE_OF_GROUP,
             RecordKind::EmailList | RecordKind::Service => return Ok(marked.rows_affected() > 0),
         };
-        sqlx::query(memberships).bind(co).bind(key.id.as_str()).execute(connection).await?;
+        sqlx::query(memberships).bind(co).bind(key.id.as_str()).execute(&mut *connection).await?;
+        if key.kind == RecordKind::Group {
+            sqlx::query(nestings::DELETE_OF_GROUP).bind(co).bind(key.id.as_str()).execute(connection).await?;
+        }
         Ok(marked.rows_affected() > 0)
     }
 }

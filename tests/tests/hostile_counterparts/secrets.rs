@@ -229,7 +229,9 @@ async fn configured(
     folder: &Path,
 ) {
     let api = &serving.api;
-    api.post(&format!("{V1}/cos"), json!({"id": "physics", "name": "Physics"})).await.expect(201);
+    api.post(&format!("{V1}/cos"), json!({"id": "physics", "name": "Physics", "automatic_groups": false}))
+        .await
+        .expect(201);
     let wasm = [("content-type", "application/wasm")];
     api.request(Method::POST, &format!("{V1}/plugins"), &wasm, MISBEHAVING.to_vec()).await.expect(201);
     let servers = [

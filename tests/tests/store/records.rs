@@ -40,6 +40,8 @@ async fn a_collaboration_is_read_as_it_was_written(database: Database) {
         description: Some("fish".to_owned()),
         cous: vec![unit],
         affiliations: Vec::new(),
+        automatic_groups: true,
+        status_recalculation: false,
     };
     let written = full.clone();
     let read_inside = store

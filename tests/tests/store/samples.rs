@@ -39,6 +39,7 @@ pub(crate) fn membership(group: &str, person: &str) -> Membership {
         owner: false,
         valid_from: Some(at(2)),
         valid_through: None,
+        nested_from: None,
     }
 }
 
@@ -108,7 +109,7 @@ pub(crate) async fn put_records(store: &Store, co: &'static str, records: Vec<(S
 pub(crate) async fn put_memberships(store: &Store, co: &'static str, memberships: Vec<Membership>) {
     store
         .write::<_, StoreError, _>(move |transaction| {
-            Box::pin(async move { transaction.put_memberships(co, &memberships).await })
+            Box::pin(async move { transaction.put_memberships(co, &memberships, at(0)).await })
         })
         .await
         .unwrap();

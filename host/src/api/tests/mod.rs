@@ -2,6 +2,7 @@
 
 mod access;
 mod configuration;
+mod groups;
 mod provisioning;
 mod records;
 
@@ -53,7 +54,8 @@ impl Api {
         configuration.sandbox.instances = 8;
         configure(&mut configuration);
         let host = Host::start(configuration).await.unwrap();
-        let demo = serde_json::from_value(json!({"id": "demo", "name": "Demo"})).unwrap();
+        let demo =
+            serde_json::from_value(json!({"id": "demo", "name": "Demo", "automatic_groups": false})).unwrap();
         host.registry.put_collaboration(demo).await.unwrap();
         Self { router: router(Arc::clone(&host), exposure), host, directory }
     }

@@ -59,6 +59,9 @@ pub(super) fn collaboration(id: &str) -> Collaboration {
             affiliation: "visiting researcher".to_owned(),
             edu_person_affiliation: Some("affiliate".to_owned()),
         }],
+        // Each change of the demo is shown by what it alone brings about.
+        automatic_groups: false,
+        status_recalculation: true,
     }
 }
 
@@ -296,6 +299,7 @@ fn memberships(number: usize) -> Vec<Membership> {
                 owner,
                 valid_from: (index > 0 && every(number + index, 7, 3)).then(|| year(2090)),
                 valid_through: (index > 0 && every(number + index, 7, 2)).then(|| year(2021)),
+                nested_from: None,
             });
         }
     }

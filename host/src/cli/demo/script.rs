@@ -256,5 +256,6 @@ fn membership(group: &str, person: &str) -> Membership {
         owner: false,
         valid_from: None,
         valid_through: None,
+        nested_from: None,
     }
 }

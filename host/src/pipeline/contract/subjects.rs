@@ -101,7 +101,7 @@ fn membership(visible: VisibleMembership, co: &CollaborationView) -> wit::Member
         owner: membership.owner,
         valid_from: timestamp_option(membership.valid_from),
         valid_through: timestamp_option(membership.valid_through),
-        nested_from: None,
+        nested_from: membership.nested_from,
     }
 }
 
@@ -145,7 +145,7 @@ pub(in crate::pipeline) fn group_member(member: GroupMember) -> wit::GroupMember
         owner: membership.owner,
         valid_from: timestamp_option(membership.valid_from),
         valid_through: timestamp_option(membership.valid_through),
-        nested_from: None,
+        nested_from: membership.nested_from,
         identifiers: all(identifiers, identifier),
     }
 }

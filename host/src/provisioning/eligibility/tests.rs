@@ -29,6 +29,7 @@ fn membership(group: &str) -> Membership {
         owner: false,
         valid_from: None,
         valid_through: None,
+        nested_from: None,
     }
 }
 

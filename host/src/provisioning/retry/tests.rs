@@ -18,6 +18,10 @@ fn target(retry_interval_s: u64, max_retry: u32, backoff: Option<Backoff>) -> Ta
         max_retry,
         backoff,
         concurrency: 4,
+        provisioning_group: None,
+        skip_source: None,
+        always_send_deletions: false,
+        subject_kinds: None,
         automatic_after: None,
     }
 }

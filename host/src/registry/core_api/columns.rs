@@ -97,6 +97,7 @@ pub(super) fn memberships(row: &mut Row) -> Option<Vec<Membership>> {
         owner: row.flag("owner"),
         valid_from: row.time("valid_from"),
         valid_through: row.time("valid_through"),
+        nested_from: None,
     })?;
     let mut memberships: Vec<Membership> = Vec::with_capacity(rows.len());
     for row in rows {

@@ -196,6 +196,7 @@ fn other_text(text: &str) -> String {
     match text {
         "grace_period" | "suspended" | "approved" => "active".to_owned(),
         "all_members" => "standard".to_owned(),
+        "all" => "any".to_owned(),
         "co_group_members" => "co_admins".to_owned(),
         _ if text.parse::<Timestamp>().is_ok() => "2031-01-01T00:00:00Z".to_owned(),
         _ if text.parse::<jiff::civil::Date>().is_ok() => "1991-01-01".to_owned(),

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::{Field, MAX_PARTS};
-use crate::registry::record::{Credential, Extension, GroupType, ServiceVisibility, Status};
+use crate::registry::record::{Credential, Extension, GroupType, NestingMode, ServiceVisibility, Status};
 use crate::registry::validate::{Report, Rules};
 
 macro_rules! plain {
@@ -19,7 +19,7 @@ macro_rules! plain {
     )*};
 }
 
-plain!(bool, i64, u64, Status, GroupType, ServiceVisibility);
+plain!(bool, i64, u64, Status, GroupType, NestingMode, ServiceVisibility);
 
 impl Field for Timestamp {
     fn check(&self, report: &mut Report) {

@@ -119,7 +119,9 @@ part!(ClusterAccount by (cluster); {
     cluster, status, username, uid_number, gid_number, primary_group, gecos, login_shell, home_directory,
     valid_from, valid_through, extensions
 });
-part!(Membership by (group, person); { group, person, member, owner, valid_from, valid_through });
+part!(Membership by (group, person); {
+    group, person, member, owner, valid_from, valid_through, nested_from
+});
 
 document!(Person {
     status,
@@ -137,7 +139,7 @@ document!(Person {
     extensions
 });
 document!(Group {
-    name, description, introduction, status, group_type as "type", open, cou, identifiers, extensions
+    name, description, introduction, status, group_type as "type", open, nesting_mode, cou, identifiers, extensions
 });
 document!(EmailList {
     name,

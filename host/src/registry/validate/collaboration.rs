@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Report, Rules};
+use crate::registry::automatic::MAX_COU_BYTES;
 use crate::registry::record::{Collaboration, Cou};
 use crate::registry::shape::Field;
 
@@ -32,7 +33,12 @@ fn units(units: &[Cou], report: &mut Report) {
         units.iter().map(|unit| (unit.id.as_str(), unit.parent.as_deref())).collect();
     for (index, unit) in units.iter().enumerate() {
         report.at(index, |report| {
-            report.within("id", |report| report.id(&unit.id));
+            report.within("id", |report| {
+                report.id(&unit.id);
+                if unit.id.len() > MAX_COU_BYTES {
+                    report.problem(format!("the id of a unit has at most {MAX_COU_BYTES} bytes"));
+                }
+            });
             report.within("name", |report| report.required(&unit.name));
             report.within("parent", |report| match unit.parent.as_deref() {
                 Some(parent) if !parents.contains_key(parent) => {

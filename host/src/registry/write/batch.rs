@@ -1,6 +1,11 @@
 //! Carries out the writes of one request inside a transaction: everything they need is read at once, they are applied in
 //! memory one after the other, and what came of them is stored at once.
 
+mod collaboration;
+mod nestings;
+mod settle;
+mod time;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
@@ -9,12 +14,22 @@ use uuid::Uuid;
 use super::memberships::Memberships;
 use super::request::{Needs, Step, UnknownGroups, accept};
 use super::{WriteError, WriteOptions, Written, kind_name};
-use crate::provisioning::{Mode, Plan, Target, WriteEffect, affected, plan, reaches_memberships};
+use crate::clock::Clock;
+use crate::provisioning::{
+    Mode, Plan, PlannedInvocation, Target, WriteEffect, affected, plan, reaches_memberships,
+};
 use crate::registry::history::{NewChange, Operation};
 use crate::registry::reconcile::{Reconciled, Stamp, reconcile};
-use crate::registry::record::{Group, Membership, Meta, Record, RecordKind, Status, SubjectKey};
+use crate::registry::record::{
+    Collaboration, Group, Membership, Meta, Record, RecordKind, Status, SubjectKey,
+};
+use crate::registry::status::recalculate;
 use crate::registry::validate::InvalidRecord;
 use crate::store::{StoreError, Transaction};
+use settle::Unsettled;
+
+pub(super) use collaboration::settle_collaboration;
+pub(super) use time::pass_time;
 
 /// Members of a group read at once.
 const MEMBERS_PAGE: u32 = 1_000;
@@ -23,6 +38,7 @@ const MEMBERS_PAGE: u32 = 1_000;
 pub(super) struct Batch<'t, 'c> {
     transaction: &'t mut Transaction<'c>,
     co: String,
+    collaboration: Collaboration,
     options: WriteOptions,
     at: Timestamp,
     /// Whether results carry the record.
@@ -33,6 +49,8 @@ pub(super) struct Batch<'t, 'c> {
     /// Records that the store is still to be told of.
     pending: Vec<SubjectKey>,
     memberships: Memberships,
+    /// What is still to follow from the writes.
+    unsettled: Unsettled,
     changes: Vec<NewChange>,
     /// What happened, with the index of its change in `changes`.
     effects: Vec<(usize, WriteEffect)>,
@@ -64,10 +82,11 @@ impl<'t, 'c> Batch<'t, 'c> {
         needs: Needs,
         options: WriteOptions,
         keep_records: bool,
+        clock: &Clock,
     ) -> Result<Self, WriteError> {
-        if transaction.collaboration(co).await?.is_none() {
+        let Some(collaboration) = transaction.collaboration(co).await? else {
             return Err(WriteError::UnknownCollaboration(co.to_owned()));
-        }
+        };
         let mut targets = if options.provision { transaction.targets(co).await? } else { Vec::new() };
         targets.retain(|target| !matches!(target.mode, Mode::Manual | Mode::Disabled));
         let records = load_records(transaction, co, needs.keys).await?;
@@ -80,13 +99,16 @@ impl<'t, 'c> Batch<'t, 'c> {
         Ok(Self {
             transaction,
             co: co.to_owned(),
+            collaboration,
             options,
-            at: now(),
+            // Read inside the transaction, so that times ascend with the history.
+            at: clock.now(),
             keep_records,
             targets,
             records,
             pending: Vec::new(),
             memberships,
+            unsettled: Unsettled::default(),
             changes: Vec::new(),
             effects: Vec::new(),
             results: Vec::new(),
@@ -124,6 +146,8 @@ impl<'t, 'c> Batch<'t, 'c> {
             Step::Delete { key, again } => self.delete(key, again).await,
             Step::PutMembership(membership) => self.put_membership(membership),
             Step::DeleteMembership { group, person, again } => self.delete_membership(&group, &person, again),
+            Step::Nest(nesting) => self.nest(nesting).await,
+            Step::Unnest { group, source } => self.unnest(&group, &source).await,
         }
     }
 }
@@ -138,10 +162,12 @@ impl Batch<'_, '_> {
         unknown: HashSet<String>,
         unknown_groups: UnknownGroups,
     ) -> Result<(Option<usize>, Written), WriteError> {
+        self.refuse_another_automatic_group(&record, &key)?;
         if unknown_groups == UnknownGroups::Create {
             unknown.iter().for_each(|id| self.create_group(id));
         }
         let Stored { operation, mut parts, before, after } = self.store(&key, record);
+        self.note_nesting_change(&key, before, after, &parts);
         let mut related = match operation {
             Some(_) if reaches_memberships(key.kind, before, after, &parts) => self.related(&key).await?,
             _ => Vec::new(),
@@ -151,6 +177,7 @@ impl Batch<'_, '_> {
             memberships.retain(|membership| {
                 unknown_groups == UnknownGroups::Create || !unknown.contains(&membership.group)
             });
+            memberships.retain(|membership| !self.follows_from_elsewhere(membership, &key.id));
             let moved = self.replace_memberships(&key.id, memberships);
             if !moved.is_empty() {
                 operation = operation.or(Some(Operation::Updated));
@@ -168,8 +195,14 @@ impl Batch<'_, '_> {
     }
 
     /// Puts a record in its place in memory.
-    fn store(&mut self, key: &SubjectKey, record: Record) -> Stored {
+    fn store(&mut self, key: &SubjectKey, mut record: Record) -> Stored {
         let entry = self.records.entry(key.clone()).or_default();
+        if let Record::Person(person) = &mut record
+            && self.collaboration.status_recalculation
+        {
+            let stored = if let Some(Record::Person(stored)) = &entry.live { Some(&**stored) } else { None };
+            recalculate(stored, person, self.at);
+        }
         let before = entry.live.as_ref().map(status_of);
         let mut new_id = || Uuid::now_v7().to_string();
         let mut stamp = Stamp { at: self.at, new_id: &mut new_id };
@@ -201,6 +234,8 @@ impl Batch<'_, '_> {
             let known = self.records.get(&key).is_some_and(|entry| entry.known);
             return if known && again { Ok((None, written(key, None))) } else { Err(not_found(&key)) };
         };
+        self.refuse_deletion_of_automatic_group(&key)?;
+        self.note_nesting_deletion(&key).await?;
         let related = self.related(&key).await?;
         let last_memberships = match key.kind {
             RecordKind::Person => self.memberships.of(&key.id),
@@ -252,6 +287,7 @@ impl Batch<'_, '_> {
         if let Some(missing) = [&of, &member].into_iter().find(|key| self.live(key).is_none()) {
             return Err(not_found(missing));
         }
+        let membership = self.accept_membership(membership)?;
         let existed = self.memberships.get(&of.id, &member.id).is_some();
         let changed = self.put_in_memory(membership);
         let operation = match (changed, existed) {
@@ -271,6 +307,7 @@ impl Batch<'_, '_> {
         again: bool,
     ) -> Result<(Option<usize>, Written), WriteError> {
         let key = person(member);
+        self.refuse_removal_of_membership(of, member)?;
         if self.memberships.remove(of, member) {
             let change = self.note_membership(of, &key);
             return Ok((Some(change), written(key, Some(Operation::Deleted))));
@@ -311,6 +348,7 @@ impl Batch<'_, '_> {
     fn replace_memberships(&mut self, member: &str, memberships: Vec<Membership>) -> Vec<String> {
         let mut left: Vec<String> = self.memberships.groups_of(member);
         left.retain(|group| !memberships.iter().any(|membership| membership.group == *group));
+        left.retain(|group| !self.is_kept(group, member));
         left.retain(|group| self.memberships.remove(group, member));
         let mut moved = left;
         for membership in memberships {
@@ -345,6 +383,9 @@ impl Batch<'_, '_> {
 
     /// Adds to the history, and returns the index of the change.
     fn note(&mut self, subject: &SubjectKey, operation: Operation, parts: Vec<String>) -> usize {
+        if subject.kind == RecordKind::Person {
+            self.unsettled.person(&subject.id, self.changes.len());
+        }
         self.changes.push(NewChange {
             subject: subject.clone(),
             operation,
@@ -378,13 +419,25 @@ impl Batch<'_, '_> {
             self.transaction.delete_memberships(&self.co, &removed).await?;
         }
         if !memberships.is_empty() {
-            self.transaction.put_memberships(&self.co, &memberships).await?;
+            self.transaction.put_memberships(&self.co, &memberships, self.at).await?;
         }
         Ok(())
     }
 
-    /// Stores everything, and returns what came of each write.
-    pub(super) async fn finish(mut self) -> Result<Vec<Result<Written, WriteError>>, WriteError> {
+    /// Stores everything, and returns what came of each write. What follows from changes of other records is with the last.
+    pub(super) async fn finish(self) -> Result<Vec<Result<Written, WriteError>>, WriteError> {
+        let (mut results, consequences) = self.complete().await?;
+        if let Some(last) = results.iter_mut().flatten().next_back() {
+            last.planned.extend(consequences);
+        }
+        Ok(results)
+    }
+
+    /// Stores everything, and returns what came of each write, and what follows from changes that none of them made.
+    async fn complete(
+        mut self,
+    ) -> Result<(Vec<Result<Written, WriteError>>, Vec<PlannedInvocation>), WriteError> {
+        self.settle().await?;
         // Nobody looks at the records in memory any more.
         self.flush_records(Option::take).await?;
         let mut sequences = Vec::new();
@@ -398,17 +451,17 @@ impl Batch<'_, '_> {
                 ..written
             }));
         }
-        self.plan(&sequences, &mut results).await?;
-        Ok(results)
+        let consequences = self.plan(&sequences, &mut results).await?;
+        Ok((results, consequences))
     }
 
     async fn plan(
         &mut self,
         sequences: &[i64],
         results: &mut [Result<Written, WriteError>],
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<PlannedInvocation>, StoreError> {
         if self.targets.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let effects: Vec<(Option<i64>, WriteEffect)> = std::mem::take(&mut self.effects)
             .into_iter()
@@ -423,9 +476,11 @@ impl Batch<'_, '_> {
             self.transaction.register_jobs(&self.co, &queued, &self.options.actor, self.at).await?;
         let mut by_change: HashMap<Option<i64>, &mut Written> =
             results.iter_mut().flatten().map(|written| (written.change, written)).collect();
+        let mut consequences = Vec::new();
         for invocation in planned {
-            if let Some(written) = by_change.get_mut(&invocation.change) {
-                written.planned.push(invocation);
+            match by_change.get_mut(&invocation.change) {
+                Some(written) => written.planned.push(invocation),
+                None => consequences.push(invocation),
             }
         }
         for job in registered {
@@ -433,14 +488,8 @@ impl Batch<'_, '_> {
                 written.queued.push(job);
             }
         }
-        Ok(())
+        Ok(consequences)
     }
-}
-
-/// Taken inside the transaction, so that times ascend with the history. The store keeps microseconds.
-fn now() -> Timestamp {
-    let now = Timestamp::now();
-    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }
 
 async fn load_records(
@@ -469,6 +518,7 @@ fn written(subject: SubjectKey, operation: Option<Operation>) -> Written {
         change: None,
         record: None,
         membership: None,
+        nesting: None,
         planned: Vec::new(),
         queued: Vec::new(),
     }

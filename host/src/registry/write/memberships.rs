@@ -1,6 +1,6 @@
 //! The memberships that a batch of writes looks at, and what becomes of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::registry::reconcile::{Stamp, reconcile_membership};
 use crate::registry::record::Membership;
@@ -11,6 +11,8 @@ pub(super) struct Memberships {
     by_person: HashMap<String, BTreeMap<String, Membership>>,
     /// What the store is still to be told, by group and person; none removes.
     pending: BTreeMap<(String, String), Option<Membership>>,
+    /// Groups in which something changed.
+    changed: BTreeSet<String>,
 }
 
 impl Memberships {
@@ -20,6 +22,11 @@ impl Memberships {
             memberships.remember(membership);
         }
         memberships
+    }
+
+    /// Adds what the store has of more people.
+    pub(super) fn add(&mut self, stored: Vec<Membership>) {
+        stored.into_iter().for_each(|membership| self.remember(membership));
     }
 
     fn remember(&mut self, membership: Membership) {
@@ -49,6 +56,7 @@ impl Memberships {
         let (membership, changed) = reconcile_membership(old, membership, stamp);
         if changed {
             let key = (membership.group.clone(), membership.person.clone());
+            self.changed.insert(membership.group.clone());
             self.pending.insert(key, Some(membership.clone()));
             self.remember(membership);
         }
@@ -59,6 +67,7 @@ impl Memberships {
     pub(super) fn remove(&mut self, group: &str, person: &str) -> bool {
         let removed = self.by_person.get_mut(person).and_then(|groups| groups.remove(group)).is_some();
         if removed {
+            self.changed.insert(group.to_owned());
             self.pending.insert((group.to_owned(), person.to_owned()), None);
         }
         removed
@@ -74,6 +83,16 @@ impl Memberships {
         for groups in self.by_person.values_mut() {
             groups.remove(group);
         }
+    }
+
+    /// Notes that time changed what is valid in a group.
+    pub(super) fn mark_changed(&mut self, group: &str) {
+        self.changed.insert(group.to_owned());
+    }
+
+    /// Groups in which something changed since this was asked last.
+    pub(super) fn take_changed(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.changed)
     }
 
     /// What the store is to be told: memberships to store, and (group, person) of those to remove.

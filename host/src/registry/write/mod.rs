@@ -5,9 +5,11 @@ mod batch;
 mod memberships;
 mod request;
 
+use super::automatic;
 use super::history::Operation;
-use super::record::{Collaboration, Membership, Record, RecordKind, SubjectKey};
+use super::record::{Collaboration, GroupNesting, Membership, Record, RecordKind, SubjectKey};
 use super::validate::{InvalidRecord, validate_collaboration};
+use crate::clock::Clock;
 use crate::provisioning::{PlannedInvocation, RegisteredJob};
 use crate::store::{Store, StoreError};
 use batch::Batch;
@@ -37,10 +39,21 @@ pub struct Written {
     pub record: Option<Record>,
     /// The membership as stored; none when it was removed, and for a record.
     pub membership: Option<Membership>,
+    /// The nesting as stored; none when it was removed, and for everything else.
+    pub nesting: Option<GroupNesting>,
     /// What follows, in the order it is to run. In an import, work that follows from several lines is with the last.
     pub planned: Vec<PlannedInvocation>,
     /// Jobs that were registered for it, also superseded ones.
     pub queued: Vec<RegisteredJob>,
+}
+
+/// What the host brought about by itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Passed {
+    /// What follows, in the order it is to run.
+    pub planned: Vec<PlannedInvocation>,
+    /// Whether there is more to be done at once.
+    pub more: bool,
 }
 
 /// Why a write was refused. A refused write leaves nothing behind.
@@ -66,6 +79,22 @@ pub enum WriteError {
         /// The revision it has.
         revision: u64,
     },
+    /// The host decides what was to be written.
+    #[error("{what} {why}")]
+    Kept {
+        /// "the membership of \"42\" in group \"staff\"".
+        what: String,
+        /// What it follows from, and what helps.
+        why: String,
+    },
+    /// A group would be nested in itself.
+    #[error("group \"{source_group}\" cannot be nested in \"{group}\", which is nested in it: {}", way.join(" in "))]
+    NestingCycle {
+        group: String,
+        source_group: String,
+        /// From `group` to `source_group`, each nested in the next.
+        way: Vec<String>,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -75,12 +104,18 @@ pub enum WriteError {
 #[derive(Clone, Debug)]
 pub struct Registry {
     store: Store,
+    clock: Clock,
 }
 
 impl Registry {
     /// The registry in a store.
     pub fn new(store: Store) -> Self {
-        Self { store }
+        Self::with_clock(store, Clock::default())
+    }
+
+    /// The registry in a store, at a time that a clock tells.
+    pub fn with_clock(store: Store, clock: Clock) -> Self {
+        Self { store, clock }
     }
 
     /// Creates or replaces a collaboration, and tells whether it is new.
@@ -89,12 +124,21 @@ impl Registry {
         collaboration: Collaboration,
     ) -> Result<(Collaboration, bool), WriteError> {
         validate_collaboration(&collaboration)?;
+        let clock = self.clock.clone();
         self.store
             .write(move |transaction| {
                 Box::pin(async move {
-                    let created = transaction.collaboration(&collaboration.id).await?.is_none();
+                    let before = transaction.collaboration(&collaboration.id).await?;
                     transaction.put_collaboration(&collaboration).await?;
-                    Ok((collaboration, created))
+                    let groups = automatic::groups(&collaboration);
+                    if before.as_ref().is_none_or(|before| automatic::groups(before) != groups) {
+                        transaction.set_unsettled_behind(&collaboration.id, Some("")).await?;
+                    }
+                    if before.is_none() {
+                        // There are no people and no targets yet, so that this is all.
+                        batch::settle_collaboration(transaction, &collaboration.id, &clock).await?;
+                    }
+                    Ok((collaboration, before.is_none()))
                 })
             })
             .await
@@ -154,6 +198,50 @@ impl Registry {
         self.one(co, Step::DeleteMembership { group, person, again: false }, options).await
     }
 
+    /// Nests a group in another, or changes how. Both must exist, and no group may come to be nested in itself.
+    pub async fn nest(
+        &self,
+        co: &str,
+        nesting: GroupNesting,
+        options: &WriteOptions,
+    ) -> Result<Written, WriteError> {
+        self.one(co, Step::Nest(nesting), options).await
+    }
+
+    /// Takes a group out of another that it is nested in.
+    pub async fn unnest(
+        &self,
+        co: &str,
+        group: &str,
+        source: &str,
+        options: &WriteOptions,
+    ) -> Result<Written, WriteError> {
+        let (group, source) = (group.to_owned(), source.to_owned());
+        self.one(co, Step::Unnest { group, source }, options).await
+    }
+
+    /// Brings about what follows from the passing of time, some of what is due at once; tells what was planned for
+    /// provisioning, and whether more is due.
+    pub async fn pass_time(&self, co: &str) -> Result<Passed, WriteError> {
+        let (co, clock) = (co.to_owned(), self.clock.clone());
+        self.store
+            .write(move |transaction| {
+                Box::pin(async move { batch::pass_time(transaction, &co, &clock).await })
+            })
+            .await
+    }
+
+    /// Creates the automatic groups of a collaboration that are missing, and brings some of its people into them; tells
+    /// what was planned for provisioning, and whether more are waiting.
+    pub async fn settle_collaboration(&self, co: &str) -> Result<Passed, WriteError> {
+        let (co, clock) = (co.to_owned(), self.clock.clone());
+        self.store
+            .write(move |transaction| {
+                Box::pin(async move { batch::settle_collaboration(transaction, &co, &clock).await })
+            })
+            .await
+    }
+
     /// Carries out many writes in one transaction, in order. An item that is refused harms no other; after the first of
     /// them, [`OnError::Stop`] ends the list of results.
     pub async fn import(
@@ -183,12 +271,13 @@ impl Registry {
         keep_records: bool,
         options: &WriteOptions,
     ) -> Result<Vec<Result<Written, WriteError>>, WriteError> {
-        let (co, options) = (co.to_owned(), options.clone());
+        let (co, options, clock) = (co.to_owned(), options.clone(), self.clock.clone());
         let needs = Needs::of(steps.iter().flatten());
         self.store
             .write(move |transaction| {
                 Box::pin(async move {
-                    let mut batch = Batch::load(transaction, &co, needs, options, keep_records).await?;
+                    let mut batch =
+                        Batch::load(transaction, &co, needs, options, keep_records, &clock).await?;
                     for step in steps {
                         let refused = batch.apply(step).await?;
                         if refused && on_error == OnError::Stop {

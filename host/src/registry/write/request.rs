@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::WriteError;
-use crate::registry::record::{Membership, Record, RecordKind, SubjectKey};
+use crate::registry::record::{GroupNesting, Membership, Record, RecordKind, SubjectKey};
 use crate::registry::validate::{InvalidRecord, check_id, validate, validate_membership};
 
 /// One write of an import.
@@ -79,6 +79,11 @@ pub(super) enum Step {
         person: String,
         again: bool,
     },
+    Nest(GroupNesting),
+    Unnest {
+        group: String,
+        source: String,
+    },
 }
 
 impl Step {
@@ -117,12 +122,16 @@ impl Needs {
                     needs.record(&SubjectKey { kind: RecordKind::Person, id: person.clone() });
                     needs.group(group);
                 }
+                Step::Nest(GroupNesting { group, source, .. }) | Step::Unnest { group, source } => {
+                    needs.group(group);
+                    needs.group(source);
+                }
             }
         }
         needs
     }
 
-    fn record(&mut self, key: &SubjectKey) {
+    pub(super) fn record(&mut self, key: &SubjectKey) {
         if key.kind == RecordKind::Person {
             self.people.insert(key.id.clone());
         }

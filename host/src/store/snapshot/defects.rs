@@ -42,6 +42,8 @@ pub enum Defect {
     ChangeWithoutRecord,
     MembershipWithoutPerson,
     MembershipWithoutGroup,
+    /// A nesting of which one group does not live.
+    NestingWithoutGroup,
     /// An invocation that follows from a change that is not there, was not to be provisioned, or was made at another time.
     InvocationWithoutChange,
     InvocationWithoutRecord,
@@ -143,6 +145,11 @@ impl Defect {
             Self::ChangeWithoutRecord =>
                 "SELECT c.co, 'change', CAST(c.sequence AS TEXT) FROM changes c LEFT JOIN records r \
                    ON r.co = c.co AND r.kind = c.subject_kind AND r.id = c.subject_id WHERE r.id IS NULL",
+            Self::NestingWithoutGroup =>
+                "SELECT n.co, 'nesting', n.group_id || '/' || n.source_id FROM group_nestings n \
+                 LEFT JOIN records g ON g.co = n.co AND g.kind = 'group' AND g.id = n.group_id AND g.deleted IS NULL \
+                 LEFT JOIN records s ON s.co = n.co AND s.kind = 'group' AND s.id = n.source_id AND s.deleted IS NULL \
+                 WHERE g.id IS NULL OR s.id IS NULL",
             Self::MembershipWithoutPerson =>
                 "SELECT m.co, 'membership', m.group_id || '/' || m.person_id FROM memberships m LEFT JOIN records r \
                    ON r.co = m.co AND r.kind = 'person' AND r.id = m.person_id AND r.deleted IS NULL WHERE r.id IS NULL",

@@ -2,6 +2,7 @@
 //! holds up nobody, and reads pages, so that its memory does not grow with the database.
 
 mod defects;
+mod groups;
 mod pages;
 mod unplanned;
 
@@ -11,10 +12,12 @@ use super::StoreError;
 use super::dialect::{Dialect, Location};
 
 pub use defects::{Defect, Defects, Table};
+pub use groups::CheckedPerson;
 pub use unplanned::UnplannedChange;
 
 pub use pages::{
-    CheckedInvocation, CheckedMembership, CheckedPlugin, CheckedService, CheckedTarget, Page, PageKey,
+    CheckedInvocation, CheckedMembership, CheckedPlugin, CheckedRecord, CheckedService, CheckedTarget, Page,
+    PageKey,
 };
 
 /// A database as it is at one moment.

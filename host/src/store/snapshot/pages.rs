@@ -1,6 +1,7 @@
 //! Rows in the order of their keys, a page at a time: for rules that look into documents. A row that cannot be read is an
 //! error of its own, and the page goes on.
 
+use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 use uuid::Uuid;
@@ -9,7 +10,7 @@ use super::Snapshot;
 use crate::provisioning::{Filter, Invocation, InvocationOutcome, ProvisionedService, Target};
 use crate::registry::record::{Collaboration, Membership};
 use crate::store::records::{StoredRecord, record_of};
-use crate::store::rows::{document, unsigned, uuid};
+use crate::store::rows::{document, timestamp, unsigned, uuid};
 use crate::store::servers::{ServerRow, server_of};
 use crate::store::{StoreError, collaborations, invocations, memberships, provisioned_services};
 
@@ -71,12 +72,22 @@ pub struct CheckedService {
     pub newest: Option<(Uuid, Option<InvocationOutcome>)>,
 }
 
+/// A record, also a deleted one.
+pub struct CheckedRecord {
+    pub co: String,
+    pub stored: StoredRecord,
+    /// When time changes what is valid of it.
+    pub due: Option<Timestamp>,
+}
+
 /// A membership with the key that it is stored by.
 pub struct CheckedMembership {
     pub co: String,
     pub group: String,
     pub person: String,
     pub membership: Membership,
+    /// When time makes it valid, or ends that.
+    pub due: Option<Timestamp>,
 }
 
 /// A target with the digest that it is stored with.
@@ -101,13 +112,10 @@ impl Snapshot {
         Ok(rows.iter().map(collaborations::collaboration_of).collect())
     }
 
-    /// Records, also deleted ones, each with its collaboration.
-    pub async fn checked_records(
-        &mut self,
-        after: &PageKey,
-    ) -> Result<Page<(String, StoredRecord)>, StoreError> {
+    /// Records, also deleted ones.
+    pub async fn checked_records(&mut self, after: &PageKey) -> Result<Page<CheckedRecord>, StoreError> {
         let rows = sqlx::query(
-            "SELECT kind, id, document, deleted, last_memberships, co FROM records \
+            "SELECT kind, id, document, deleted, last_memberships, co, due FROM records \
              WHERE (co, kind, id) > ($1, $2, $3) ORDER BY co, kind, id LIMIT $4",
         )
         .bind(after.text(0))
@@ -116,7 +124,11 @@ impl Snapshot {
         .bind(PAGE)
         .fetch_all(&mut self.connection)
         .await?;
-        let mut page = Page::of(&rows, 2, |row| Ok((row.try_get(5)?, record_of(row)?)))?;
+        let mut page = Page::of(&rows, 2, |row| {
+            let stored = record_of(row)?;
+            let due = due_of(row, 6, &stored.key.id)?;
+            Ok(CheckedRecord { co: row.try_get(5)?, stored, due })
+        })?;
         if let (Some(next), Some(last)) = (&mut page.next, rows.last()) {
             next.texts.insert(0, last.try_get(5)?);
         }
@@ -129,7 +141,7 @@ impl Snapshot {
         after: &PageKey,
     ) -> Result<Page<CheckedMembership>, StoreError> {
         let rows = sqlx::query(
-            "SELECT co, group_id, person_id, document FROM memberships \
+            "SELECT co, group_id, person_id, document, due FROM memberships \
              WHERE (co, group_id, person_id) > ($1, $2, $3) ORDER BY co, group_id, person_id LIMIT $4",
         )
         .bind(after.text(0))
@@ -141,7 +153,8 @@ impl Snapshot {
         Page::of(&rows, 3, |row| {
             let (group, person): (String, String) = (row.try_get(1)?, row.try_get(2)?);
             let membership = document(memberships::TABLE, &format!("{group}/{person}"), row.try_get(3)?)?;
-            Ok(CheckedMembership { co: row.try_get(0)?, group, person, membership })
+            let due = due_of(row, 4, &person)?;
+            Ok(CheckedMembership { co: row.try_get(0)?, group, person, membership, due })
         })
     }
 
@@ -275,4 +288,9 @@ impl Snapshot {
             .await?;
         Ok(wasm)
     }
+}
+
+fn due_of(row: &AnyRow, column: usize, key: &str) -> Result<Option<Timestamp>, StoreError> {
+    let due: Option<i64> = row.try_get(column)?;
+    due.map(|due| timestamp("records", key, due)).transpose()
 }

@@ -1,6 +1,9 @@
+mod automatic;
 mod import;
 mod memberships;
+mod nesting;
 mod records;
+mod time;
 
 use std::collections::BTreeMap;
 
@@ -200,6 +203,7 @@ fn membership(group: &str, person: &str) -> Membership {
         owner: false,
         valid_from: None,
         valid_through: None,
+        nested_from: None,
     }
 }
 

@@ -1,0 +1,38 @@
+//! Brings a collaboration and the people that are there already in line with its automatic groups, a page at a time.
+
+use std::collections::HashSet;
+
+use super::time::by_the_host;
+use super::{Batch, person};
+use crate::clock::Clock;
+use crate::registry::automatic;
+use crate::registry::write::request::Needs;
+use crate::registry::write::{Passed, WriteError};
+use crate::store::Transaction;
+
+/// People taken at once.
+const PAGE: u32 = 250;
+
+/// Creates what is missing of the automatic groups, and brings some people into those they belong to.
+pub(in crate::registry::write) async fn settle_collaboration(
+    transaction: &mut Transaction<'_>,
+    co: &str,
+    clock: &Clock,
+) -> Result<Passed, WriteError> {
+    let Some(behind) = transaction.unsettled_behind(co).await? else { return Ok(Passed::default()) };
+    let people = transaction.people_behind(co, &behind, PAGE).await?;
+    let mut needs = Needs { keys: HashSet::new(), people: HashSet::new() };
+    people.iter().for_each(|id| needs.record(&person(id)));
+    let mut batch = Batch::load(transaction, co, needs, by_the_host(), false, clock).await?;
+    let groups = automatic::groups(&batch.collaboration);
+    if behind.is_empty() {
+        batch.create_automatic_groups(groups.iter().map(|group| group.meta.id.clone()).collect()).await?;
+    }
+    batch.settle_automatic(&people).await?;
+    batch.settle().await?;
+    let more = people.len() == PAGE as usize && !groups.is_empty();
+    let last = people.last().filter(|_| more);
+    batch.transaction.set_unsettled_behind(co, last.map(String::as_str)).await?;
+    let (_, planned) = batch.complete().await?;
+    Ok(Passed { planned, more })
+}

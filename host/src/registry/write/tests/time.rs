@@ -1,0 +1,156 @@
+use super::*;
+use crate::clock::Clock;
+use crate::provisioning::Action::{EnteredGracePeriod, Expired, Unexpired, Updated};
+use crate::registry::record::{GroupNesting, Role, Status};
+use crate::registry::write::Passed;
+
+const FROM: &str = "2030-01-01T00:00:00Z";
+const THROUGH: &str = "2040-01-01T00:00:00Z";
+
+/// A registry whose time is what the test says.
+struct Timed {
+    scene: Scene,
+    clock: Clock,
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+impl Timed {
+    async fn new(status_recalculation: bool) -> Self {
+        let mut scene = Scene::new().await;
+        let clock = Clock::standing_at(at("2026-01-01T00:00:00Z"));
+        scene.registry = Registry::with_clock(scene.store.clone(), clock.clone());
+        let collaboration = Collaboration {
+            id: CO.to_owned(),
+            name: "Example".to_owned(),
+            status_recalculation,
+            ..Collaboration::default()
+        };
+        scene.registry.put_collaboration(collaboration).await.unwrap();
+        scene.registry.settle_collaboration(CO).await.unwrap();
+        Self { scene, clock }
+    }
+
+    fn set(&self, instant: &str) {
+        self.clock.advance(at(instant).duration_since(self.clock.now()).try_into().unwrap());
+    }
+
+    /// Lets time come, and does what is due then; says what "first" is to do.
+    async fn at(&self, instant: &str) -> Vec<(String, Action, Option<String>)> {
+        self.set(instant);
+        let Passed { planned, more } = self.scene.registry.pass_time(CO).await.unwrap();
+        assert!(!more);
+        planned
+            .into_iter()
+            .filter(|invocation| invocation.target == "first")
+            .map(|invocation| (invocation.subject.id, invocation.action, invocation.cause))
+            .collect()
+    }
+}
+
+fn role(status: Status) -> Role {
+    Role { status, valid_from: Some(at(FROM)), valid_through: Some(at(THROUGH)), ..Role::default() }
+}
+
+#[tokio::test]
+async fn a_membership_is_provisioned_when_it_begins_and_when_it_ends() {
+    let timed = Timed::new(false).await;
+    timed.scene.put(group("g")).await;
+    timed.scene.put(group("t")).await;
+    timed.scene.put(person("p1")).await;
+    let nesting = GroupNesting { group: "t".to_owned(), source: "g".to_owned(), negate: false };
+    timed.scene.registry.nest(CO, nesting, &options()).await.unwrap();
+    let row =
+        Membership { valid_from: Some(at(FROM)), valid_through: Some(at(THROUGH)), ..membership("g", "p1") };
+    timed.scene.registry.put_membership(CO, row, &options()).await.unwrap();
+    let all = follows([("p1", Updated, None), ("g", Updated, Some("p1")), ("t", Updated, Some("p1"))]);
+    assert_eq!(timed.scene.store.next_due().await.unwrap(), Some(at("2030-01-01T00:00:00.000001Z")));
+    assert_eq!(timed.at(FROM).await, []);
+    assert_eq!(timed.scene.groups_of("p1").await, ["g"]);
+    assert_eq!(timed.at("2030-01-01T00:00:00.000001Z").await, all);
+    assert_eq!(timed.scene.groups_of("p1").await, ["g", "t"]);
+    let change = timed.scene.history().await.pop().unwrap();
+    assert_eq!((change.actor.as_str(), &change.parts[..]), ("schedule", &["memberships".to_owned()][..]));
+    assert_eq!(timed.at("2035-01-01T00:00:00Z").await, []);
+    assert_eq!(timed.at(THROUGH).await, []);
+    assert_eq!(timed.at("2040-01-01T00:00:00.000001Z").await, all);
+    assert_eq!(timed.scene.groups_of("p1").await, ["g"]);
+    assert_eq!(timed.scene.store.next_due().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn years_that_passed_while_nobody_looked_are_made_up_for_at_once() {
+    let timed = Timed::new(false).await;
+    timed.scene.put(group("g")).await;
+    timed.scene.put(person("p1")).await;
+    let row =
+        Membership { valid_from: Some(at(FROM)), valid_through: Some(at(THROUGH)), ..membership("g", "p1") };
+    timed.scene.registry.put_membership(CO, row, &options()).await.unwrap();
+    let both = follows([("p1", Updated, None), ("g", Updated, Some("p1"))]);
+    assert_eq!(timed.at("2050-01-01T00:00:00Z").await, both);
+    assert_eq!(timed.at("2050-01-01T00:00:00Z").await, []);
+}
+
+#[tokio::test]
+async fn a_role_begins_and_ends_and_the_person_with_it() {
+    let timed = Timed::new(true).await;
+    timed.scene.put(group("g")).await;
+    timed.scene.put(Person { roles: vec![role(Status::Active)], ..person("p1") }).await;
+    assert_eq!(timed.scene.person("p1").await.unwrap().status, Status::Pending);
+    timed.scene.join("g", "p1").await;
+    let begun = timed.at("2031-01-01T00:00:00Z").await;
+    assert_eq!(begun, follows([("p1", Action::Added, None), ("g", Updated, Some("p1"))]));
+    let stored = timed.scene.person("p1").await.unwrap();
+    assert_eq!((stored.status, stored.roles[0].status), (Status::Active, Status::Active));
+    let ended = timed.at("2041-01-01T00:00:00Z").await;
+    assert_eq!(ended, follows([("p1", Expired, None), ("g", Updated, Some("p1"))]));
+    assert_eq!(timed.scene.person("p1").await.unwrap().status, Status::Expired);
+
+    let mut stored = timed.scene.person("p1").await.unwrap();
+    stored.roles[0].valid_through = Some(at("2050-01-01T00:00:00Z"));
+    let written = timed.scene.put(stored).await;
+    assert_eq!(planned_for_first(&written)[0], ("p1".to_owned(), Unexpired, None));
+    let mut stored = timed.scene.person("p1").await.unwrap();
+    stored.roles[0].status = Status::GracePeriod;
+    let written = timed.scene.put(stored).await;
+    assert_eq!(planned_for_first(&written)[0], ("p1".to_owned(), EnteredGracePeriod, None));
+}
+
+#[tokio::test]
+async fn what_is_due_already_stays_due_when_the_record_is_written() {
+    let timed = Timed::new(false).await;
+    timed.scene.put(Person { roles: vec![role(Status::Active)], ..person("p1") }).await;
+    timed.set("2031-01-01T00:00:00Z");
+    let other =
+        Person { roles: vec![role(Status::Active)], timezone: Some("UTC".to_owned()), ..person("p1") };
+    timed.scene.registry.put(CO, person_key("p1"), other.into(), &quietly()).await.unwrap();
+    assert_eq!(timed.at("2031-01-01T00:00:00Z").await, follows([("p1", Updated, None)]));
+    assert_eq!(timed.scene.store.next_due().await.unwrap(), Some(at("2040-01-01T00:00:00.000001Z")));
+}
+
+#[tokio::test]
+async fn nothing_is_due_of_what_is_gone() {
+    let timed = Timed::new(false).await;
+    timed.scene.put(group("g")).await;
+    timed.scene.put(Person { roles: vec![role(Status::Active)], ..person("p1") }).await;
+    let row = Membership { valid_from: Some(at(FROM)), ..membership("g", "p1") };
+    timed.scene.registry.put_membership(CO, row, &options()).await.unwrap();
+    timed.scene.registry.delete(CO, &person_key("p1"), &options()).await.unwrap();
+    assert_eq!(timed.scene.store.next_due().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn more_than_a_page_of_what_is_due_is_done_page_by_page() {
+    let timed = Timed::new(true).await;
+    for number in 0..251 {
+        let put = Person { roles: vec![role(Status::Active)], ..person(&format!("p{number}")) };
+        timed.scene.registry.put(CO, key_of(&put.clone().into()), put.into(), &quietly()).await.unwrap();
+    }
+    timed.set("2031-01-01T00:00:00Z");
+    let first = timed.scene.registry.pass_time(CO).await.unwrap();
+    assert_eq!((first.planned.len(), first.more), (2 * 250, true));
+    let second = timed.scene.registry.pass_time(CO).await.unwrap();
+    assert_eq!((second.planned.len(), second.more), (2, false));
+}
