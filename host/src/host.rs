@@ -1,6 +1,6 @@
 //! A host put together from its parts, as every command and the service use it.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use crate::administration::Administration;
 use crate::capabilities::plugin::PluginHost;
 use crate::configuration::{Configuration, SECRET_KEY_VARIABLE};
-use crate::monitoring;
+use crate::monitoring::{self, Deliverer};
 use crate::pipeline::{Parts, Pipeline, RuntimeCache};
 use crate::plugins::Catalog;
 use crate::registry::write::Registry;
@@ -28,6 +28,9 @@ pub struct Host {
     pub catalog: Catalog,
     pub administration: Administration,
     pub pipeline: Pipeline,
+    syslog: Syslog,
+    /// Empty as long as notifications are left to another process.
+    deliverer: OnceLock<Arc<Deliverer>>,
     /// Held while this process runs what is planned.
     executor: Arc<Mutex<Option<ExecutorLock>>>,
 }
@@ -77,19 +80,39 @@ impl Host {
         .map_err(|error| anyhow::anyhow!("sandbox: {error:#}"))?;
         let catalog = Catalog::new(store.clone(), plugins.clone(), limits.clone());
         let administration = Administration::new(store.clone(), catalog.clone(), limits.clone(), key);
+        let syslog = Syslog::open(&configuration.syslog);
         let pipeline = Pipeline::new(Parts {
             store: store.clone(),
             catalog: catalog.clone(),
             administration: administration.clone(),
             plugins,
             limits,
-            syslog: Syslog::open(&configuration.syslog),
+            syslog: syslog.clone(),
             concurrency: configuration.sandbox.concurrency,
             runtimes: RuntimeCache::default(),
         });
         let registry = Registry::new(store.clone());
         let executor = Arc::default();
-        Ok(Arc::new(Self { configuration, store, registry, catalog, administration, pipeline, executor }))
+        let deliverer = OnceLock::new();
+        Ok(Arc::new(Self {
+            configuration,
+            store,
+            registry,
+            catalog,
+            administration,
+            pipeline,
+            syslog,
+            deliverer,
+            executor,
+        }))
+    }
+
+    /// Delivers notifications from now on.
+    pub fn deliver_notifications(&self) -> anyhow::Result<()> {
+        let Self { store, administration, syslog, configuration, .. } = self;
+        let deliverer = Deliverer::new(store.clone(), administration.clone(), syslog.clone(), configuration)?;
+        tokio::spawn(Arc::clone(self.deliverer.get_or_init(|| Arc::new(deliverer))).run());
+        Ok(())
     }
 
     /// Whether this process runs what is planned; otherwise another one does, and this one waits for it.
@@ -100,6 +123,9 @@ impl Host {
     /// Lets running calls end, and closes the store. What is planned stays there.
     pub async fn stop(&self) {
         self.pipeline.stop(GRACE).await;
+        if let Some(deliverer) = self.deliverer.get() {
+            deliverer.stop().await;
+        }
         self.store.close().await;
     }
 }

@@ -15,6 +15,7 @@ pub(super) async fn run(host: &Arc<Host>) -> anyhow::Result<Answer> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}; set `listen` in the configuration"))?;
+    host.deliver_notifications()?;
     if !host.executes() {
         tracing::warn!(
             "another process runs what is planned; this one serves the API and takes over when that one ends"

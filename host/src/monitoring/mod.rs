@@ -4,6 +4,7 @@
 //! and later delivered.
 
 mod announcement;
+mod delivery;
 mod retention;
 
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use crate::registry::record::SubjectKey;
 use crate::store::{Store, StoreError, Transaction};
 use announcement::announce;
 
+pub use delivery::Deliverer;
 pub(crate) use retention::keep_for_so_long;
 
 /// Writes what follows from the ends of invocations of one collaboration, in the order they ended.
