@@ -8,6 +8,7 @@ pub mod capabilities;
 pub mod check;
 pub mod cli;
 pub mod configuration;
+pub mod delivery;
 pub mod host;
 pub mod logging;
 pub mod monitoring;

@@ -16,7 +16,7 @@ use super::error::{AdministrationError, Kind, Problems};
 use super::{Administration, known_collaboration};
 use crate::provisioning::{Channel, EmailSettings, NotificationSettings, WebhookSettings};
 use crate::servers::configuration::secret_text;
-use crate::servers::secret::SealedSecret;
+use crate::servers::secret::{SealedSecret, SecretKey};
 use crate::store::{NotificationSettingsRow, StoreError, Transaction};
 
 /// Most addresses of one collaboration.
@@ -155,13 +155,21 @@ impl Administration {
 
     /// The key of the signatures of a collaboration's webhook.
     pub(crate) async fn webhook_secret(&self, co: &str) -> Result<SecretString, AdministrationError> {
-        let secrets = self.store.notification_settings(co).await?.secrets;
-        let sealed = secrets.get(SECRET).ok_or_else(|| unusable(co, "the secret is missing".to_owned()))?;
-        let sealed: SealedSecret = serde_json::from_value(Value::String(sealed.clone()))
-            .map_err(|error| unusable(co, error.to_string()))?;
-        let opened = self.servers.secret_key().open(&belongs_to(co), &sealed);
-        opened.map_err(|error| unusable(co, error.to_string()))
+        let row = self.store.notification_settings(co).await?;
+        open_webhook_secret(self.servers.secret_key(), co, &row).map_err(|problem| unusable(co, problem))
     }
+}
+
+/// Opens the key of the signatures of a collaboration's webhook.
+pub(crate) fn open_webhook_secret(
+    key: &SecretKey,
+    co: &str,
+    row: &NotificationSettingsRow,
+) -> Result<SecretString, String> {
+    let sealed = row.secrets.get(SECRET).ok_or("the secret is missing: set it again")?;
+    let sealed: SealedSecret =
+        serde_json::from_value(Value::String(sealed.clone())).map_err(|error| error.to_string())?;
+    key.open(&belongs_to(co), &sealed).map_err(|error| error.to_string())
 }
 
 fn unusable(co: &str, problem: String) -> AdministrationError {

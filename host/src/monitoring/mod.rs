@@ -1,10 +1,9 @@
-//! Keeps those who look after subjects informed: the history of each subject, notifications, and their way to people.
+//! What those who look after subjects are to know: the history of each subject, and notifications.
 //!
-//! What is worth telling is decided in `provisioning`; here it is written, together with the outcomes it follows from,
-//! and later delivered.
+//! What is worth telling is decided in `provisioning`; here it is written, together with the outcomes it follows from.
+//! How it reaches people is the matter of `delivery`.
 
 mod announcement;
-mod delivery;
 mod retention;
 
 use std::collections::HashMap;
@@ -17,7 +16,6 @@ use crate::registry::record::SubjectKey;
 use crate::store::{Store, StoreError, Transaction};
 use announcement::announce;
 
-pub use delivery::Deliverer;
 pub(crate) use retention::keep_for_so_long;
 
 /// Writes what follows from the ends of invocations of one collaboration, in the order they ended.

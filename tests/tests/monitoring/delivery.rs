@@ -15,7 +15,7 @@ use super::*;
 const SECRET: &[u8] = b"0123456789abcdef01234567";
 
 /// A host that tells at once, and tries again soon.
-async fn host(change: impl FnOnce(&mut Configuration)) -> TestHost {
+pub(super) async fn host(change: impl FnOnce(&mut Configuration)) -> TestHost {
     let host = TestHost::start_with(|configuration| {
         let notifications = &mut configuration.notifications;
         (notifications.settle_s, notifications.retry_s, notifications.timeout_s) = (0, 1, 20);
@@ -28,14 +28,14 @@ async fn host(change: impl FnOnce(&mut Configuration)) -> TestHost {
     host
 }
 
-fn mailing(configuration: &mut Configuration, port: u16) {
+pub(super) fn mailing(configuration: &mut Configuration, port: u16) {
     let smtp = &mut configuration.smtp;
     (smtp.host, smtp.port) = (Some("localhost".to_owned()), Some(port));
     smtp.security = SmtpSecurity::None;
     smtp.from = Some("Provender <provender@example.org>".to_owned());
 }
 
-async fn settings(host: &TestHost, input: Value) {
+pub(super) async fn settings(host: &TestHost, input: Value) {
     let input: NotificationSettingsInput = serde_json::from_value(input).unwrap();
     host.host.administration.put_notification_settings(CO, input).await.unwrap();
 }
@@ -49,12 +49,12 @@ async fn webhook(host: &TestHost, receiver: &Receiver) {
 }
 
 /// Anna fails.
-async fn fail(host: &TestHost) {
+pub(super) async fn fail(host: &TestHost) {
     host.misbehaving_target("t", failing("conflict", "uid is taken")).await;
     host.put(person_key("anna"), person("anna")).await;
 }
 
-async fn succeed(host: &TestHost) {
+pub(super) async fn succeed(host: &TestHost) {
     host.misbehaving_target("t", json!([])).await;
     host.put(person_key("anna"), named("anna", "Anne")).await;
 }

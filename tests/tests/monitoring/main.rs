@@ -1,5 +1,6 @@
 //! What administrators learn of provisioning: the history of each subject, notifications, and how they reach people.
 
+mod both_databases;
 mod delivery;
 mod history;
 mod notifications;
