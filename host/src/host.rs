@@ -1,6 +1,6 @@
 //! A host put together from its parts, as every command and the service use it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::configuration::{
     Configuration, RetentionConfiguration, SECRET_KEY_VARIABLE, WorkersConfiguration,
 };
+use crate::delivery::Deliverer;
 use crate::jobs::Runner;
 use crate::monitoring;
 use crate::pipeline::{Parts, Pipeline, RuntimeCache};
@@ -33,6 +34,9 @@ pub struct Host {
     pub administration: Administration,
     pub pipeline: Pipeline,
     pub jobs: Runner,
+    syslog: Syslog,
+    /// Empty as long as notifications are left to another process.
+    deliverer: OnceLock<Arc<Deliverer>>,
 }
 
 /// How long running calls may take to end when the host stops.
@@ -93,13 +97,14 @@ impl Host {
         .map_err(|error| anyhow::anyhow!("sandbox: {error:#}"))?;
         let catalog = Catalog::new(store.clone(), plugins.clone(), limits.clone());
         let administration = Administration::new(store.clone(), catalog.clone(), limits.clone(), key);
+        let syslog = Syslog::open(&configuration.syslog);
         let pipeline = Pipeline::new(Parts {
             store: store.clone(),
             catalog: catalog.clone(),
             administration: administration.clone(),
             plugins,
             limits,
-            syslog: Syslog::open(&configuration.syslog),
+            syslog: syslog.clone(),
             concurrency: configuration.sandbox.concurrency,
             clock: configuration.workers.clock.clone(),
             lease: Duration::from_millis(configuration.workers.lease_ms),
@@ -108,7 +113,26 @@ impl Host {
         let WorkersConfiguration { jobs, clock, .. } = &configuration.workers;
         let registry = Registry::with_clock(store.clone(), clock.clone());
         let jobs = Runner::new(store.clone(), pipeline.clone(), clock.clone(), *jobs);
-        Ok(Arc::new(Self { configuration, store, registry, catalog, administration, pipeline, jobs }))
+        let deliverer = OnceLock::new();
+        Ok(Arc::new(Self {
+            configuration,
+            store,
+            registry,
+            catalog,
+            administration,
+            pipeline,
+            jobs,
+            syslog,
+            deliverer,
+        }))
+    }
+
+    /// Delivers notifications from now on.
+    pub fn deliver_notifications(&self) -> anyhow::Result<()> {
+        let Self { store, administration, syslog, configuration, .. } = self;
+        let deliverer = Deliverer::new(store.clone(), administration.clone(), syslog.clone(), configuration)?;
+        tokio::spawn(Arc::clone(self.deliverer.get_or_init(|| Arc::new(deliverer))).run());
+        Ok(())
     }
 
     /// Whether this process runs what is planned; otherwise others do, and this one waits for them.
@@ -124,6 +148,9 @@ impl Host {
     /// Lets running calls end, and closes the store. What is planned stays there.
     pub async fn stop(&self) {
         self.pipeline.stop(GRACE).await;
+        if let Some(deliverer) = self.deliverer.get() {
+            deliverer.stop().await;
+        }
         self.store.close().await;
     }
 }

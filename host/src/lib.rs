@@ -9,6 +9,7 @@ pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod configuration;
+pub mod delivery;
 pub mod host;
 pub mod jobs;
 pub mod logging;

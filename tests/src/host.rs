@@ -80,8 +80,14 @@ impl TestHost {
 
     /// Stops the host and starts another on the same data.
     pub async fn restart(self) -> Self {
+        self.restart_with(|_| {}).await
+    }
+
+    /// As [`restart`](Self::restart), with other settings.
+    pub async fn restart_with(self, change: impl FnOnce(&mut Configuration)) -> Self {
         let Self { host, roots, folder } = self;
-        let configuration = host.configuration.clone();
+        let mut configuration = host.configuration.clone();
+        change(&mut configuration);
         host.stop().await;
         drop(host);
         Self { host: Host::start(configuration).await.expect("a host"), roots, folder }

@@ -12,5 +12,6 @@ pub mod people;
 pub mod postgres;
 pub mod process;
 pub mod receiver;
+pub mod smtp;
 pub mod waiting;
 pub mod witness;

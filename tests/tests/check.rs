@@ -35,6 +35,9 @@ impl Sample {
             "kind": "http", "base_url": "https://example.org", "authentication": {"kind": "bearer", "token": "s3cr3t"},
         });
         host.server("web", web).await;
+        let webhook = json!({"server": "web", "secret": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"});
+        let settings = serde_json::from_value(json!({ "webhook": webhook })).unwrap();
+        host.host.administration.put_notification_settings(CO, settings).await.unwrap();
         host.misbehaving_filter("marks", json!({"do": "mark", "name": "m"})).await;
         let steps = json!([{"do": "state", "operation": "set", "key": "seen", "value": "yes"}]);
         host.misbehaving_target_with("keeps", steps, json!({"filters": ["marks"]})).await;
@@ -180,6 +183,53 @@ const DAMAGE: &[(&str, &str, &str)] = &[
         "plugin state",
         "person ghost at keeps in physics",
         "UPDATE plugin_state SET subject_id = 'ghost' WHERE subject_id = 'anna'",
+    ),
+    ("notifications", "failed last, and has no notification", "UPDATE invocations SET failed = 1"),
+    (
+        "notifications",
+        "person bela at log in physics has a notification, and did not fail last",
+        "INSERT INTO notifications (co, id, target, subject_kind, subject_id, state, failures, first_failed, last_failed, \
+         class, message, invocation, announced) SELECT co, id, target, subject_kind, subject_id, 'open', 1, 0, 0, \
+         'trap', '', id, 0 FROM invocations WHERE target = 'log' AND subject_id = 'bela' LIMIT 1",
+    ),
+    (
+        "notifications",
+        "person bela at nowhere in physics has a notification, and the target is gone",
+        "INSERT INTO notifications (co, id, target, subject_kind, subject_id, state, failures, first_failed, last_failed, \
+         class, message, invocation, announced) SELECT co, id, 'nowhere', subject_kind, subject_id, 'open', 1, 0, 0, \
+         'trap', '', id, 0 FROM invocations WHERE target = 'log' AND subject_id = 'bela' LIMIT 1",
+    ),
+    (
+        "notifications",
+        "channel log in physics has to tell of a notification that is not there",
+        "INSERT INTO notification_events (co, channel, id, notification, event) \
+         SELECT co, 'log', id, id, 'opened' FROM invocations LIMIT 1",
+    ),
+    (
+        "notifications",
+        "channel log in physics has something to tell and never wakes up",
+        "INSERT INTO notification_events (co, channel, id, notification, event) \
+         SELECT co, 'log', id, id, 'opened' FROM invocations LIMIT 1",
+    ),
+    (
+        "notifications",
+        "person ghost in physics has a history",
+        "UPDATE provisioning_history SET subject_id = 'ghost' WHERE subject_id = 'anna'",
+    ),
+    (
+        "webhooks",
+        "webhook of physics has the server web, which is not there",
+        "DELETE FROM servers WHERE id = 'web'",
+    ),
+    (
+        "webhooks",
+        "webhook of physics: sealed secret is damaged",
+        "UPDATE notification_settings SET secrets = replace(secrets, '\"}', 'AAAA\"}')",
+    ),
+    (
+        "webhooks",
+        "notification_settings physics holds a document",
+        "UPDATE notification_settings SET document = '{'",
     ),
     ("plugins", "is not the component that was installed", "UPDATE plugin_components SET wasm = BYTE"),
     ("plugins", "has no component", "DELETE FROM plugin_components"),

@@ -14,6 +14,7 @@ pub enum Kind {
     Server,
     Filter,
     Target,
+    NotificationSettings,
 }
 
 impl fmt::Display for Kind {
@@ -22,6 +23,7 @@ impl fmt::Display for Kind {
             Self::Server => "server",
             Self::Filter => "filter",
             Self::Target => "target",
+            Self::NotificationSettings => "notification settings of",
         })
     }
 }
@@ -51,6 +53,8 @@ pub enum AdministrationError {
         /// `id` of targets.
         users: Vec<String>,
     },
+    #[error("server `{id}` is in use by the webhook for notifications; take it out of there first")]
+    InUseByWebhook { id: String },
     /// The host has it, but cannot work with it.
     #[error("server `{id}`: {problem}")]
     Unusable { id: String, problem: String },

@@ -3,6 +3,7 @@
 
 mod error;
 mod filters;
+mod notifications;
 mod plugin_choice;
 mod servers;
 mod targets;
@@ -21,6 +22,8 @@ use error::Problems;
 
 pub use error::{AdministrationError, InvalidField, Kind};
 pub use filters::FilterInput;
+pub use notifications::{ChannelReport, NotificationDelivery, NotificationSettingsInput, WebhookInput};
+pub(crate) use notifications::{open_webhook_secret, signing_key};
 pub use plugin_choice::PluginChoice;
 pub(crate) use servers::stored as stored_server;
 pub use servers::{LiveServer, Server, ServerInput};

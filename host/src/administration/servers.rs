@@ -107,6 +107,10 @@ impl Administration {
                 if !users.is_empty() {
                     return Err(AdministrationError::InUse { kind: Kind::Server, id: server, users });
                 }
+                let webhook = transaction.notification_settings(&owner).await?.settings.webhook;
+                if webhook.is_some_and(|webhook| webhook.server == server) {
+                    return Err(AdministrationError::InUseByWebhook { id: server });
+                }
                 match transaction.delete_server(&owner, &server).await? {
                     true => Ok(()),
                     false => Err(AdministrationError::Unknown { kind: Kind::Server, id: server }),

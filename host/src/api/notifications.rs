@@ -14,7 +14,8 @@ use super::auth::InCo;
 use super::page::{Page, page_limit};
 use super::problem::{Kind, Problem};
 use super::records::CoPath;
-use super::request::NoQuery;
+use super::request::{JsonBody, NoQuery};
+use crate::administration::{NotificationDelivery, NotificationSettingsInput};
 use crate::host::Host;
 use crate::monitoring;
 use crate::provisioning::{Notification, NotificationState};
@@ -113,6 +114,40 @@ async fn acknowledge(
     notification.map(Json).ok_or_else(|| Problem::not_found("notification", &path.id.to_string()))
 }
 
+/// Where the notifications of the collaboration go, and how far each channel is.
+#[utoipa::path(
+    get, path = "/cos/{co}/notification-settings", tag = "notifications",
+    operation_id = "get_notification_settings", params(CoPath),
+    responses((status = 200, body = NotificationDelivery)),
+)]
+async fn settings(
+    State(host): State<Arc<Host>>,
+    caller: InCo,
+    _: NoQuery,
+) -> Result<Json<NotificationDelivery>, Problem> {
+    Ok(Json(host.administration.notification_delivery(&caller.co).await?))
+}
+
+/// Says where the notifications of the collaboration go. What is left out of the body is as it was at first, but the
+/// secret of the webhook, which stays.
+#[utoipa::path(
+    put, path = "/cos/{co}/notification-settings", tag = "notifications",
+    operation_id = "put_notification_settings", request_body = NotificationSettingsInput, params(CoPath),
+    responses((status = 200, body = NotificationDelivery)),
+)]
+async fn put_settings(
+    State(host): State<Arc<Host>>,
+    caller: InCo,
+    _: NoQuery,
+    JsonBody(input): JsonBody<NotificationSettingsInput>,
+) -> Result<Json<NotificationDelivery>, Problem> {
+    Ok(Json(host.administration.put_notification_settings(&caller.co, input).await?))
+}
+
 pub(super) fn router() -> OpenApiRouter<Arc<Host>> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get)).routes(routes!(acknowledge))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(get))
+        .routes(routes!(acknowledge))
+        .routes(routes!(settings, put_settings))
 }

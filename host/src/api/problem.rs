@@ -231,7 +231,9 @@ impl From<AdministrationError> for Problem {
             AdministrationError::Invalid { problems, .. } => {
                 Self::new(Kind::InvalidConfiguration, detail).with_errors(problems)
             }
-            AdministrationError::InUse { .. } => Self::new(Kind::Conflict, detail),
+            AdministrationError::InUse { .. } | AdministrationError::InUseByWebhook { .. } => {
+                Self::new(Kind::Conflict, detail)
+            }
             AdministrationError::Unusable { .. } | AdministrationError::Unreachable { .. } => {
                 Self::new(Kind::CheckFailed, detail)
             }

@@ -49,7 +49,7 @@ pub async fn check(configuration: &Configuration) -> anyhow::Result<Report> {
         checks.extend(registry::checks(&mut snapshot).await);
         checks.extend(groups::checks(&mut snapshot, Timestamp::now()).await);
         checks.extend(provisioning::checks(&mut snapshot, kept_since).await);
-        checks.extend(monitoring::checks(&mut snapshot).await);
+        checks.extend(monitoring::checks(&mut snapshot, key.as_ref()).await);
         checks.extend(configuration::checks(&mut snapshot, key.as_ref()).await);
     }
     checks.push(compiled::check(&configuration.data_directory.join("compiled"), key.as_ref()));

@@ -4,11 +4,12 @@ use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
 use uuid::Uuid;
 
-use super::answer::{Answer, Table, printable, utc, word};
-use super::input::{actor, known_collaboration};
+use super::answer::{Answer, Table, printable, utc, utc_or_dash, word};
+use super::input::{SecretArguments, actor, known_collaboration};
+use crate::administration::{NotificationDelivery, NotificationSettingsInput, WebhookInput};
 use crate::host::Host;
 use crate::monitoring;
-use crate::provisioning::{Notification, NotificationState};
+use crate::provisioning::{EmailSettings, Notification, NotificationSettings, NotificationState};
 use crate::store::NotificationFilter;
 
 #[derive(Debug, Subcommand)]
@@ -31,6 +32,45 @@ Example:
         #[arg(long)]
         co: String,
     },
+    /// Show where notifications go, and how far each channel is
+    #[command(after_help = "\
+Example:
+  provender notifications settings --co physics")]
+    Settings {
+        /// The collaboration
+        #[arg(long)]
+        co: String,
+    },
+    /// Say where notifications go, in place of what was said before
+    #[command(after_help = "\
+Examples:
+  provender notifications set --co physics --email identity-team@example.org
+  provender notifications set --co physics --webhook chat --path /hooks/1 --password-file webhook.key
+
+Without --email, mails go to the verified addresses of the members of the collaboration's admins group.")]
+    Set(SetArguments),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct SetArguments {
+    /// The collaboration
+    #[arg(long)]
+    co: String,
+    /// Addresses that get mails
+    #[arg(long, value_name = "ADDRESS")]
+    email: Vec<String>,
+    /// Send no mails
+    #[arg(long, conflicts_with = "email")]
+    no_email: bool,
+    /// id of the server of kind http that is called
+    #[arg(long, value_name = "ID")]
+    webhook: Option<String>,
+    /// Path of the call [default: that of the server's base URL]
+    #[arg(long, value_name = "PATH", requires = "webhook")]
+    path: Option<String>,
+    /// The key of the webhook's signatures, 24 to 64 bytes in base64; stays as it is when it is left out
+    #[command(flatten)]
+    secret: SecretArguments,
 }
 
 #[derive(Debug, clap::Args)]
@@ -64,6 +104,11 @@ pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer>
     match command {
         Command::List(arguments) => list(arguments, host).await,
         Command::Acknowledge { ids, co } => acknowledge(&ids, &co, host).await,
+        Command::Settings { co } => {
+            known_collaboration(host, &co).await?;
+            shown(&host.administration.notification_delivery(&co).await?)
+        }
+        Command::Set(arguments) => set(arguments, host).await,
     }
 }
 
@@ -123,4 +168,43 @@ async fn acknowledge(ids: &[Uuid], co: &str, host: &Host) -> anyhow::Result<Answ
         format!("{} `{}` at `{target}`: {}\n", word(&subject.kind), printable(&subject.id), word(state))
     };
     Answer::new(&acknowledged, acknowledged.iter().map(line).collect::<String>())
+}
+
+async fn set(arguments: SetArguments, host: &Host) -> anyhow::Result<Answer> {
+    let SetArguments { co, email, no_email, webhook, path, secret } = arguments;
+    let secret = secret.read()?;
+    let input = NotificationSettingsInput {
+        email: EmailSettings { enabled: !no_email, recipients: email },
+        webhook: webhook.map(|server| WebhookInput { server, path, secret }),
+    };
+    shown(&host.administration.put_notification_settings(&co, input).await?)
+}
+
+fn shown(delivery: &NotificationDelivery) -> anyhow::Result<Answer> {
+    let NotificationSettings { email, webhook } = &delivery.settings;
+    let email = match (email.enabled, email.recipients.is_empty()) {
+        (false, _) => "nobody".to_owned(),
+        (true, true) => "the collaboration's admins group".to_owned(),
+        (true, false) => email.recipients.join(", "),
+    };
+    let webhook = webhook.as_ref().map_or_else(
+        || "none".to_owned(),
+        |webhook| match &webhook.path {
+            Some(path) => format!("server `{}`, {path}", webhook.server),
+            None => format!("server `{}`", webhook.server),
+        },
+    );
+    let mut text = Table::of_fields([("email", email), ("webhook", webhook)]).to_string();
+    let mut table = Table::new(&["channel", "delivered", "attempts", "due", "problem"]);
+    for report in &delivery.channels {
+        table.row([
+            word(&report.channel),
+            utc_or_dash(report.delivered),
+            report.attempts.unwrap_or_default().to_string(),
+            utc_or_dash(report.due),
+            report.problem.clone().unwrap_or_default(),
+        ]);
+    }
+    text.push_str(&format!("\n{}", table.or("nothing was to be told so far")));
+    Answer::new(delivery, text)
 }

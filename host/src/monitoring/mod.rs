@@ -1,7 +1,7 @@
-//! Keeps those who look after subjects informed: the history of each subject, notifications, and their way to people.
+//! What those who look after subjects are to know: the history of each subject, and notifications.
 //!
-//! What is worth telling is decided in `provisioning`; here it is written, together with the outcomes it follows from,
-//! and later delivered.
+//! What is worth telling is decided in `provisioning`; here it is written, together with the outcomes it follows from.
+//! How it reaches people is the matter of `delivery`.
 
 mod announcement;
 mod retention;

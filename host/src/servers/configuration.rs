@@ -362,7 +362,9 @@ fn invalid_secret(field: &str, problem: &str) -> InvalidConfiguration {
 }
 
 /// Reads a secret without ever quoting it in an error.
-fn secret_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
+pub(crate) fn secret_text<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SecretString>, D::Error> {
     Option::<String>::deserialize(deserializer)
         .map(|text| text.map(SecretString::from))
         .map_err(|_| serde::de::Error::custom("a secret must be a string"))

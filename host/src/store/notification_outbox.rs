@@ -151,6 +151,16 @@ impl Transaction<'_> {
             .collect()
     }
 
+    /// Makes all channels due that wait for their time and have no message under way.
+    pub async fn awaken_waiting_channels(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        sqlx::query("UPDATE notification_channels SET due = $1 WHERE document IS NULL AND due > $2")
+            .bind(now.as_microsecond())
+            .bind(now.as_microsecond())
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(())
+    }
+
     /// How far a channel is.
     pub async fn notification_channel(
         &mut self,

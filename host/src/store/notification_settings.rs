@@ -57,7 +57,7 @@ async fn settings(connection: &mut AnyConnection, co: &str) -> Result<Notificati
     row.as_ref().map(|row| settings_of(co, row)).transpose().map(Option::unwrap_or_default)
 }
 
-fn settings_of(co: &str, row: &AnyRow) -> Result<NotificationSettingsRow, StoreError> {
+pub(super) fn settings_of(co: &str, row: &AnyRow) -> Result<NotificationSettingsRow, StoreError> {
     Ok(NotificationSettingsRow {
         settings: document("notification_settings", co, row.try_get(0)?)?,
         secrets: document("notification_settings", co, row.try_get(1)?)?,

@@ -1,7 +1,10 @@
 //! What administrators learn of provisioning: the history of each subject, notifications, and how they reach people.
 
+mod both_databases;
+mod delivery;
 mod history;
 mod notifications;
+mod survival;
 
 use provender::provisioning::{FailureClass, HistoryEvent};
 use provender::registry::record::{Record, Status};

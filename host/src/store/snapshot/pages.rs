@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::Snapshot;
 use crate::provisioning::{Filter, Invocation, InvocationOutcome, ProvisionedService, Target};
 use crate::registry::record::{Collaboration, Membership};
+use crate::store::notification_settings::{self, NotificationSettingsRow};
 use crate::store::records::{StoredRecord, record_of};
 use crate::store::rows::{document, timestamp, unsigned, uuid};
 use crate::store::servers::{ServerRow, server_of};
@@ -266,6 +267,21 @@ impl Snapshot {
         .fetch_all(&mut self.connection)
         .await?;
         Ok(rows.iter().map(server_of).collect())
+    }
+
+    /// Where the notifications of each collaboration go that has settings of its own.
+    pub async fn checked_notification_settings(
+        &mut self,
+    ) -> Result<Vec<(String, Result<NotificationSettingsRow, StoreError>)>, StoreError> {
+        let rows = sqlx::query("SELECT document, secrets, co FROM notification_settings ORDER BY co")
+            .fetch_all(&mut self.connection)
+            .await?;
+        let read = |row: &AnyRow| {
+            let co: String = row.try_get(2)?;
+            let settings = notification_settings::settings_of(&co, row);
+            Ok((co, settings))
+        };
+        rows.iter().map(read).collect()
     }
 
     /// The plugins of the catalog.
