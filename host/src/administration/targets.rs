@@ -59,6 +59,18 @@ pub struct TargetInput {
     /// As shown. The plugin tells it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject_kinds: Option<Vec<RecordKind>>,
+    /// As answered to a write. Nobody looks at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re_evaluation_advisable: Option<bool>,
+}
+
+/// A target that was written.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct StoredTarget {
+    #[serde(flatten)]
+    pub target: Target,
+    /// Whether records that are there, or are not, may belong otherwise by now: no change will tell the target.
+    pub re_evaluation_advisable: bool,
 }
 
 impl Administration {
@@ -68,7 +80,7 @@ impl Administration {
         co: &str,
         id: &str,
         input: TargetInput,
-    ) -> Result<(Target, bool), AdministrationError> {
+    ) -> Result<(StoredTarget, bool), AdministrationError> {
         let mut problems = Problems::default();
         check_ids(id, input.id.as_deref(), &mut problems);
         check_limits(&self.limits, &input.limits, &mut problems);
@@ -97,7 +109,7 @@ impl Administration {
                         (Mode::Automatic, _) => Some(transaction.last_change(&co).await?),
                         (Mode::Manual | Mode::Disabled, _) => None,
                     };
-                    let order = match (input.order, previous) {
+                    let order = match (input.order, &previous) {
                         (Some(order), _) => order,
                         (None, Some(previous)) => previous.order,
                         (None, None) => last_order(transaction, &co).await?.saturating_add(1),
@@ -120,7 +132,12 @@ impl Administration {
                         subject_kinds,
                     };
                     transaction.put_target(&co, &target).await?;
-                    Ok((target, created))
+                    let re_evaluation_advisable = match &previous {
+                        Some(previous) => previous.selects_otherwise_than(&target),
+                        // What was there before the target is told to it by no change.
+                        None => transaction.last_change(&co).await? > 0,
+                    };
+                    Ok((StoredTarget { target, re_evaluation_advisable }, created))
                 })
             })
             .await

@@ -64,7 +64,9 @@ async fn plans(check: &mut Check, snapshot: &mut Snapshot) -> Result<(), StoreEr
             snapshot
                 .unplanned_changes(&co, target, after, |unplanned| match unplanned {
                     Err(error) => check.broken(error.to_string()),
-                    Ok(unplanned) if is_missing(&unplanned) => {
+                    Ok(unplanned)
+                        if found.target.handles(unplanned.record.key.kind) && is_missing(&unplanned) =>
+                    {
                         let SubjectKey { kind, id } = &unplanned.record.key;
                         let kind = format!("{kind:?}").to_lowercase();
                         let sequence = unplanned.sequence;
@@ -147,7 +149,10 @@ async fn services(
         after = page.next;
     }
     report(check, snapshot, Defect::ServiceWithoutTarget, "stands at a target that is not there").await?;
-    report(check, snapshot, Defect::ServiceWithoutRecord, "stands there, but there is no such record").await
+    report(check, snapshot, Defect::ServiceWithoutRecord, "stands there, but there is no such record")
+        .await?;
+    let unknown = "was last given a record, but nothing is known of it";
+    report(check, snapshot, Defect::ProvisionedRecordWithoutService, unknown).await
 }
 
 /// Which finished invocations of a collaboration are still there.
@@ -166,6 +171,14 @@ impl Kept {
 }
 
 fn problem_of(found: &CheckedService, kept: Kept) -> Option<String> {
+    match (found.service.held, found.has_record) {
+        // Of what was provisioned before records were kept, no change is known.
+        (true, false) if found.service.delivered_change.is_some() => {
+            return Some("may hold a record, but what it was last given is not there".to_owned());
+        }
+        (false, true) => return Some("holds nothing, but was last given a record".to_owned()),
+        _ => {}
+    }
     let stands = found.service.invocation?;
     match &found.newest {
         Some((newest, outcome)) if *newest == stands => outcome

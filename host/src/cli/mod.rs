@@ -7,6 +7,7 @@ mod check;
 mod co;
 mod compile_component;
 mod demo;
+mod explain;
 mod filter;
 mod import;
 mod input;
@@ -97,6 +98,8 @@ enum Command {
     Services(services::Arguments),
     /// Verify that the invariants of the host hold
     Check,
+    /// Tell why a person, group, email list or service is at a target or not
+    Explain(explain::Arguments),
     /// Read the change history
     Changes(changes::Arguments),
     /// List invocations, show what one of them did, and run it again from its record
@@ -189,6 +192,7 @@ async fn answer(command: Command, host: &Arc<Host>, as_json: bool) -> anyhow::Re
         Command::Target(command) => target::run(command, host).await,
         Command::Provision(arguments) => provision::run(arguments, host).await,
         Command::Services(arguments) => services::run(arguments, host).await,
+        Command::Explain(arguments) => explain::run(arguments, host).await,
         Command::Changes(arguments) => changes::run(arguments, host).await,
         Command::Invocation(command) => invocation::run(command, host).await,
         Command::Records(command) => records::run(command, host).await,

@@ -3,13 +3,16 @@
 //! The only caller of plugins: automatic provisioning, requests and, later, workers and previews all go through
 //! [`Pipeline`].
 
+mod assessment;
 mod commit;
 pub mod contract;
 mod difference;
 mod dispatch;
+mod explain;
 mod loader;
 mod lookups;
 mod plugin_state;
+mod re_evaluation;
 mod recording;
 mod replay;
 mod run;
@@ -35,6 +38,8 @@ use crate::syslog::Syslog;
 use dispatch::Dispatcher;
 
 pub use difference::Difference;
+pub use explain::{ExplainError, ExplainedStep, Explanation, Question, Would};
+pub use re_evaluation::{ReEvaluation, ReEvaluationFailure};
 pub use recording::{Input, RecordedStep, Recording, Role, Said};
 pub use replay::{ReplayError, Replayed, ReplayedStep, Verdict};
 pub use targets::{RuntimeCache, TargetProblem};
@@ -74,6 +79,12 @@ pub enum ProvisionError {
     Disabled(String),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl ProvisionError {
+    fn unknown(subject: &SubjectKey) -> Self {
+        Self::UnknownSubject { kind: contract::subject_kind(subject.kind), id: subject.id.clone() }
+    }
 }
 
 /// How often work that another process planned or finished is looked for.
@@ -140,8 +151,7 @@ impl Pipeline {
             return Err(ProvisionError::Disabled(target.to_owned()));
         }
         if store.record(co, subject).await?.is_none() {
-            let kind = contract::subject_kind(subject.kind);
-            return Err(ProvisionError::UnknownSubject { kind, id: subject.id.clone() });
+            return Err(ProvisionError::unknown(subject));
         }
         let planned = PlannedInvocation {
             id: Uuid::now_v7(),

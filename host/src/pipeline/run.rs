@@ -274,9 +274,10 @@ impl<'a> Run<'a> {
         Ok(invocation)
     }
 
-    /// Through the filters.
+    /// Through the filters that handle its kind.
     pub(super) async fn filtered(&mut self, mut invocation: types::Invocation) -> Chain {
-        for filter in &self.runtime.filters {
+        let kind = subject_kind(self.work.subject.kind);
+        for filter in self.runtime.filters.iter().filter(|filter| filter.handles(kind)) {
             invocation = match self.filter(filter, invocation).await {
                 Chain::Passed(invocation) => invocation,
                 end => return end,
