@@ -40,6 +40,7 @@ async fn registry(url: &str) -> (Registry, Store) {
         slots: BTreeMap::new(),
         limits: BTreeMap::new(),
         automatic_after: None,
+        ..Target::default()
     };
     let wrote = store.write(move |transaction| {
         Box::pin(async move {

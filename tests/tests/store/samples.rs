@@ -87,6 +87,10 @@ pub(crate) fn target(id: &str, digest: &str) -> Target {
         slots: [("directory".to_owned(), "ldap".to_owned())].into(),
         limits: [("fuel".to_owned(), 1_000_000)].into(),
         automatic_after: None,
+        provisioning_group: Some("staff".to_owned()),
+        skip_source: Some("hr".to_owned()),
+        always_send_deletions: true,
+        subject_kinds: Some(vec![RecordKind::Person]),
     }
 }
 
@@ -96,6 +100,7 @@ pub(crate) fn filter(id: &str, digest: &str) -> Filter {
         description: "Renames".to_owned(),
         plugin: PluginReference { name: "rename".to_owned(), digest: digest.to_owned() },
         configuration: json!({"prefix": "co-"}),
+        suspended: true,
     }
 }
 
