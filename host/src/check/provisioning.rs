@@ -140,7 +140,7 @@ async fn services(
                 oldest.insert(found.co.clone(), snapshot.oldest_finished(&found.co).await?);
             }
             let kept = Kept { since: kept_since, oldest: oldest.get(&found.co).copied().flatten() };
-            if let Some(problem) = problem_of(&found, kept) {
+            if let Some(problem) = problem_of(&found, kept).or_else(|| record_problem(&found)) {
                 let ProvisionedService { subject, target, .. } = &found.service;
                 let kind = format!("{:?}", subject.kind).to_lowercase();
                 check.broken(format!("{kind} {} at {target} in {} {problem}", subject.id, found.co));
@@ -171,14 +171,6 @@ impl Kept {
 }
 
 fn problem_of(found: &CheckedService, kept: Kept) -> Option<String> {
-    match (found.service.held, found.has_record) {
-        // Of what was provisioned before records were kept, no change is known.
-        (true, false) if found.service.delivered_change.is_some() => {
-            return Some("may hold a record, but what it was last given is not there".to_owned());
-        }
-        (false, true) => return Some("holds nothing, but was last given a record".to_owned()),
-        _ => {}
-    }
     let stands = found.service.invocation?;
     match &found.newest {
         Some((newest, outcome)) if *newest == stands => outcome
@@ -191,6 +183,18 @@ fn problem_of(found: &CheckedService, kept: Kept) -> Option<String> {
         _ if kept.must_hold(stands) => {
             Some(format!("stands as invocation {stands} left it, which is not there"))
         }
+        _ => None,
+    }
+}
+
+/// Whether what a deletion would deliver is kept as long as there is something to delete.
+fn record_problem(found: &CheckedService) -> Option<String> {
+    match (found.service.held, found.has_record) {
+        // Of what was provisioned before records were kept, no change is known.
+        (true, false) if found.service.delivered_change.is_some() => {
+            Some("may hold a record, but what it was last given is not there".to_owned())
+        }
+        (false, true) => Some("holds nothing, but was last given a record".to_owned()),
         _ => None,
     }
 }

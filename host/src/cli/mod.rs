@@ -98,7 +98,7 @@ enum Command {
     Services(services::Arguments),
     /// Verify that the invariants of the host hold
     Check,
-    /// Tell why a person, group, email list or service is at a target or not
+    /// Tell why a record is at a target or not
     Explain(explain::Arguments),
     /// Read the change history
     Changes(changes::Arguments),

@@ -40,7 +40,7 @@ What a plugin's configuration and slots are: provender plugin inspect NAME")]
     Check(Named),
     /// Let the plugin set its servers up; may be done again at any time
     Prepare(Named),
-    /// Count the records that would be added, updated and removed as the target is configured now
+    /// Count the records that a change of its settings concerns
     ReEvaluate {
         #[command(flatten)]
         named: Named,
