@@ -194,6 +194,12 @@ impl TestHost {
         self.follow(written).await
     }
 
+    /// Removes a membership, and waits for what follows from it.
+    pub async fn delete_membership(&self, group: &str, person: &str) -> Vec<Invocation> {
+        let written = self.host.registry.delete_membership(CO, group, person, &by_test()).await;
+        self.follow(written.expect("a removed membership")).await
+    }
+
     async fn follow(&self, written: Written) -> Vec<Invocation> {
         self.host.pipeline.submit(CO, &written.planned);
         let ids: Vec<_> = written.planned.iter().map(|planned| planned.id).collect();

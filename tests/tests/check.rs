@@ -94,6 +94,19 @@ fn has(report: &Report, check: &str, text: &str) -> bool {
 const DAMAGE: &[(&str, &str, &str)] = &[
     ("schema", "migration 1 is missing", "DELETE FROM _sqlx_migrations"),
     ("schema", "newer version", "UPDATE _sqlx_migrations SET version = 999 WHERE version = 1"),
+    ("services", "what it was last given is not there", "DELETE FROM provisioned_records"),
+    (
+        "services",
+        "holds nothing, but was last given a record",
+        "INSERT INTO provisioned_records (co, subject_kind, subject_id, target, record) \
+         VALUES ('physics', 'person', 'gone', 'keeps', '{}')",
+    ),
+    (
+        "services",
+        "nothing is known of it",
+        "INSERT INTO provisioned_records (co, subject_kind, subject_id, target, record) \
+         VALUES ('physics', 'person', 'anna', 'unknown', '{}')",
+    ),
     ("records", "records anna holds a document", "UPDATE records SET document = '{' WHERE id = 'anna'"),
     (
         "records",

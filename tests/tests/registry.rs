@@ -44,6 +44,7 @@ async fn registry(url: &str) -> (Registry, Store) {
         backoff: None,
         concurrency: 4,
         automatic_after: None,
+        ..Target::default()
     };
     let wrote = store.write(move |transaction| {
         Box::pin(async move {

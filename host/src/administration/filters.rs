@@ -28,6 +28,18 @@ pub struct FilterInput {
     /// Whether targets pass it over.
     #[serde(default)]
     pub suspended: bool,
+    /// As answered to a write. Nobody looks at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re_evaluation_advisable_for: Option<Vec<String>>,
+}
+
+/// A filter that was written.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct StoredFilter {
+    #[serde(flatten)]
+    pub filter: Filter,
+    /// `id` of the targets that have it, if what it does is another thing by now: they are told of no record.
+    pub re_evaluation_advisable_for: Vec<String>,
 }
 
 impl Administration {
@@ -37,7 +49,7 @@ impl Administration {
         co: &str,
         id: &str,
         input: FilterInput,
-    ) -> Result<(Filter, bool), AdministrationError> {
+    ) -> Result<(StoredFilter, bool), AdministrationError> {
         let mut problems = Problems::default();
         check_ids(id, input.id.as_deref(), &mut problems);
         let manifest = input
@@ -55,18 +67,24 @@ impl Administration {
             suspended: input.suspended,
         };
         let (co, stored) = (co.to_owned(), filter.clone());
-        let created = self
+        let (created, users) = self
             .store
             .write(move |transaction| {
                 Box::pin(async move {
                     known_collaboration(transaction, &co).await?;
-                    let created = transaction.filter(&co, &stored.id).await?.is_none();
+                    let previous = transaction.filter(&co, &stored.id).await?;
                     transaction.put_filter(&co, &stored).await?;
-                    Ok::<_, AdministrationError>(created)
+                    let differs = previous.as_ref().is_some_and(|previous| {
+                        (&previous.plugin, &previous.configuration, previous.suspended)
+                            != (&stored.plugin, &stored.configuration, stored.suspended)
+                    });
+                    let users =
+                        if differs { transaction.filter_users(&co, &stored.id).await? } else { Vec::new() };
+                    Ok::<_, AdministrationError>((previous.is_none(), users))
                 })
             })
             .await?;
-        Ok((filter, created))
+        Ok((StoredFilter { filter, re_evaluation_advisable_for: users }, created))
     }
 
     /// The filters of a collaboration, by ascending `id`.

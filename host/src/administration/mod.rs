@@ -21,13 +21,13 @@ use crate::store::{Store, Transaction};
 use error::Problems;
 
 pub use error::{AdministrationError, InvalidField, Kind};
-pub use filters::FilterInput;
+pub use filters::{FilterInput, StoredFilter};
 pub use notifications::{ChannelReport, NotificationDelivery, NotificationSettingsInput, WebhookInput};
 pub(crate) use notifications::{open_webhook_secret, signing_key};
 pub use plugin_choice::PluginChoice;
 pub(crate) use servers::stored as stored_server;
 pub use servers::{LiveServer, Server, ServerInput};
-pub use targets::TargetInput;
+pub use targets::{StoredTarget, TargetInput};
 
 /// What operators configure. Cheap to clone.
 #[derive(Clone)]

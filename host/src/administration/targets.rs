@@ -73,6 +73,18 @@ pub struct TargetInput {
     /// As shown. The plugin tells it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject_kinds: Option<Vec<RecordKind>>,
+    /// As answered to a write. Nobody looks at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re_evaluation_advisable: Option<bool>,
+}
+
+/// A target that was written.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct StoredTarget {
+    #[serde(flatten)]
+    pub target: Target,
+    /// Whether records that are there, or are not, may belong otherwise by now: no change will tell the target.
+    pub re_evaluation_advisable: bool,
 }
 
 impl Administration {
@@ -82,7 +94,7 @@ impl Administration {
         co: &str,
         id: &str,
         input: TargetInput,
-    ) -> Result<(Target, bool), AdministrationError> {
+    ) -> Result<(StoredTarget, bool), AdministrationError> {
         let mut problems = Problems::default();
         check_ids(id, input.id.as_deref(), &mut problems);
         check_limits(&self.limits, &input.limits, &mut problems);
@@ -112,7 +124,7 @@ impl Administration {
                         Some(Target { automatic_after: Some(after), .. }) => Some(*after),
                         _ => Some(transaction.last_change(&co).await?),
                     };
-                    let order = match (input.order, previous) {
+                    let order = match (input.order, &previous) {
                         (Some(order), _) => order,
                         (None, Some(previous)) => previous.order,
                         (None, None) => last_order(transaction, &co).await?.saturating_add(1),
@@ -139,7 +151,12 @@ impl Administration {
                         subject_kinds,
                     };
                     transaction.put_target(&co, &target).await?;
-                    Ok((target, created))
+                    let re_evaluation_advisable = match &previous {
+                        Some(previous) => previous.selects_otherwise_than(&target),
+                        // What was there before the target is told to it by no change.
+                        None => transaction.last_change(&co).await? > 0,
+                    };
+                    Ok((StoredTarget { target, re_evaluation_advisable }, created))
                 })
             })
             .await

@@ -15,7 +15,7 @@ use super::problem::Problem;
 use super::records::CoPath;
 use super::request::{JsonBody, NoQuery};
 use super::servers::{ItemPath, stored};
-use crate::administration::FilterInput;
+use crate::administration::{FilterInput, StoredFilter};
 use crate::host::Host;
 use crate::provisioning::Filter;
 
@@ -53,8 +53,8 @@ async fn get(
     put, path = "/cos/{co}/filters/{id}", tag = "filters", operation_id = "put_filter", request_body = FilterInput,
     params(ItemPath),
     responses(
-        (status = 200, description = "replaced", body = Filter),
-        (status = 201, description = "created", body = Filter),
+        (status = 200, description = "replaced", body = StoredFilter),
+        (status = 201, description = "created", body = StoredFilter),
     ),
 )]
 async fn put(

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::administration::{AdministrationError, InvalidField};
 use crate::jobs::JobError;
-use crate::pipeline::{ProvisionError, ReplayError, TargetProblem, TrialError};
+use crate::pipeline::{ExplainError, ProvisionError, ReplayError, TargetProblem, TrialError};
 use crate::plugins::{InstallError, InstallProblem, RemoveError};
 use crate::registry::validate::InvalidRecord;
 use crate::registry::write::WriteError;
@@ -297,6 +297,22 @@ impl From<ReplayError> for Problem {
             | ReplayError::Incomplete { .. }
             | ReplayError::Unreadable { .. }
             | ReplayError::Plugin(_) => Self::new(Kind::Conflict, detail),
+        }
+    }
+}
+
+impl From<TargetProblem> for Problem {
+    fn from(error: TargetProblem) -> Self {
+        TrialError::Target(error).into()
+    }
+}
+
+impl From<ExplainError> for Problem {
+    fn from(error: ExplainError) -> Self {
+        match error {
+            ExplainError::Target(error) => error.into(),
+            ExplainError::Subject(error) => error.into(),
+            ExplainError::Store(error) => error.into(),
         }
     }
 }

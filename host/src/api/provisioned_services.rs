@@ -10,7 +10,7 @@ use crate::host::Host;
 use crate::provisioning::ServiceView;
 use crate::registry::record::SubjectKey;
 
-/// One entry per target, in the order the targets are called; also for a record that was removed.
+/// One entry per target that is not disabled, in the order the targets are called; also for a record that was removed.
 pub(super) async fn provisioned_services<D: Document>(
     host: &Host,
     caller: &InCo,

@@ -125,7 +125,7 @@ macro_rules! record_routes {
                 Records { host, caller }.delete::<$document>(&path.id, &query, (preferences, headers)).await
             }
 
-            /// Where the record stands at each target, in the order the targets are called.
+            /// Where the record stands at each target that is not disabled, in the order the targets are called.
             #[utoipa::path(
                 get, path = $services, tag = $collection,
                 operation_id = concat!("list_provisioned_services_of_", stringify!($module)),

@@ -3,22 +3,25 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::InCo;
 use super::page::Page;
-use super::problem::Problem;
+use super::problem::{Kind, Problem};
 use super::records::CoPath;
 use super::request::{JsonBody, NoQuery};
 use super::servers::{Findings, ItemPath, stored};
-use crate::administration::TargetInput;
+use crate::administration::{StoredTarget, TargetInput};
 use crate::host::Host;
+use crate::pipeline::{Explanation, ReEvaluation};
 use crate::provisioning::{Invocation, Target};
-use crate::registry::record::SubjectKey;
+use crate::registry::record::{RecordKind, SubjectKey};
 
 /// The targets in the order they are called.
 #[utoipa::path(
@@ -55,8 +58,8 @@ async fn get(
     put, path = "/cos/{co}/targets/{id}", tag = "targets", operation_id = "put_target", request_body = TargetInput,
     params(ItemPath),
     responses(
-        (status = 200, description = "replaced", body = Target),
-        (status = 201, description = "created", body = Target),
+        (status = 200, description = "replaced", body = StoredTarget),
+        (status = 201, description = "created", body = StoredTarget),
     ),
 )]
 async fn put(
@@ -104,6 +107,63 @@ async fn provision(
     ))
 }
 
+/// The record that is asked about.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct SubjectQuery {
+    /// Kind of the record.
+    #[param(inline)]
+    kind: RecordKind,
+    /// `id` of the record.
+    id: String,
+}
+
+/// Why a record is at the target or not: from its last change through eligibility and filters to the plugin, which is not
+/// called.
+#[utoipa::path(
+    get, path = "/cos/{co}/targets/{id}/explain", tag = "targets", operation_id = "explain",
+    params(ItemPath, SubjectQuery), responses((status = 200, body = Explanation)),
+)]
+async fn explain(
+    State(host): State<Arc<Host>>,
+    caller: InCo,
+    Path(path): Path<ItemPath>,
+    Query(subject): Query<SubjectQuery>,
+) -> Result<Json<Explanation>, Problem> {
+    let subject = SubjectKey { kind: subject.kind, id: subject.id };
+    Ok(Json(host.pipeline.explain(&caller.co, &path.id, &subject).await?))
+}
+
+/// Whether it is done, or only counted.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ReEvaluationQuery {
+    /// `true`: nothing is sent.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Looks at every record of the collaboration as the target is configured now, and counts those that would be added,
+/// updated and removed there. Filters are called, the plugin is not.
+#[utoipa::path(
+    post, path = "/cos/{co}/targets/{id}/re-evaluate", tag = "targets", operation_id = "re_evaluate",
+    params(ItemPath, ReEvaluationQuery), responses((status = 200, body = ReEvaluation)),
+)]
+async fn re_evaluate(
+    State(host): State<Arc<Host>>,
+    caller: InCo,
+    Path(path): Path<ItemPath>,
+    Query(query): Query<ReEvaluationQuery>,
+) -> Result<Json<ReEvaluation>, Problem> {
+    if !query.dry_run {
+        let advice = "only `dry_run=true` can be asked for; provision the records that it counts";
+        return Err(Problem::new(Kind::InvalidRequest, advice));
+    }
+    Ok(Json(host.pipeline.re_evaluate(&caller.co, &path.id).await?))
+}
+
 /// Lets the plugin test the target's configuration and its counterparts. Changes nothing there.
 #[utoipa::path(
     post, path = "/cos/{co}/targets/{id}/check", tag = "targets", operation_id = "check_target",
@@ -137,6 +197,8 @@ pub(super) fn router() -> OpenApiRouter<Arc<Host>> {
         .routes(routes!(list))
         .routes(routes!(get, put, delete))
         .routes(routes!(provision))
+        .routes(routes!(explain))
+        .routes(routes!(re_evaluate))
         .routes(routes!(check))
         .routes(routes!(prepare))
 }

@@ -75,7 +75,9 @@ async fn plans(check: &mut Check, snapshot: &mut Snapshot) -> Result<(), StoreEr
             snapshot
                 .unplanned_changes(&co, target, after, |unplanned| match unplanned {
                     Err(error) => check.broken(error.to_string()),
-                    Ok(unplanned) if is_missing(&unplanned) => {
+                    Ok(unplanned)
+                        if found.target.handles(unplanned.record.key.kind) && is_missing(&unplanned) =>
+                    {
                         let SubjectKey { kind, id } = &unplanned.record.key;
                         let kind = format!("{kind:?}").to_lowercase();
                         let sequence = unplanned.sequence;
@@ -149,7 +151,7 @@ async fn services(
                 oldest.insert(found.co.clone(), snapshot.oldest_finished(&found.co).await?);
             }
             let kept = Kept { since: kept_since, oldest: oldest.get(&found.co).copied().flatten() };
-            if let Some(problem) = problem_of(&found, kept) {
+            if let Some(problem) = problem_of(&found, kept).or_else(|| record_problem(&found)) {
                 let ProvisionedService { subject, target, .. } = &found.service;
                 let kind = format!("{:?}", subject.kind).to_lowercase();
                 check.broken(format!("{kind} {} at {target} in {} {problem}", subject.id, found.co));
@@ -158,7 +160,10 @@ async fn services(
         after = page.next;
     }
     report(check, snapshot, Defect::ServiceWithoutTarget, "stands at a target that is not there").await?;
-    report(check, snapshot, Defect::ServiceWithoutRecord, "stands there, but there is no such record").await
+    report(check, snapshot, Defect::ServiceWithoutRecord, "stands there, but there is no such record")
+        .await?;
+    let unknown = "was last given a record, but nothing is known of it";
+    report(check, snapshot, Defect::ProvisionedRecordWithoutService, unknown).await
 }
 
 /// Which finished invocations of a collaboration are still there.
@@ -189,6 +194,18 @@ fn problem_of(found: &CheckedService, kept: Kept) -> Option<String> {
         _ if kept.must_hold(stands) => {
             Some(format!("stands as invocation {stands} left it, which is not there"))
         }
+        _ => None,
+    }
+}
+
+/// Whether what a deletion would deliver is kept as long as there is something to delete.
+fn record_problem(found: &CheckedService) -> Option<String> {
+    match (found.service.held, found.has_record) {
+        // Of what was provisioned before records were kept, no change is known.
+        (true, false) if found.service.delivered_change.is_some() => {
+            Some("may hold a record, but what it was last given is not there".to_owned())
+        }
+        (false, true) => Some("holds nothing, but was last given a record".to_owned()),
         _ => None,
     }
 }

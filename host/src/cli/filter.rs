@@ -73,6 +73,7 @@ impl PutArguments {
             plugin: PluginChoice::Reference(self.plugin.unwrap_or_default()),
             configuration: self.configuration.read()?,
             suspended: self.suspended,
+            re_evaluation_advisable_for: None,
         })
     }
 }
@@ -82,9 +83,13 @@ pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer>
     match command {
         Command::Put(arguments) => {
             let Named { id, co } = Named { id: arguments.named.id.clone(), co: arguments.named.co.clone() };
-            let (filter, created) = administration.put_filter(&co, &id, arguments.input()?).await?;
+            let (stored, created) = administration.put_filter(&co, &id, arguments.input()?).await?;
             let done = if created { "created" } else { "replaced" };
-            Answer::new(&filter, format!("filter `{id}` {done}"))
+            let advice = stored.re_evaluation_advisable_for.iter().map(|target| {
+                format!("\nWhat it means for `{target}`: provender target re-evaluate {target} --co {co} --dry-run")
+            });
+            let advice: String = advice.collect();
+            Answer::new(&stored, format!("filter `{id}` {done}{advice}"))
         }
         Command::List { co } => {
             known_collaboration(host, &co).await?;

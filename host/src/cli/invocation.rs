@@ -66,8 +66,14 @@ pub(super) struct ListArguments {
     #[arg(long, value_name = "ID", conflicts_with = "group")]
     person: Option<String>,
     /// Only those of this group
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["email_list", "service"])]
     group: Option<String>,
+    /// Only those of this email list
+    #[arg(long, value_name = "ID", conflicts_with_all = ["person", "service"])]
+    email_list: Option<String>,
+    /// Only those of this service
+    #[arg(long, value_name = "ID", conflicts_with = "person")]
+    service: Option<String>,
     /// Only those that failed
     #[arg(long)]
     failed: bool,
@@ -89,13 +95,14 @@ pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer>
 
 async fn list(arguments: ListArguments, host: &Host) -> anyhow::Result<Answer> {
     known_collaboration(host, &arguments.co).await?;
-    let person = arguments.person.map(|id| SubjectKey { kind: RecordKind::Person, id });
-    let group = arguments.group.map(|id| SubjectKey { kind: RecordKind::Group, id });
-    let filter = InvocationFilter {
-        target: arguments.target,
-        subject: person.or(group),
-        failed_only: arguments.failed,
-    };
+    let given = [
+        (RecordKind::Person, arguments.person),
+        (RecordKind::Group, arguments.group),
+        (RecordKind::EmailList, arguments.email_list),
+        (RecordKind::Service, arguments.service),
+    ];
+    let subject = given.into_iter().find_map(|(kind, id)| id.map(|id| SubjectKey { kind, id }));
+    let filter = InvocationFilter { target: arguments.target, subject, failed_only: arguments.failed };
     let found = host.store.invocations(&arguments.co, &filter, arguments.before, arguments.limit).await?;
     let mut table = Table::new(&["id", "planned", "target", "kind", "subject", "action", "outcome"]);
     for invocation in &found {
@@ -170,6 +177,7 @@ fn fields(invocation: &Invocation) -> Table {
         planned,
         finished,
         outcome,
+        delivery,
         usage,
         ..
     } = invocation;
@@ -179,6 +187,8 @@ fn fields(invocation: &Invocation) -> Table {
         ("target", target.clone()),
         ("subject", format!("{} {}", word(&subject.kind), subject.id)),
         ("action", word(action)),
+        ("sent", delivery.sent.map_or_else(|| "nothing".to_owned(), |sent| word(&sent))),
+        ("not eligible", delivery.not_eligible.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string)),
         ("change", change),
         ("because of", cause.as_ref().map_or_else(|| "-".to_owned(), |person| format!("person {person}"))),
         ("planned", utc(*planned)),

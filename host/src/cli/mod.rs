@@ -7,6 +7,7 @@ mod check;
 mod co;
 mod compile_component;
 mod demo;
+mod explain;
 mod filter;
 mod group;
 mod history;
@@ -104,6 +105,8 @@ enum Command {
     Services(services::Arguments),
     /// Verify that the invariants of the host hold
     Check,
+    /// Tell why a record is at a target or not
+    Explain(explain::Arguments),
     /// Read the change history
     Changes(changes::Arguments),
     /// Show what happened to a record, and what became of it at the targets
@@ -211,6 +214,7 @@ async fn answer(command: Command, host: &Arc<Host>, as_json: bool) -> anyhow::Re
         Command::Group(command) => group::run(command, host).await,
         Command::Provision(arguments) => provision::run(arguments, host).await,
         Command::Services(arguments) => services::run(arguments, host).await,
+        Command::Explain(arguments) => explain::run(arguments, host).await,
         Command::Changes(arguments) => changes::run(arguments, host).await,
         Command::History(arguments) => history::run(arguments, host).await,
         Command::Invocation(command) => invocation::run(command, host).await,

@@ -15,6 +15,7 @@ pub(super) async fn run(host: &Arc<Host>) -> anyhow::Result<Answer> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}; set `listen` in the configuration"))?;
+    host.deliver_notifications()?;
     api::serve(Arc::clone(host), listener, stop_requested()).await?;
     tracing::info!("stopping");
     Ok(Answer::nothing())

@@ -8,6 +8,7 @@ use super::answer::{Answer, Table, word};
 use super::input::{ConfigurationArguments, assignment, known_collaboration, number_assignment, read_json};
 use crate::administration::{PluginChoice, TargetInput};
 use crate::host::Host;
+use crate::pipeline::ReEvaluation;
 use crate::provisioning::{Backoff, Mode, Target, concurrency, max_retry, retry_interval_s};
 
 #[derive(Debug, Subcommand)]
@@ -39,6 +40,14 @@ What a plugin's configuration and slots are: provender plugin inspect NAME")]
     Check(Named),
     /// Let the plugin set its servers up; may be done again at any time
     Prepare(Named),
+    /// Count the records that a change of its settings concerns
+    ReEvaluate {
+        #[command(flatten)]
+        named: Named,
+        /// Send nothing
+        #[arg(long, required = true)]
+        dry_run: bool,
+    },
     /// Remove a target with its plugin's state and what is planned for it
     Remove(Named),
 }
@@ -160,6 +169,7 @@ impl PutArguments {
             skip_source: self.skip_source,
             always_send_deletions: self.always_send_deletions,
             subject_kinds: None,
+            re_evaluation_advisable: None,
         })
     }
 }
@@ -169,9 +179,15 @@ pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer>
     match command {
         Command::Put(arguments) => {
             let Named { id, co } = arguments.named.clone();
-            let (target, created) = administration.put_target(&co, &id, arguments.input()?).await?;
+            let (stored, created) = administration.put_target(&co, &id, arguments.input()?).await?;
             let done = if created { "created" } else { "replaced" };
-            Answer::new(&target, format!("target `{id}` {done}"))
+            let advice = match stored.re_evaluation_advisable {
+                true => format!(
+                    "\nWhat it means for the records: provender target re-evaluate {id} --co {co} --dry-run"
+                ),
+                false => String::new(),
+            };
+            Answer::new(&stored, format!("target `{id}` {done}{advice}"))
         }
         Command::List { co } => {
             known_collaboration(host, &co).await?;
@@ -189,11 +205,28 @@ pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer>
             let lines = host.pipeline.prepare_target(&co, &id).await?;
             Answer::new(&lines, said(&lines, &format!("target `{id}` is prepared")))
         }
+        Command::ReEvaluate { named: Named { id, co }, dry_run: _ } => {
+            let found = host.pipeline.re_evaluate(&co, &id).await?;
+            let text = re_evaluation(&found);
+            Answer::new(&found, text)
+        }
         Command::Remove(Named { id, co }) => {
             administration.delete_target(&co, &id).await?;
             Answer::new(&serde_json::json!({ "removed": id }), format!("target `{id}` removed"))
         }
     }
+}
+
+fn re_evaluation(found: &ReEvaluation) -> Table {
+    Table::of_fields([
+        ("examined", found.examined.to_string()),
+        ("would be added", found.added.to_string()),
+        ("would be updated", found.updated.to_string()),
+        ("would be removed", found.removed.to_string()),
+        ("have that record already", found.unchanged.to_string()),
+        ("stay out", found.left_out.to_string()),
+        ("would fail", found.failed.to_string()),
+    ])
 }
 
 /// What a plugin or a server had to say, and the end of it.

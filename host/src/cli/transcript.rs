@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer::{printable, word};
-use crate::pipeline::{RecordedStep, Recording};
+use super::explain::difference_line;
+use crate::pipeline::{RecordedStep, Recording, Said};
 use crate::sandbox::{Entry, Json, LogLine};
 
 /// The transcript of a run, as stored.
@@ -25,13 +26,21 @@ pub(super) fn text(recording: &Value) -> anyhow::Result<String> {
 }
 
 fn write_step(text: &mut String, step: &RecordedStep) -> std::fmt::Result {
-    let RecordedStep { step: role, plugin, version, fuel, duration_us, transcript, .. } = step;
+    let RecordedStep { step: role, plugin, version, said, changed, fuel, duration_us, transcript, .. } = step;
     writeln!(
         text,
         "\n{} {plugin} {version}: {fuel} units of fuel, {:.1} ms",
         word(role),
         milliseconds(*duration_us)
     )?;
+    match said {
+        Said::Unchanged => writeln!(text, "  passes the subject on as it is")?,
+        Said::Dropped(reason) => writeln!(text, "  drops the subject: {}", printable(reason))?,
+        _ => {}
+    }
+    for difference in changed {
+        writeln!(text, "  {}", difference_line(difference))?;
+    }
     for effect in &transcript.effects {
         write_effect(text, effect)?;
     }

@@ -67,9 +67,7 @@ async fn answer(store: &Store, group: Vec<Request>) {
             let loaded = match &together {
                 Ok(found) => found.get(&request.subject).cloned().ok_or(StoreError::Closed),
                 // A document that cannot be read must not keep the others from being provisioned.
-                Err(_) => load(store, &co, std::slice::from_ref(&request.subject))
-                    .await
-                    .and_then(|found| found.into_values().next().ok_or(StoreError::Closed)),
+                Err(_) => load_one(store, &co, &request.subject).await,
             };
             // A receiver that is gone has been stopped.
             let _ = request.loaded.send(loaded);
@@ -77,7 +75,14 @@ async fn answer(store: &Store, group: Vec<Request>) {
     }
 }
 
-async fn load(
+/// Reads one subject by itself.
+pub(super) async fn load_one(store: &Store, co: &str, subject: &SubjectKey) -> Result<Loaded, StoreError> {
+    let found = load(store, co, std::slice::from_ref(subject)).await?;
+    found.into_values().next().ok_or(StoreError::Closed)
+}
+
+/// Reads subjects, all of them or none.
+pub(super) async fn load(
     store: &Store,
     co: &str,
     subjects: &[SubjectKey],

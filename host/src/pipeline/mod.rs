@@ -3,16 +3,19 @@
 //! The only caller of plugins: automatic provisioning, requests and, later, workers and previews all go through
 //! [`Pipeline`].
 
+mod assessment;
 mod commit;
 pub mod contract;
 mod difference;
 mod dispatch;
+mod explain;
 mod job_ends;
 mod lanes;
 mod lease;
 mod loader;
 mod lookups;
 mod plugin_state;
+mod re_evaluation;
 mod recording;
 mod replay;
 mod run;
@@ -40,6 +43,8 @@ use crate::syslog::Syslog;
 use dispatch::Dispatcher;
 
 pub use difference::Difference;
+pub use explain::{ExplainError, ExplainedStep, Explanation, Question, Would};
+pub use re_evaluation::{ReEvaluation, ReEvaluationFailure};
 pub use recording::{Input, RecordedStep, Recording, Role, Said};
 pub use replay::{ReplayError, Replayed, ReplayedStep, Verdict};
 pub use targets::{RuntimeCache, TargetProblem};
@@ -83,6 +88,12 @@ pub enum ProvisionError {
     Disabled(String),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl ProvisionError {
+    fn unknown(subject: &SubjectKey) -> Self {
+        Self::UnknownSubject { kind: contract::subject_kind(subject.kind), id: subject.id.clone() }
+    }
 }
 
 /// How often work that another process planned or finished is looked for.
@@ -160,8 +171,7 @@ impl Pipeline {
             return Err(ProvisionError::Disabled(target.to_owned()));
         }
         if store.record(co, subject).await?.is_none() {
-            let kind = contract::subject_kind(subject.kind);
-            return Err(ProvisionError::UnknownSubject { kind, id: subject.id.clone() });
+            return Err(ProvisionError::unknown(subject));
         }
         let action = Action::ReprovisionRequested;
         let mut plan = vec![PlannedInvocation::new(Uuid::now_v7(), &found.id, subject.clone(), action)];

@@ -59,8 +59,12 @@ impl From<InvocationOutcome> for End {
 impl End {
     /// The subject is not at the target and must not be.
     fn left_out(why: NotEligible) -> Self {
-        let end = Self::from(InvocationOutcome::Skipped { reason: why.to_string() });
-        Self { delivery: Delivery { not_eligible: Some(why), ..Delivery::default() }, ..end }
+        Self::not_removed(InvocationOutcome::Skipped { reason: why.to_string() }, why)
+    }
+
+    /// The subject must not be at the target, and the provisioner was not asked to delete it.
+    fn not_removed(outcome: InvocationOutcome, why: NotEligible) -> Self {
+        Self { delivery: Delivery { not_eligible: Some(why), ..Delivery::default() }, ..Self::from(outcome) }
     }
 }
 
@@ -221,7 +225,7 @@ impl<'a> Run<'a> {
         let is_last = last.is_some();
         let invocation = match self.begin(last.unwrap_or(subject), Action::Deleted) {
             Ok(invocation) => invocation,
-            Err(too_large) => return Ok(too_large.into()),
+            Err(too_large) => return Ok(End::not_removed(too_large, why)),
         };
         if is_last {
             return Ok(self.provision(invocation, Action::Deleted, Some(why)).await);
@@ -229,7 +233,7 @@ impl<'a> Run<'a> {
         match self.filtered(invocation).await {
             Chain::Passed(invocation) => Ok(self.provision(invocation, Action::Deleted, Some(why)).await),
             Chain::Dropped(_, given) => Ok(self.remove_dropped(given, None, why).await),
-            Chain::Ended(outcome) => Ok(outcome.into()),
+            Chain::Ended(outcome) => Ok(End::not_removed(outcome, why)),
         }
     }
 
@@ -281,9 +285,10 @@ impl<'a> Run<'a> {
         Ok(invocation)
     }
 
-    /// Through the filters.
+    /// Through the filters that handle its kind.
     pub(super) async fn filtered(&mut self, mut invocation: types::Invocation) -> Chain {
-        for filter in &self.runtime.filters {
+        let kind = subject_kind(self.work.subject.kind);
+        for filter in self.runtime.filters.iter().filter(|filter| filter.handles(kind)) {
             invocation = match self.filter(filter, invocation).await {
                 Chain::Passed(invocation) => invocation,
                 end => return end,

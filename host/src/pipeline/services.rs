@@ -3,22 +3,34 @@
 use std::collections::HashMap;
 
 use super::Pipeline;
-use crate::provisioning::{ProvisionedService, ServiceView, Waiting};
+use crate::provisioning::{Mode, ProvisionedService, ServiceView, Target, Waiting};
 use crate::registry::record::SubjectKey;
 use crate::store::{Store, StoreError};
 
 impl Pipeline {
-    /// Where a subject stands at each target, in the order the targets are called; none when there is no trace of it.
+    /// Where a subject stands at each target that is not disabled, in the order the targets are called; none when there is
+    /// no trace of it.
     pub async fn services(
         &self,
         co: &str,
         subject: &SubjectKey,
+    ) -> Result<Option<Vec<ServiceView>>, StoreError> {
+        self.services_at(co, subject, |target| target.mode != Mode::Disabled).await
+    }
+
+    /// As [`services`](Self::services), at some targets.
+    pub(super) async fn services_at(
+        &self,
+        co: &str,
+        subject: &SubjectKey,
+        chosen: impl Fn(&Target) -> bool,
     ) -> Result<Option<Vec<ServiceView>>, StoreError> {
         let store = &self.parts.store;
         if store.record(co, subject).await?.is_none() {
             return Ok(None);
         }
         let mut targets = store.targets(co).await?;
+        targets.retain(chosen);
         targets.sort_by(|a, b| (a.order, &a.id).cmp(&(b.order, &b.id)));
         let known = store.provisioned_services(co, subject).await?;
         let mut known: HashMap<String, ProvisionedService> =

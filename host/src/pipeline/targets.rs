@@ -45,6 +45,13 @@ pub(super) struct Step {
     pub(super) configuration: String,
 }
 
+impl Step {
+    /// Whether the plugin handles subjects of this kind.
+    pub(super) fn handles(&self, kind: &str) -> bool {
+        self.loaded.manifest.subject_kinds.iter().any(|handled| handled == kind)
+    }
+}
+
 /// What all subjects of a collaboration share.
 pub(super) struct CollaborationState {
     pub(super) collaboration: Collaboration,

@@ -90,6 +90,16 @@ pub struct Target {
 }
 
 impl Target {
+    /// Whether another target with the same `id` would get other records, or make something else of them.
+    pub fn selects_otherwise_than(&self, other: &Self) -> bool {
+        let selection = |target: &'_ Self| {
+            let Self { plugin, configuration, mode, filters, provisioning_group, skip_source, .. } =
+                target.clone();
+            (plugin.digest, configuration, mode, filters, provisioning_group, skip_source)
+        };
+        selection(self) != selection(other)
+    }
+
     /// Whether its plugin handles records of this kind.
     pub fn handles(&self, kind: RecordKind) -> bool {
         self.subject_kinds.as_ref().is_none_or(|handled| handled.contains(&kind))

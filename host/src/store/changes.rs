@@ -39,6 +39,20 @@ impl Store {
         last_change(&mut *self.reader().await?, co).await
     }
 
+    /// The last change of a record.
+    pub async fn last_change_of(&self, co: &str, subject: &SubjectKey) -> Result<Option<Change>, StoreError> {
+        let row = sqlx::query(
+            "SELECT sequence, subject_kind, subject_id, operation, parts, actor, at, provision FROM changes \
+             WHERE co = $1 AND subject_kind = $2 AND subject_id = $3 ORDER BY at DESC, sequence DESC LIMIT 1",
+        )
+        .bind(co)
+        .bind(kind_word(subject.kind))
+        .bind(subject.id.as_str())
+        .fetch_optional(&mut *self.reader().await?)
+        .await?;
+        row.as_ref().map(change_of).transpose()
+    }
+
     /// The number of the last change of a record by each actor, of those behind `after`.
     pub async fn last_changes_by_actor(
         &self,

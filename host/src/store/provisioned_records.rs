@@ -1,6 +1,9 @@
 //! The last record that each target was given of a subject.
 
-use super::rows::{ManyRows, kind_word, last_of_each};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use super::rows::{ManyRows, kind_word, last_of_each, subject};
 use super::{Store, StoreError, Transaction};
 use crate::registry::record::SubjectKey;
 
@@ -11,6 +14,13 @@ const PUT: ManyRows = ManyRows {
 };
 const REMOVE: ManyRows = ManyRows {
     head: "DELETE FROM provisioned_records WHERE (co, subject_kind, subject_id, target) IN (",
+    columns: 4,
+    tail: ")",
+};
+
+const AT: ManyRows = ManyRows {
+    head: "SELECT subject_kind, subject_id, record FROM provisioned_records \
+           WHERE (co, subject_kind, subject_id, target) IN (",
     columns: 4,
     tail: ")",
 };
@@ -43,6 +53,29 @@ impl Store {
         .fetch_optional(&mut *self.reader().await?)
         .await?;
         Ok(record)
+    }
+
+    /// The last records that targets were given of subjects, by subject; places without one are left out.
+    pub async fn provisioned_records_at(
+        &self,
+        co: &str,
+        places: &[(String, SubjectKey)],
+    ) -> Result<Vec<(SubjectKey, String)>, StoreError> {
+        let rows = AT
+            .execute(
+                &mut *self.reader().await?,
+                self.location.dialect(),
+                places,
+                |query, (target, subject)| {
+                    let query = query.bind(co).bind(kind_word(subject.kind)).bind(subject.id.as_str());
+                    query.bind(target.as_str())
+                },
+            )
+            .await?;
+        let read = |row: &AnyRow| {
+            Ok((subject("provisioned_records", row.try_get(0)?, row.try_get(1)?)?, row.try_get(2)?))
+        };
+        rows.iter().map(read).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
+use super::dialect::Dialect;
 use super::rows::{ManyRows, document, json, kind_word, last_of_each};
 use super::{Store, StoreError, Transaction};
 use crate::provisioning::ProvisionedService;
@@ -52,6 +53,15 @@ impl Store {
         .await?;
         rows.iter().map(service_of).collect()
     }
+
+    /// Where subjects stand at targets; those that were never looked at for them are left out.
+    pub async fn provisioned_services_at(
+        &self,
+        co: &str,
+        places: &[(String, SubjectKey)],
+    ) -> Result<Vec<ProvisionedService>, StoreError> {
+        provisioned_services_at(&mut *self.reader().await?, self.location.dialect(), co, places).await
+    }
 }
 
 impl Transaction<'_> {
@@ -72,13 +82,7 @@ impl Transaction<'_> {
         places: &[(String, SubjectKey)],
     ) -> Result<Vec<ProvisionedService>, StoreError> {
         let dialect = self.dialect;
-        let rows = AT
-            .execute(self.in_collaboration(co).await?, dialect, places, |query, (target, subject)| {
-                let query = query.bind(co).bind(kind_word(subject.kind)).bind(subject.id.as_str());
-                query.bind(target.as_str())
-            })
-            .await?;
-        rows.iter().map(service_of).collect()
+        provisioned_services_at(self.in_collaboration(co).await?, dialect, co, places).await
     }
 
     /// Stores where subjects stand, in place of what was known. Of two for the same subject and target the last stays.
@@ -100,6 +104,21 @@ impl Transaction<'_> {
         .await?;
         Ok(())
     }
+}
+
+async fn provisioned_services_at(
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+    co: &str,
+    places: &[(String, SubjectKey)],
+) -> Result<Vec<ProvisionedService>, StoreError> {
+    let rows = AT
+        .execute(connection, dialect, places, |query, (target, subject)| {
+            let query = query.bind(co).bind(kind_word(subject.kind)).bind(subject.id.as_str());
+            query.bind(target.as_str())
+        })
+        .await?;
+    rows.iter().map(service_of).collect()
 }
 
 async fn provisioned_service(

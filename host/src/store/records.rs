@@ -92,6 +92,26 @@ impl Store {
         Ok(groups)
     }
 
+    /// A page of the ids of the records of a kind, also of deleted ones, ascending, from behind `after`.
+    pub async fn record_ids(
+        &self,
+        co: &str,
+        kind: RecordKind,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        let ids = sqlx::query_scalar(
+            "SELECT id FROM records WHERE co = $1 AND kind = $2 AND id > $3 ORDER BY id LIMIT $4",
+        )
+        .bind(co)
+        .bind(kind_word(kind))
+        .bind(after.unwrap_or_default())
+        .bind(i64::from(limit))
+        .fetch_all(&mut *self.reader().await?)
+        .await?;
+        Ok(ids)
+    }
+
     /// The records with these ids, also deleted ones, in no order; those that there are.
     pub async fn records_by_id(
         &self,

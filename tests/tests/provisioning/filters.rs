@@ -100,5 +100,38 @@ async fn a_subject_that_a_filter_drops_is_skipped() {
         outcome,
         Some(InvocationOutcome::Skipped { reason: "filter `f`: example.org/later: 1".to_owned() })
     );
-    assert_eq!(host.service("t", &person_key("anna")).await.unwrap().status, ServiceStatus::Never);
+    assert_eq!(host.service("t", &person_key("anna")).await.unwrap().status, ServiceStatus::NotEligible);
+}
+
+#[tokio::test]
+async fn a_suspended_filter_is_passed_over_and_a_filter_is_not_offered_other_kinds() {
+    let host = TestHost::start().await;
+    let plugin = host.install(provender_tests::guests::MISBEHAVING_FILTER).await.digest;
+    let drop = json!({"filter": {"do": "drop", "reason": "no consent"}});
+    let put = async |suspended: bool| {
+        let input = json!({"plugin": plugin, "configuration": drop, "suspended": suspended});
+        let input = serde_json::from_value(input).unwrap();
+        host.host.administration.put_filter(CO, "f", input).await.unwrap();
+    };
+    put(false).await;
+    let file = host.changelog("log", json!({"filters": ["f"]})).await;
+    host.put(person_key("anna"), person("anna")).await;
+    assert_eq!(lines(&file).len(), 0);
+    let service = provender::registry::record::Service { name: "wiki".to_owned(), ..Default::default() };
+    let key = SubjectKey { kind: RecordKind::Service, id: "wiki".to_owned() };
+    host.put(key, Record::Service(Box::new(service))).await;
+    assert_eq!(lines(&file).len(), 1, "the filter knows people and groups only");
+    put(true).await;
+    host.put(person_key("anna"), named("anna", "Anne")).await;
+    assert_eq!(lines(&file).len(), 2);
+}
+
+#[tokio::test]
+async fn what_a_filter_changed_is_in_the_invocation() {
+    let host = TestHost::start().await;
+    host.misbehaving_filter("mark", json!({"do": "mark", "name": "m"})).await;
+    host.misbehaving_target_with("t", json!([]), json!({"filters": ["mark"]})).await;
+    let done = host.put(person_key("anna"), person("anna")).await;
+    let changed = host.transcript(&done[0]).await["steps"][0]["changed"].clone();
+    assert_eq!(changed, json!([{"path": "extensions[0]", "after": {"name": "m", "json": "0"}}]));
 }

@@ -35,6 +35,56 @@ async fn never_provisioned_failed_and_removed_are_told_apart() {
 }
 
 #[tokio::test]
+async fn a_page_tells_what_is_newer_than_what_was_sent() {
+    use provender::provisioning::ServiceState;
+    let host = TestHost::start().await;
+    let anna = person_key("anna");
+    host.misbehaving_target("t", json!([])).await;
+    host.misbehaving_target_with("by-hand", json!([]), json!({"mode": "manual"})).await;
+    let page = async || -> Vec<(String, ServiceState)> {
+        let services = host.host.pipeline.services(CO, &anna).await.unwrap().unwrap();
+        services.into_iter().map(|service| (service.target, service.status)).collect()
+    };
+    let expect =
+        |t: ServiceState, by_hand: ServiceState| vec![("t".to_owned(), t), ("by-hand".to_owned(), by_hand)];
+    host.put(anna.clone(), person("anna")).await;
+    assert_eq!(page().await, expect(ServiceState::Provisioned, ServiceState::Never));
+    host.host.pipeline.provision(CO, "by-hand", &anna).await.unwrap();
+    assert_eq!(page().await, expect(ServiceState::Provisioned, ServiceState::Provisioned));
+    host.put(anna.clone(), named("anna", "Anne")).await;
+    assert_eq!(page().await, expect(ServiceState::Provisioned, ServiceState::Stale));
+    let quietly = WriteOptions { provision: false, ..by_test() };
+    host.host.registry.put(CO, anna.clone(), named("anna", "Panni"), &quietly).await.unwrap();
+    assert_eq!(page().await, expect(ServiceState::Stale, ServiceState::Stale));
+    host.put(anna.clone(), named("anna", "Anna")).await;
+    assert_eq!(page().await, expect(ServiceState::Provisioned, ServiceState::Stale));
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_queued() {
+    use provender::provisioning::ServiceState;
+    let receiver = Receiver::start().await;
+    let host = TestHost::start().await;
+    let web = json!({"kind": "http", "base_url": receiver.url(), "allow_private_addresses": true});
+    host.server("web", web).await;
+    let steps = json!([{"do": "request", "slot": "web", "url": "/x"}]);
+    host.misbehaving_target_with("t", steps, json!({"slots": {"web": "web"}})).await;
+    receiver.hold();
+    let anna = person_key("anna");
+    let written = host.host.registry.put(CO, anna.clone(), person("anna"), &by_test()).await.unwrap();
+    host.host.pipeline.submit(CO, &written.planned);
+    receiver.wait_for(1).await;
+    let services = host.host.pipeline.services(CO, &anna).await.unwrap().unwrap();
+    assert_eq!(services[0].status, ServiceState::Queued);
+    let waiting = services[0].waiting.clone().unwrap();
+    assert_eq!((waiting.invocation, waiting.attempt), (Some(written.planned[0].id), 1));
+    receiver.release();
+    host.host.pipeline.outcomes(CO, &[written.planned[0].id]).await.unwrap();
+    let services = host.host.pipeline.services(CO, &anna).await.unwrap().unwrap();
+    assert_eq!(services[0].status, ServiceState::Provisioned);
+}
+
+#[tokio::test]
 async fn a_removal_that_fails_is_a_failure() {
     let host = TestHost::start().await;
     let anna = person_key("anna");

@@ -1,12 +1,12 @@
 //! Planned work, its outcomes, and what subjects and plugins keep of it.
 
 use provender::provisioning::{
-    Action, FailureClass, Invocation, InvocationOutcome, InvocationState, PlannedInvocation,
-    ProvisionedService, Usage,
+    Action, Delivery, FailureClass, Invocation, InvocationOutcome, InvocationState, NotEligible,
+    PlannedInvocation, ProvisionedService, Usage,
 };
 use provender::registry::record::SubjectKey;
 use provender::store::{
-    FinishedInvocation, InvocationFilter, PendingInvocation, StateChange, Store, StoreError,
+    FinishedInvocation, InvocationFilter, PendingInvocation, RecordChange, StateChange, Store, StoreError,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -24,6 +24,7 @@ on_both_databases!(
     pruning_removes_what_ended_before_and_its_transcript,
     deleting_a_target_removes_its_state_services_and_unfinished_work,
     a_provisioned_service_is_read_as_it_was_written,
+    the_last_provisioned_record_is_replaced_and_removed,
     plugin_state_is_kept_per_target_and_subject,
     keys_of_plugin_state_come_in_pages_by_prefix,
 );
@@ -42,12 +43,18 @@ fn failed() -> InvocationOutcome {
     }
 }
 
+fn sent(action: Action) -> Delivery {
+    let why = NotEligible::Filter { filter: "f".to_owned(), message: "no consent".to_owned() };
+    Delivery { sent: Some(action), not_eligible: Some(why), as_of: Some(7) }
+}
+
 pub(crate) fn ended(co: &str, id: Uuid, second: i64, outcome: InvocationOutcome) -> FinishedInvocation {
     FinishedInvocation {
         co: co.to_owned(),
         id,
         worker: Uuid::nil(),
         outcome,
+        delivery: sent(Action::Deleted),
         usage: Usage { fuel: u64::MAX, memory_bytes: 1 << 20, effects: 3, duration_us: 1234 },
         finished: at(second),
         transcript: json!({"effects": [1, 2, 3]}).to_string(),
@@ -90,6 +97,7 @@ async fn a_planned_invocation_is_read_as_it_was_written(database: Database) {
         planned: at(0),
         finished: None,
         outcome: None,
+        delivery: Delivery::default(),
         usage: Usage::default(),
         job: Some(7),
         bulk: true,
@@ -277,6 +285,8 @@ async fn deleting_a_target_removes_its_state_services_and_unfinished_work(databa
                     transaction.set_plugin_state("co", id, &[change]).await?;
                     let service = ProvisionedService::never(id.to_owned(), person_key("p"));
                     transaction.put_provisioned_services("co", &[service]).await?;
+                    let record = RecordChange { record: Some("{}".to_owned()), ..record_of("p", id) };
+                    transaction.change_provisioned_records("co", &[record]).await?;
                 }
                 Ok(())
             })
@@ -297,6 +307,8 @@ async fn deleting_a_target_removes_its_state_services_and_unfinished_work(databa
     assert_eq!(store.targets("co").await.unwrap(), [target("kept", "d1")]);
     assert_eq!(store.plugin_state("co", "gone", None, "k").await.unwrap(), None);
     assert_eq!(store.plugin_state("co", "kept", None, "k").await.unwrap(), Some(b"v".to_vec()));
+    assert_eq!(store.provisioned_record("co", "gone", &person_key("p")).await.unwrap(), None);
+    assert!(store.provisioned_record("co", "kept", &person_key("p")).await.unwrap().is_some());
     let services = store.provisioned_services("co", &person_key("p")).await.unwrap();
     assert_eq!(services.into_iter().map(|service| service.target).collect::<Vec<_>>(), ["kept"]);
     assert_eq!(ids(&store, InvocationFilter::default()).await, [deleted[2].id, deleted[0].id]);
@@ -309,8 +321,8 @@ async fn deleting_a_target_removes_its_state_services_and_unfinished_work(databa
 async fn a_provisioned_service_is_read_as_it_was_written(database: Database) {
     let store = database.open_with_collaboration().await;
     let never = |target: &str| ProvisionedService::never(target.to_owned(), person_key("p"));
-    let first = never("b").after(Uuid::now_v7(), Action::Added, &applied(), at(1));
-    let second = first.clone().after(Uuid::now_v7(), Action::Updated, &failed(), at(2));
+    let first = never("b").after(Uuid::now_v7(), &sent(Action::Added), &applied(), at(1));
+    let second = first.clone().after(Uuid::now_v7(), &sent(Action::Updated), &failed(), at(2));
     let services = vec![first.clone(), never("a"), second.clone()];
     let inside = store
         .write::<_, StoreError, _>(|transaction| {
@@ -325,6 +337,36 @@ async fn a_provisioned_service_is_read_as_it_was_written(database: Database) {
     assert_eq!(store.provisioned_service("co", "b", &person_key("p")).await.unwrap(), Some(second.clone()));
     assert_eq!(store.provisioned_service("co", "b", &group_key("p")).await.unwrap(), None);
     assert_eq!(store.provisioned_services("co", &person_key("p")).await.unwrap(), [never("a"), second]);
+}
+
+fn record_of(person: &str, target: &str) -> RecordChange {
+    RecordChange { target: target.to_owned(), subject: person_key(person), record: None }
+}
+
+async fn the_last_provisioned_record_is_replaced_and_removed(database: Database) {
+    let store = database.open_with_collaboration().await;
+    let change = async |changes: Vec<RecordChange>| {
+        store
+            .write::<_, StoreError, _>(|transaction| {
+                Box::pin(async move { transaction.change_provisioned_records("co", &changes).await })
+            })
+            .await
+            .unwrap();
+    };
+    let put =
+        |person: &str, text: &str| RecordChange { record: Some(text.to_owned()), ..record_of(person, "t") };
+    let records = async |people: &[&str]| {
+        let places: Vec<_> = people.iter().map(|id| ("t".to_owned(), person_key(id))).collect();
+        let mut found = store.provisioned_records_at("co", &places).await.unwrap();
+        found.sort();
+        found
+    };
+    change(vec![put("p", "1"), put("q", "2"), put("p", "3")]).await;
+    let expected = [(person_key("p"), "3".to_owned()), (person_key("q"), "2".to_owned())];
+    assert_eq!(records(&["p", "q", "r"]).await, expected);
+    change(vec![put("p", "4"), record_of("p", "t"), put("q", "5"), record_of("r", "t")]).await;
+    assert_eq!(store.provisioned_record("co", "t", &person_key("p")).await.unwrap(), None);
+    assert_eq!(records(&["p", "q"]).await, [(person_key("q"), "5".to_owned())]);
 }
 
 async fn set(store: &Store, target: &'static str, changes: Vec<StateChange>) {

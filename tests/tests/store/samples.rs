@@ -85,6 +85,10 @@ pub(crate) fn target(id: &str, digest: &str) -> Target {
         backoff: None,
         concurrency: 4,
         automatic_after: None,
+        provisioning_group: Some("staff".to_owned()),
+        skip_source: Some("hr".to_owned()),
+        always_send_deletions: true,
+        subject_kinds: Some(vec![RecordKind::Person]),
     }
 }
 
@@ -94,6 +98,7 @@ pub(crate) fn filter(id: &str, digest: &str) -> Filter {
         description: "Renames".to_owned(),
         plugin: PluginReference { name: "rename".to_owned(), digest: digest.to_owned() },
         configuration: json!({"prefix": "co-"}),
+        suspended: true,
     }
 }
 

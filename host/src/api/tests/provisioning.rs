@@ -189,3 +189,46 @@ async fn invocations_are_listed_newest_first_and_narrowed_down() {
     api.get("/cos/demo/invocations?kind=person").await.with(400);
     api.get("/cos/demo/invocations?before=yesterday").await.with(400);
 }
+
+#[tokio::test]
+async fn why_a_record_is_at_a_target_or_not_is_explained() {
+    let (api, _) = Api::with_target().await;
+    api.put("/cos/demo/groups/staff", json!({"name": "Staff"})).await.with(201);
+    let mut target = changelog();
+    target["provisioning_group"] = "staff".into();
+    let stored = api.put("/cos/demo/targets/log", target).await.with(200);
+    assert_eq!(
+        (&stored["provisioning_group"], &stored["re_evaluation_advisable"]),
+        (&json!("staff"), &json!(true))
+    );
+    api.put("/cos/demo/people/ada", person("Ada")).await.with(201);
+
+    let told = api.get("/cos/demo/targets/log/explain?kind=person&id=ada").await.with(200);
+    assert_eq!(told["would"], "leave_out");
+    assert_eq!(told["not_eligible"], json!({"why": "group", "group": "staff"}));
+    assert_eq!(told["service"]["status"], "not_eligible");
+    assert_eq!(told["last_invocation"]["outcome"]["reason"], "not in provisioning group `staff`");
+    let told = api.get("/cos/demo/targets/log/explain?kind=group&id=staff").await.with(200);
+    assert_eq!((&told["would"], &told["service"]["held"]), (&json!("send"), &json!(true)));
+    api.get("/cos/demo/targets/log/explain?kind=person&id=nobody").await.with(404);
+    api.get("/cos/demo/targets/none/explain?kind=person&id=ada").await.with(404);
+    api.get("/cos/demo/targets/log/explain?kind=person").await.with(400);
+}
+
+#[tokio::test]
+async fn what_a_target_would_get_is_counted_without_sending() {
+    let (api, file) = Api::with_target().await;
+    api.put("/cos/demo/people/ada", person("Ada")).await.with(201);
+    api.put("/cos/demo/groups/staff", json!({"name": "Staff"})).await.with(201);
+    let evaluate =
+        |query: &str| api.call("POST", &format!("/cos/demo/targets/log/re-evaluate{query}")).send();
+    let found = evaluate("?dry_run=true").await.with(200);
+    assert_eq!((&found["examined"], &found["unchanged"]), (&json!(2), &json!(2)));
+    let mut target = changelog();
+    target["provisioning_group"] = "staff".into();
+    api.put("/cos/demo/targets/log", target).await.with(200);
+    let found = evaluate("?dry_run=true").await.with(200);
+    assert_eq!((&found["removed"], &found["unchanged"]), (&json!(1), &json!(1)));
+    assert_eq!(lines(&file).len(), 2);
+    evaluate("").await.with(400);
+}

@@ -129,6 +129,7 @@ fn filter() -> FilterInput {
         plugin: PluginChoice::from("group-name"),
         configuration: json!({ "identifier_type": sample::GROUP_IDENTIFIER }),
         suspended: false,
+        re_evaluation_advisable_for: None,
     }
 }
 
@@ -152,5 +153,6 @@ fn target(plugin: &str, configuration: Value, (slot, server): (&str, &str)) -> T
         skip_source: None,
         always_send_deletions: false,
         subject_kinds: None,
+        re_evaluation_advisable: None,
     }
 }

@@ -62,6 +62,8 @@ pub enum Defect {
     JobWithoutTarget,
     ServiceWithoutTarget,
     ServiceWithoutRecord,
+    /// The last provisioned record of a place where the subject does not stand.
+    ProvisionedRecordWithoutService,
     StateWithoutTarget,
     StateWithoutRecord,
     HistoryWithoutRecord,
@@ -194,6 +196,10 @@ impl Defect {
                 "SELECT s.co, s.subject_kind, s.subject_id || ' at ' || s.target FROM provisioned_services s \
                  LEFT JOIN records r ON r.co = s.co AND r.kind = s.subject_kind AND r.id = s.subject_id \
                  WHERE r.id IS NULL",
+            Self::ProvisionedRecordWithoutService =>
+                "SELECT p.co, p.subject_kind, p.subject_id || ' at ' || p.target FROM provisioned_records p \
+                 LEFT JOIN provisioned_services s ON s.co = p.co AND s.subject_kind = p.subject_kind \
+                   AND s.subject_id = p.subject_id AND s.target = p.target WHERE s.target IS NULL",
             Self::StateWithoutTarget =>
                 "SELECT DISTINCT s.co, 'target', s.target FROM plugin_state s LEFT JOIN targets t \
                    ON t.co = s.co AND t.id = s.target WHERE t.id IS NULL",

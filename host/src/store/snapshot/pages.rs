@@ -71,6 +71,8 @@ pub struct CheckedService {
     pub co: String,
     pub service: ProvisionedService,
     pub newest: Option<(Uuid, Option<InvocationOutcome>)>,
+    /// Whether the last provisioned record is there.
+    pub has_record: bool,
 }
 
 /// A record, also a deleted one.
@@ -198,7 +200,10 @@ impl Snapshot {
     /// Provisioned services.
     pub async fn checked_services(&mut self, after: &PageKey) -> Result<Page<CheckedService>, StoreError> {
         let rows = sqlx::query(
-            "SELECT s.co, s.subject_kind, s.subject_id, s.target, s.document, i.id, i.outcome \
+            "SELECT s.co, s.subject_kind, s.subject_id, s.target, s.document, i.id, i.outcome, \
+               CASE WHEN EXISTS (SELECT 1 FROM provisioned_records p WHERE p.co = s.co \
+                 AND p.subject_kind = s.subject_kind AND p.subject_id = s.subject_id AND p.target = s.target) \
+               THEN 1 ELSE 0 END \
              FROM provisioned_services s LEFT JOIN invocations i ON i.co = s.co AND i.id = (\
                SELECT n.id FROM invocations n WHERE n.co = s.co AND n.subject_kind = s.subject_kind \
                AND n.subject_id = s.subject_id AND n.target = s.target AND n.finished IS NOT NULL \
@@ -221,7 +226,9 @@ impl Snapshot {
             let newest = newest.map(|id| uuid(invocations::TABLE, &id)).transpose()?;
             let outcome: Option<&str> = row.try_get(6)?;
             let outcome = outcome.map(|json| document(invocations::TABLE, &key, json)).transpose()?;
-            Ok(CheckedService { co: row.try_get(0)?, service, newest: newest.map(|id| (id, outcome)) })
+            let has_record = row.try_get::<i64, _>(7)? != 0;
+            let newest = newest.map(|id| (id, outcome));
+            Ok(CheckedService { co: row.try_get(0)?, service, newest, has_record })
         })
     }
 
