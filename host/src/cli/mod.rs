@@ -18,6 +18,7 @@ mod outcomes;
 mod plugin;
 mod provision;
 mod records;
+mod reprovision_all;
 mod serve;
 mod server;
 mod services;
@@ -170,6 +171,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         // Jobs are for the service, and for those who ask for it.
         Command::Import(_) | Command::Provision(_) => Host::start_without_jobs(configuration).await?,
         Command::Jobs(command) if command.provisions() => Host::start_without_jobs(configuration).await?,
+        Command::Target(command) if command.provisions() => Host::start_without_jobs(configuration).await?,
         _ => Host::open(configuration).await?,
     };
     let answer = answer(arguments.command, &host, arguments.json).await;
@@ -195,7 +197,7 @@ async fn answer(command: Command, host: &Arc<Host>, as_json: bool) -> anyhow::Re
         Command::Plugin(command) => plugin::run(command, host).await,
         Command::Server(command) => server::run(command, host).await,
         Command::Filter(command) => filter::run(command, host).await,
-        Command::Target(command) => target::run(command, host).await,
+        Command::Target(command) => target::run(command, host, as_json).await,
         Command::Provision(arguments) => provision::run(arguments, host).await,
         Command::Services(arguments) => services::run(arguments, host).await,
         Command::Changes(arguments) => changes::run(arguments, host).await,

@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, Row};
 
 use super::dialect::Dialect::Sqlite;
-use super::{Store, invocations, jobs, memberships, plugin_state, records, workers};
+use super::{Store, bulk_jobs, invocations, jobs, memberships, plugin_state, records, workers};
 
 #[tokio::test]
 async fn statements_on_large_tables_find_their_rows_by_an_index() {
@@ -22,7 +22,8 @@ async fn statements_on_large_tables_find_their_rows_by_an_index() {
             "invocations USING INDEX invocations_of_worker (worker=? AND co=?)",
         ),
         (invocations::MINE_HANDED.to_owned(), "invocations USING INDEX invocations_handed (worker=?)"),
-        (workers::DEAD.to_owned(), "i USING COVERING INDEX invocations_of_worker (worker=?)"),
+        (invocations::MINE.to_owned(), "invocations USING INDEX invocations_of_worker (worker=?)"),
+        (workers::DEAD.to_owned(), "i USING INDEX invocations_of_worker (worker=?)"),
         (
             jobs::WAITING.sql(Sqlite, 4),
             "jobs USING INDEX jobs_waiting (co=? AND target=? AND subject_kind=? AND subject_id=? AND action=?)",
@@ -44,6 +45,16 @@ async fn statements_on_large_tables_find_their_rows_by_an_index() {
         (
             jobs::SETTLE.sql(Sqlite, 4),
             "jobs USING INDEX jobs_gave_up (co=? AND target=? AND subject_kind=? AND subject_id=?)",
+        ),
+        (bulk_jobs::LED.to_owned(), "jobs USING INDEX jobs_led (worker=?)"),
+        (bulk_jobs::LED_BY_THE_DEAD.to_owned(), "j USING COVERING INDEX jobs_led (worker=?)"),
+        (
+            bulk_jobs::UNFINISHED.to_owned(),
+            "invocations USING COVERING INDEX invocations_of_job (co=? AND job=?)",
+        ),
+        (
+            bulk_jobs::PAGE.to_owned(),
+            "records USING INDEX sqlite_autoindex_records_1 (co=? AND (kind,id)>(?,?))",
         ),
         (jobs::PRUNE.to_owned(), "jobs USING INDEX jobs_ended (ended<?)"),
         (
