@@ -4,10 +4,12 @@
 //! Requests come from outside the runtime, five thousand in a second to ten plugins in turn, whether those before are
 //! answered or not: about a quarter of a core. A time is from the request to the outcome, so it holds all waiting. The
 //! hostile plugin is called again as soon as its call has ended and others had their turn, as when the pipeline commits.
-//! Windows without and with it take turns; printed are medians over the windows.
+//! A window without it, one beside a process outside the host that computes with the same priority, and one with it take
+//! turns; printed are medians over the windows. The second tells what a busy core costs on this machine anyway.
 //!
 //! `cargo bench -p provender-tests --bench neighbours [-- CALLERS]`, where CALLERS call the hostile plugin at once.
 
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -22,7 +24,10 @@ use tokio::runtime::Runtime;
 const NEIGHBOURS: u32 = 10;
 const BETWEEN_REQUESTS: Duration = Duration::from_micros(200);
 const WINDOW: Duration = Duration::from_millis(500);
-const TURNS: usize = 7;
+const TURNS: usize = 11;
+
+/// The argument with which this program is the process outside the host.
+const COMPUTE: &str = "compute";
 
 /// A plugin that does harm as long as it may.
 struct Hostile {
@@ -67,6 +72,12 @@ fn hostile() -> [Hostile; 6] {
 }
 
 fn main() {
+    if std::env::args().any(|argument| argument == COMPUTE) {
+        rustix::process::nice(10).expect("a lower priority");
+        loop {
+            std::hint::spin_loop();
+        }
+    }
     let callers = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(1);
     let runtime = Runtime::new().expect("a runtime");
     let neighbours: Arc<Vec<Ours>> = Arc::new(runtime.block_on(async {
@@ -80,28 +91,37 @@ fn main() {
     let mut rows = Vec::new();
     for hostile in hostile() {
         window(&runtime, &neighbours);
-        let (mut without, mut with) = (Windows::default(), Windows::default());
+        let (mut without, mut outside, mut with) =
+            (Windows::default(), Windows::default(), Windows::default());
         let (mut hostile_calls, mut peak_kib) = (0, 0);
         for _ in 0..TURNS {
             without.add(window(&runtime, &neighbours));
+            let program = std::env::current_exe().expect("this program");
+            let mut process = Command::new(program).arg(COMPUTE).spawn().expect("a process");
+            outside.add(window(&runtime, &neighbours));
+            process.kill().and_then(|()| process.wait()).expect("its end");
             let attack = Attack::start(&runtime, callers, &hostile);
             with.add(window(&runtime, &neighbours));
             let (calls, kib) = attack.stop(&runtime);
             hostile_calls += calls;
             peak_kib = peak_kib.max(kib);
         }
-        let compared = |without: &mut Vec<f64>, with: &mut Vec<f64>| {
-            let (without, with) = (median(without), median(with));
-            (format!("{without:.0} / {with:.0}"), format!("{:+.0} %", 100.0 * (with / without - 1.0)))
+        let compared = |without: &mut Vec<f64>, outside: &mut Vec<f64>, with: &mut Vec<f64>| {
+            let (without, outside, with) = (median(without), median(outside), median(with));
+            let growth = |now: f64| format!("{:+.0} %", 100.0 * (now / without - 1.0));
+            (format!("{without:.0} / {outside:.0} / {with:.0}"), growth(outside), growth(with))
         };
-        let (medians, growth_of_median) = compared(&mut without.medians, &mut with.medians);
-        let (p99s, growth_of_p99) = compared(&mut without.p99s, &mut with.p99s);
+        let (medians, _, growth_of_median) =
+            compared(&mut without.medians, &mut outside.medians, &mut with.medians);
+        let (p99s, growth_outside, growth_of_p99) =
+            compared(&mut without.p99s, &mut outside.p99s, &mut with.p99s);
         rows.push([
             hostile.name.to_owned(),
             format!("{:.0}", f64::from(hostile_calls) / (WINDOW.as_secs_f64() * TURNS as f64)),
             medians,
             growth_of_median,
             p99s,
+            growth_outside,
             growth_of_p99,
             format!("{}", peak_kib / 1024),
         ]);
@@ -111,10 +131,11 @@ fn main() {
         [
             "the hostile plugin",
             "its calls per second",
-            "median without / with",
-            "growth",
-            "p99 without / with",
-            "growth",
+            "median without / process outside / with",
+            "growth with",
+            "p99 without / process outside / with",
+            "growth beside the process",
+            "growth with",
             "resident at most, MiB",
         ],
         &rows,
