@@ -26,7 +26,7 @@ async fn statements_on_large_tables_find_their_rows_by_an_index() {
         (workers::DEAD.to_owned(), "i USING INDEX invocations_of_worker (worker=?)"),
         (
             jobs::WAITING.sql(Sqlite, 4),
-            "jobs USING INDEX jobs_waiting (co=? AND target=? AND subject_kind=? AND subject_id=? AND action=?)",
+            "jobs USING INDEX jobs_waiting (co=? AND target=? AND subject_kind=? AND subject_id=?)",
         ),
         (jobs::NEXT_LANE.to_owned(), "jobs USING COVERING INDEX jobs_due ((co,target)>(?,?))"),
         (jobs::DUE.to_owned(), "j USING INDEX jobs_due (co=? AND target=? AND start_after<?)"),
@@ -102,6 +102,9 @@ async fn statements_on_large_tables_find_their_rows_by_an_index() {
         let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")));
         let rows = plan.fetch_all(&mut *connection).await.unwrap();
         let plan: Vec<String> = rows.iter().map(|row| row.get(3)).collect();
+        // Whether the index alone is enough is another matter.
+        let plan: Vec<String> = plan.iter().map(|step| step.replace("USING COVERING", "USING")).collect();
+        let search = search.replace("USING COVERING", "USING");
         assert!(plan.contains(&format!("SEARCH {search}")), "{sql}: {plan:#?}");
     }
 }
