@@ -15,7 +15,7 @@ CREATE INDEX invocations_of_worker ON invocations (worker, co) WHERE finished IS
 CREATE INDEX invocations_handed ON invocations (worker, id) WHERE finished IS NULL AND handed = 1;
 CREATE INDEX invocations_unfinished_of_subject ON invocations (co, subject_kind, subject_id, target)
     WHERE finished IS NULL;
-CREATE INDEX invocations_of_job ON invocations (co, job) WHERE job IS NOT NULL;
+CREATE INDEX invocations_of_job ON invocations (co, job) WHERE job IS NOT NULL AND finished IS NULL;
 
 -- Durable work: a queued provisioning of one subject, or one of all subjects.
 CREATE TABLE jobs (

@@ -15,7 +15,7 @@ CREATE INDEX invocations_of_worker ON invocations (worker, co) WHERE finished IS
 CREATE INDEX invocations_handed ON invocations (worker, id) WHERE finished IS NULL AND handed = 1;
 CREATE INDEX invocations_unfinished_of_subject ON invocations (co, subject_kind, subject_id, target)
     WHERE finished IS NULL;
-CREATE INDEX invocations_of_job ON invocations (co, job) WHERE job IS NOT NULL;
+CREATE INDEX invocations_of_job ON invocations (co, job) WHERE job IS NOT NULL AND finished IS NULL;
 
 -- Durable work: a queued provisioning of one subject, or one of all subjects.
 CREATE TABLE jobs (
@@ -82,7 +82,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('invocations', 'invocations_of_worker', '10000 5000 1000'),
     ('invocations', 'invocations_handed', '100 50 1'),
     ('invocations', 'invocations_unfinished_of_subject', '10000 10000 5000 2 1'),
-    ('invocations', 'invocations_of_job', '100000 100000 1'),
+    ('invocations', 'invocations_of_job', '10000 10000 1'),
     ('jobs', 'sqlite_autoindex_jobs_1', '1000000 1000000 1'),
     ('jobs', 'jobs_waiting', '20000 20000 5000 2500 1 1 1'),
     ('jobs', 'jobs_due', '20000 20000 5000 1 1'),

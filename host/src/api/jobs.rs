@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -72,6 +73,12 @@ struct JobPath {
 struct JobWithHistory {
     #[serde(flatten)]
     job: Job,
+    /// Subjects in a second, of a job for all subjects that runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    records_per_second: Option<f64>,
+    /// Until it ends, if it goes on so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds_left: Option<u64>,
     /// In order.
     history: Vec<JobLine>,
 }
@@ -135,13 +142,15 @@ async fn list(
 async fn get(
     State(host): State<Arc<Host>>,
     caller: InCo,
-    Path(path): Path<JobPath>,
     _: NoQuery,
+    Path(path): Path<JobPath>,
 ) -> Result<Json<JobWithHistory>, Problem> {
     let job = host.store.job(&caller.co, path.id).await?;
     let job = job.ok_or_else(|| Problem::not_found("job", &path.id.to_string()))?;
     let history = jobs::history(&host.store, &caller.co, &job).await?;
-    Ok(Json(JobWithHistory { job, history }))
+    let pace = job.pace(host.clock().now());
+    let (records_per_second, seconds_left) = (pace.map(|pace| pace.0), pace.map(|pace| pace.1));
+    Ok(Json(JobWithHistory { job, records_per_second, seconds_left, history }))
 }
 
 /// Ends a job: one that waits at once and with it all its retries; one that runs is not tried again, and one for all
@@ -154,8 +163,8 @@ async fn get(
 async fn cancel(
     State(host): State<Arc<Host>>,
     caller: InCo,
-    Path(path): Path<JobPath>,
     _: NoQuery,
+    Path(path): Path<JobPath>,
 ) -> Result<Json<Job>, Problem> {
     let (actor, now) = (&caller.caller.actor, host.clock().now());
     Ok(Json(jobs::cancel(&host.store, &caller.co, path.id, actor, now).await?))
@@ -170,8 +179,8 @@ async fn cancel(
 async fn requeue(
     State(host): State<Arc<Host>>,
     caller: InCo,
-    Path(path): Path<JobPath>,
     _: NoQuery,
+    Path(path): Path<JobPath>,
 ) -> Result<Json<QueuedJob>, Problem> {
     let (actor, now) = (&caller.caller.actor, host.clock().now());
     let registered = jobs::requeue(&host.store, &caller.co, path.id, actor, now).await?;
@@ -206,6 +215,36 @@ async fn requeue_all(
     Ok(Json(Page::whole(requeued.jobs.into_iter().map(QueuedJob::from).collect())))
 }
 
+/// Begins to provision all email lists, groups, people and services to a target, also those that are not active, which are
+/// removed there. One at a time for each target.
+#[utoipa::path(
+    post, path = "/cos/{co}/targets/{id}/reprovision-all", tag = "jobs", operation_id = "reprovision_all",
+    params(TargetPath),
+    responses((status = 202, description = "begun", body = Job)),
+)]
+async fn reprovision_all(
+    State(host): State<Arc<Host>>,
+    caller: InCo,
+    Path(path): Path<TargetPath>,
+    _: NoQuery,
+) -> Result<(StatusCode, Json<Job>), Problem> {
+    let (actor, now) = (&caller.caller.actor, host.clock().now());
+    let job = jobs::reprovision_all(&host.store, &caller.co, &path.id, actor, now).await?;
+    host.jobs.wake();
+    Ok((StatusCode::ACCEPTED, Json(job)))
+}
+
+/// A target in the path.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct TargetPath {
+    /// `id` of the collaboration.
+    #[serde(rename = "co")]
+    _co: String,
+    /// `id` of the target.
+    id: String,
+}
+
 pub(super) fn router() -> OpenApiRouter<Arc<Host>> {
     OpenApiRouter::new()
         .routes(routes!(list))
@@ -213,4 +252,5 @@ pub(super) fn router() -> OpenApiRouter<Arc<Host>> {
         .routes(routes!(cancel))
         .routes(routes!(requeue))
         .routes(routes!(requeue_all))
+        .routes(routes!(reprovision_all))
 }

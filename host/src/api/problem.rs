@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::administration::{AdministrationError, InvalidField};
-use crate::jobs::JobError;
+use crate::jobs::{BulkError, JobError};
 use crate::pipeline::{ExplainError, ProvisionError, ReplayError, TargetProblem, TrialError};
 use crate::plugins::{InstallError, InstallProblem, RemoveError};
 use crate::registry::validate::InvalidRecord;
@@ -282,6 +282,17 @@ impl From<JobError> for Problem {
             JobError::Ended { .. } | JobError::NotFailed { .. } | JobError::ForAllSubjects(_) => {
                 Self::new(Kind::Conflict, detail)
             }
+        }
+    }
+}
+
+impl From<BulkError> for Problem {
+    fn from(error: BulkError) -> Self {
+        let detail = error.to_string();
+        match error {
+            BulkError::Store(error) => error.into(),
+            BulkError::UnknownTarget(_) => Self::new(Kind::NotFound, detail),
+            BulkError::Disabled(_) | BulkError::UnderWay(_) => Self::new(Kind::Conflict, detail),
         }
     }
 }

@@ -22,6 +22,7 @@ mod outcomes;
 mod plugin;
 mod provision;
 mod records;
+mod reprovision_all;
 mod serve;
 mod server;
 mod services;
@@ -185,6 +186,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         Command::Import(_) | Command::Provision(_) => Host::start_without_jobs(configuration).await?,
         Command::Group(command) if command.writes() => Host::start_without_jobs(configuration).await?,
         Command::Jobs(command) if command.provisions() => Host::start_without_jobs(configuration).await?,
+        Command::Target(command) if command.provisions() => Host::start_without_jobs(configuration).await?,
         _ => Host::open(configuration).await?,
     };
     let answer = answer(arguments.command, &host, arguments.json).await;
@@ -210,8 +212,8 @@ async fn answer(command: Command, host: &Arc<Host>, as_json: bool) -> anyhow::Re
         Command::Plugin(command) => plugin::run(command, host).await,
         Command::Server(command) => server::run(command, host).await,
         Command::Filter(command) => filter::run(command, host).await,
-        Command::Target(command) => target::run(command, host).await,
         Command::Group(command) => group::run(command, host).await,
+        Command::Target(command) => target::run(command, host, as_json).await,
         Command::Provision(arguments) => provision::run(arguments, host).await,
         Command::Services(arguments) => services::run(arguments, host).await,
         Command::Explain(arguments) => explain::run(arguments, host).await,

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::answer::{Answer, Table, word};
 use super::input::{ConfigurationArguments, assignment, known_collaboration, number_assignment, read_json};
+use super::reprovision_all;
 use crate::administration::{PluginChoice, TargetInput};
 use crate::host::Host;
 use crate::pipeline::ReEvaluation;
@@ -48,6 +49,11 @@ What a plugin's configuration and slots are: provender plugin inspect NAME")]
         #[arg(long, required = true)]
         dry_run: bool,
     },
+    /// Provision all email lists, groups, people and services to a target, and wait for the end
+    #[command(after_help = "\
+What is not active is removed there. Changes that come meanwhile go first. If this command is ended, a service goes on.
+The process ends with 1 when a subject failed.")]
+    ReprovisionAll(Named),
     /// Remove a target with its plugin's state and what is planned for it
     Remove(Named),
 }
@@ -174,7 +180,14 @@ impl PutArguments {
     }
 }
 
-pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer> {
+impl Command {
+    /// Whether it calls targets.
+    pub(super) fn provisions(&self) -> bool {
+        matches!(self, Self::ReprovisionAll(_))
+    }
+}
+
+pub(super) async fn run(command: Command, host: &Host, as_json: bool) -> anyhow::Result<Answer> {
     let administration = &host.administration;
     match command {
         Command::Put(arguments) => {
@@ -209,6 +222,10 @@ pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer>
             let found = host.pipeline.re_evaluate(&co, &id).await?;
             let text = re_evaluation(&found);
             Answer::new(&found, text)
+        }
+        Command::ReprovisionAll(Named { id, co }) => {
+            known_collaboration(host, &co).await?;
+            reprovision_all::run(host, &co, &id, as_json).await
         }
         Command::Remove(Named { id, co }) => {
             administration.delete_target(&co, &id).await?;

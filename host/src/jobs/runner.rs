@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::bulk;
 use crate::clock::Clock;
 use crate::pipeline::Pipeline;
-use crate::provisioning::Mode;
+use crate::provisioning::{Job, Mode};
 use crate::store::{Store, StoreError};
 
 /// How often jobs are looked for that other processes registered, or whose time has come.
 const POLL: Duration = Duration::from_millis(250);
+/// How often the way to the end is looked at.
+const LOOK: Duration = Duration::from_millis(50);
 /// Jobs of one target claimed at once, at most.
 const CLAIM: usize = 64;
 
@@ -42,10 +45,12 @@ impl Runner {
     /// Runs jobs until the store is closed.
     pub async fn run(self) {
         loop {
-            match self.claim(None, self.places).await {
-                Ok(_) => {}
-                Err(StoreError::Closed) => return,
-                Err(error) => tracing::error!(%error, "jobs cannot be claimed"),
+            for looked in [self.claim(None, self.places).await.map(|_| ()), self.lead().await] {
+                match looked {
+                    Ok(()) => {}
+                    Err(StoreError::Closed) => return,
+                    Err(error) => tracing::error!(%error, "jobs cannot be run"),
+                }
             }
             let woken = async {
                 tokio::select! {
@@ -72,6 +77,34 @@ impl Runner {
                 return Ok(run);
             }
         }
+    }
+
+    /// Leads a job for all subjects to its end; tells how far it is.
+    pub async fn lead_to_the_end(
+        &self,
+        co: &str,
+        id: i64,
+        mut on_progress: impl FnMut(&Job),
+    ) -> Result<Option<Job>, StoreError> {
+        loop {
+            self.lead().await?;
+            let Some(job) = self.store.job(co, id).await? else { return Ok(None) };
+            on_progress(&job);
+            if job.ended.is_some() {
+                return Ok(Some(job));
+            }
+            let _ = tokio::time::timeout(LOOK, self.pipeline.job_ended()).await;
+        }
+    }
+
+    /// Goes on with the jobs for all subjects that this process leads.
+    async fn lead(&self) -> Result<(), StoreError> {
+        if self.pipeline.executes() {
+            for job in self.store.led_jobs(self.store.worker()).await? {
+                bulk::lead(&self.store, &self.pipeline, job, self.clock.now()).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Claims what there is room for, and gives how many jobs that are.

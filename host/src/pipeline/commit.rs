@@ -94,7 +94,7 @@ async fn write(store: &Store, clock: &Clock, ends: Arc<Vec<Finished>>) -> Result
         .await
 }
 
-async fn write_ends(
+pub(super) async fn write_ends(
     transaction: &mut Transaction<'_>,
     ends: &[Finished],
     now: Timestamp,

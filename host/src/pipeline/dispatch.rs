@@ -40,7 +40,7 @@ impl Work {
         Self { co: co.to_owned(), id, worker, target, subject, action, change, cause, job, bulk, attempt: 1 }
     }
 
-    fn of_store(PendingInvocation { co, invocation }: PendingInvocation, worker: Uuid) -> Self {
+    pub(super) fn of_store(PendingInvocation { co, invocation }: PendingInvocation, worker: Uuid) -> Self {
         let Invocation { id, target, subject, action, change, cause, attempt, job, bulk, .. } = invocation;
         Self { co, id, worker, target, subject, action, change, cause, job, bulk, attempt: attempt + 1 }
     }
@@ -172,7 +172,10 @@ impl Dispatcher {
 
     async fn run(self, work: Work) {
         let Inner { parts, loader, committer, .. } = &*self.0;
-        let called = run::run(parts, loader, &work).await;
+        let called = match withdrawn(parts, &work).await {
+            true => run::Called { finished: None, concurrency: None },
+            false => run::run(parts, loader, &work).await,
+        };
         let target = work.target_of();
         {
             let mut state = self.state();
@@ -247,6 +250,11 @@ impl Dispatcher {
         (state.lanes.all_jobs(), state.lanes.jobs(target, None))
     }
 
+    /// How many runs of a job for all subjects are here.
+    pub(super) fn bulk(&self, target: &TargetOf, job: i64) -> usize {
+        self.state().lanes.jobs(target, Some(job))
+    }
+
     async fn wait_until(&self, condition: impl Fn(&State) -> bool) {
         loop {
             let progress = self.0.progress.notified();
@@ -289,11 +297,38 @@ impl Dispatcher {
             self.0.progress.notify_waiters();
         }
         self.take_over().await?;
-        self.take_what_is_handed_over().await
+        self.take_what_is_handed_over().await?;
+        self.take_what_was_lost().await
+    }
+
+    /// Work whose planner went away before it could submit it. Looked for when there is nothing else to do.
+    async fn take_what_was_lost(&self) -> Result<(), StoreError> {
+        let Some(worker) = self.0.lease.holder().filter(|_| self.state().lanes.is_empty()) else {
+            return Ok(());
+        };
+        let lost = self.0.parts.store.unfinished_of_worker(worker, PAGE).await?;
+        self.submit(lost.into_iter().map(|pending| Work::of_store(pending, worker)));
+        Ok(())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // Consistent between statements, so a panic elsewhere does not spoil it.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Takes work back whose job for all subjects was canceled. A failure leaves it as it is.
+async fn withdrawn(parts: &Parts, work: &Work) -> bool {
+    let Some(job) = work.job.filter(|_| work.bulk) else { return false };
+    if !parts.store.is_canceled(&work.co, job).await.unwrap_or(false) {
+        return false;
+    }
+    let (co, id, worker) = (work.co.clone(), work.id, work.worker);
+    let withdrawn: Result<(), StoreError> = parts
+        .store
+        .write(move |transaction| {
+            Box::pin(async move { transaction.withdraw_invocation(&co, id, worker).await })
+        })
+        .await;
+    withdrawn.is_ok()
 }

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::commit::Finished;
+use super::contract::subject_kind;
 use crate::provisioning::{
     Action, FailureClass, InvocationOutcome, Job, JobStatus, Mode, NewJob, Retry, Target, retry,
 };
-use crate::store::{EndedJob, NewJobLine, Place, StoreError, Transaction};
+use crate::store::{BulkEnds, EndedJob, NewJobLine, Place, StoreError, Transaction};
 
 /// Writes what the ends of runs mean for jobs of a collaboration. `now` is by the clock of the schedule.
 pub(super) async fn write(
@@ -36,7 +37,34 @@ pub(super) async fn write(
             ended.extend(failed(transaction, co, end, target, now).await?);
         }
     }
-    transaction.end_jobs(co, &ended).await
+    transaction.end_jobs(co, &ended).await?;
+    count(transaction, co, ends, now).await
+}
+
+/// Counts the ends of runs of jobs for all subjects, and lists the subjects that failed.
+async fn count(
+    transaction: &mut Transaction<'_>,
+    co: &str,
+    ends: &[&Finished],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut counts: HashMap<i64, BulkEnds> = HashMap::new();
+    let mut lines = Vec::new();
+    for end in ends.iter().filter(|end| end.work.bulk) {
+        let Some(job) = end.work.job else { continue };
+        let kind = subject_kind(end.work.subject.kind).replace('-', "_");
+        let (done, failed) = counts.entry(job).or_default().entry(kind).or_default();
+        *done += 1;
+        if let InvocationOutcome::Failed { message, .. } = &end.outcome {
+            *failed += 1;
+            let (text, subject) = (format!("failed: {message}"), Some(end.work.subject.clone()));
+            lines.push(NewJobLine { job, at: now, text, subject });
+        }
+    }
+    for (job, ends) in &counts {
+        transaction.count_bulk_ends(co, *job, ends).await?;
+    }
+    transaction.append_job_lines(co, &lines).await
 }
 
 fn completed(end: &Finished, now: Timestamp) -> Option<EndedJob> {

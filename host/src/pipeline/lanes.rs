@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A target that ends fewer calls in that time, and has work waiting for so long, holds up none behind it.
 const BRISK: u32 = 50;
 
+/// How long work that is done is remembered.
+const REMEMBERED: Duration = Duration::from_secs(20);
+
 /// One piece of the work of a subject.
 struct Link {
     work: Work,
@@ -71,6 +74,9 @@ pub(super) struct Lanes {
     known: HashSet<WorkId>,
     /// Runs of jobs by target: those of single subjects, and those of each job for all subjects.
     jobs: HashMap<(TargetOf, Option<i64>), usize>,
+    /// Done a short while ago: a submission that comes late, or a page of the store that was read before, may still name
+    /// them.
+    done: HashMap<WorkId, Instant>,
     slots: usize,
     running: usize,
     looked: Instant,
@@ -86,6 +92,7 @@ impl Lanes {
             unfinished: HashMap::new(),
             known: HashSet::new(),
             jobs: HashMap::new(),
+            done: HashMap::new(),
             slots,
             running: 0,
             looked: Instant::now(),
@@ -96,7 +103,7 @@ impl Lanes {
     pub(super) fn submit(&mut self, work: impl Iterator<Item = Work>, now: Instant) -> Vec<TargetOf> {
         let (mut touched, mut new) = (HashSet::new(), Vec::new());
         for work in work {
-            if !self.known.insert(work.key()) {
+            if self.done.contains_key(&work.key()) || !self.known.insert(work.key()) {
                 continue;
             }
             *self.unfinished.entry(work.id).or_default() += 1;
@@ -244,6 +251,7 @@ impl Lanes {
     /// Takes off work that is done, or that is none of ours any more.
     pub(super) fn finish(&mut self, work: &Work, now: Instant) {
         self.running = self.running.saturating_sub(1);
+        self.done.insert(work.key(), now);
         self.remove(&work.subject_of(), work.key());
         self.advance(&work.subject_of(), now);
     }
@@ -335,6 +343,7 @@ impl Lanes {
 
     /// Lets subjects pass targets that are slow; to be called several times a second.
     pub(super) fn look(&mut self, now: Instant) {
+        self.done.retain(|_, at| now.duration_since(*at) < REMEMBERED);
         let since = now.duration_since(self.looked);
         if since >= PATIENCE {
             self.looked = now;

@@ -14,6 +14,8 @@ mod lanes;
 mod lease;
 mod loader;
 mod lookups;
+#[cfg(test)]
+mod model;
 mod plugin_state;
 mod re_evaluation;
 mod recording;
@@ -210,6 +212,12 @@ impl Pipeline {
     pub fn jobs_of(&self, co: &str, target: &str) -> usize {
         let target = (co.to_owned(), target.to_owned());
         self.dispatcher.get().map_or(0, |dispatcher| dispatcher.jobs(&target).1)
+    }
+
+    /// How many runs of a job for all subjects this process has under way.
+    pub fn bulk_under_way(&self, co: &str, target: &str, job: i64) -> usize {
+        let target = (co.to_owned(), target.to_owned());
+        self.dispatcher.get().map_or(0, |dispatcher| dispatcher.bulk(&target, job))
     }
 
     /// Waits until nothing that this process knows of is left to run.

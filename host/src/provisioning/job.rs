@@ -151,6 +151,16 @@ pub struct RegisteredJob {
 }
 
 impl Job {
+    /// Subjects in a second, and the seconds left if it goes on so; none unless it runs for all subjects.
+    pub fn pace(&self, now: Timestamp) -> Option<(f64, u64)> {
+        if self.status != JobStatus::InProgress || self.done == 0 {
+            return None;
+        }
+        let seconds = now.duration_since(self.started?).as_secs_f64().max(0.001);
+        let rate = self.done as f64 / seconds;
+        Some((rate, (self.total.saturating_sub(self.done) as f64 / rate).ceil() as u64))
+    }
+
     /// Percent done; not over 100 even if there are more subjects by now than there were.
     pub fn percent_of(status: JobStatus, done: u64, total: u64) -> u8 {
         match status {

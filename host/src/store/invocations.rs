@@ -92,6 +92,11 @@ pub(super) const MINE_HANDED: &str = concat!(
     invocation_columns!(),
     " FROM invocations WHERE worker = $1 AND finished IS NULL AND handed = 1 ORDER BY id LIMIT $2"
 );
+pub(super) const MINE: &str = concat!(
+    "SELECT ",
+    invocation_columns!(),
+    " FROM invocations WHERE worker = $1 AND finished IS NULL LIMIT $2"
+);
 pub(super) const TAKEN: ManyKeys =
     ManyKeys { head: &["UPDATE invocations SET handed = 0 WHERE finished IS NULL AND id IN"], tail: "" };
 // The truth value hides the condition from SQLite's planner, which would go through all that is unfinished.

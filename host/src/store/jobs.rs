@@ -8,8 +8,8 @@ use sqlx::any::AnyRow;
 use uuid::Uuid;
 
 use super::rows::{ManyRows, document, kind_word, signed, subject, timestamp, unsigned, word};
-use super::{Store, StoreError, Transaction};
-use crate::provisioning::{Job, JobKind, JobStatus, KindProgress, NewJob, PlannedInvocation, RegisteredJob};
+use super::{Progress, Store, StoreError, Transaction};
+use crate::provisioning::{Job, JobKind, JobStatus, NewJob, PlannedInvocation, RegisteredJob};
 use crate::registry::record::SubjectKey;
 
 pub(super) const TABLE: &str = "jobs";
@@ -414,15 +414,4 @@ pub(super) fn job_of(row: &AnyRow) -> Result<Job, StoreError> {
         total,
         progress: progress.map(|progress| progress.kinds),
     })
-}
-
-/// How far a job for all subjects is, as it is stored.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Progress {
-    pub kinds: Vec<KindProgress>,
-    /// The record that was planned last: kind and id; empty before the first.
-    pub after_kind: String,
-    pub after_id: String,
-    /// Whether all records are planned.
-    pub planned: bool,
 }

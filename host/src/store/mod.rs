@@ -4,6 +4,7 @@
 //! points in time microseconds since 1970. Nothing here knows why something is written.
 
 mod api_keys;
+mod bulk_jobs;
 mod changes;
 mod collaborations;
 mod dialect;
@@ -43,11 +44,12 @@ use sqlx::{AnyPool, Connection};
 use uuid::Uuid;
 
 pub use api_keys::ApiKeyRow;
+pub use bulk_jobs::{BulkEnds, BulkStep, LedJob, Progress};
 pub use error::StoreError;
 pub use history::HistoryPosition;
 pub use invocations::{FinishedInvocation, InvocationFilter, PendingInvocation};
 pub use job_lists::JobFilter;
-pub use jobs::{EndedJob, NewJobLine, Place, Progress};
+pub use jobs::{EndedJob, NewJobLine, Place};
 pub use memberships::MembershipInGroup;
 pub use notification_outbox::{ChannelState, DueChannel, UnderWay, WaitingEvent};
 pub use notification_settings::NotificationSettingsRow;

@@ -182,7 +182,7 @@ pub(super) fn word<'w, T: Deserialize<'w>>(
     T::deserialize(deserializer).map_err(|error| corrupt(table, key, error.to_string()))
 }
 
-pub(super) fn kind_word(kind: RecordKind) -> &'static str {
+pub(crate) fn kind_word(kind: RecordKind) -> &'static str {
     match kind {
         RecordKind::Person => "person",
         RecordKind::Group => "group",

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::Row;
 use uuid::Uuid;
 
-use super::invocations::{MINE_HANDED, TAKE_OVER, TAKEN, invocation_of};
+use super::invocations::{MINE, MINE_HANDED, TAKE_OVER, TAKEN, invocation_of};
 use super::rows::{signed, uuid};
 use super::{PendingInvocation, Store, StoreError, Transaction};
 
@@ -17,8 +17,9 @@ const TABLE: &str = "workers";
 /// How long a dead worker is remembered: a process that was stopped and goes on finds that it is dead.
 const REMEMBERED: Duration = Duration::from_secs(86_400);
 
-pub(super) const DEAD: &str = "SELECT w.id, i.co FROM workers w JOIN invocations i ON i.worker = w.id \
-                               AND i.finished IS NULL WHERE w.expires < $1 GROUP BY w.id, i.co ORDER BY w.id, i.co";
+/// Without `CROSS` SQLite goes through all that is unfinished.
+pub(super) const DEAD: &str = "SELECT w.id, i.co FROM workers w CROSS JOIN invocations i WHERE i.worker = w.id \
+                               AND i.finished IS NULL AND w.expires < $1 GROUP BY w.id, i.co ORDER BY w.id, i.co";
 
 impl Store {
     /// Registers this process as a worker. What the store plans from now on is its work.
@@ -120,6 +121,25 @@ impl Store {
             })
         })
         .await
+    }
+
+    /// Some of the unfinished invocations of a worker, in the order of planning.
+    pub async fn unfinished_of_worker(
+        &self,
+        worker: Uuid,
+        limit: u32,
+    ) -> Result<Vec<PendingInvocation>, StoreError> {
+        let rows = sqlx::query(MINE)
+            .bind(worker.as_bytes().as_slice())
+            .bind(i64::from(limit))
+            .fetch_all(&mut *self.reader().await?)
+            .await?;
+        let mut mine = Vec::with_capacity(rows.len());
+        for row in &rows {
+            mine.push(PendingInvocation { co: row.try_get(0)?, invocation: invocation_of(row)? });
+        }
+        mine.sort_unstable_by_key(|pending| pending.invocation.id);
+        Ok(mine)
     }
 
     /// A page of the invocations that others planned for a worker; they are given to it once.

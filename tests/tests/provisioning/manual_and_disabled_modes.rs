@@ -29,7 +29,7 @@ async fn a_disabled_target_is_never_called() {
     assert!(host.put(person_key("anna"), person("anna")).await.is_empty());
     let error = host.host.pipeline.provision(CO, "t", &person_key("anna")).await.unwrap_err();
     assert!(matches!(error, ProvisionError::Disabled(_)));
-    assert_eq!(error.to_string(), "target `t` is disabled; set its mode to automatic or manual first");
+    assert_eq!(error.to_string(), "target `t` is disabled; set another mode first");
 }
 
 #[tokio::test]
