@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use provender::administration::{AdministrationError, FilterInput, ServerInput, TargetInput};
+use provender::clock::Clock;
 use provender::configuration::Configuration;
 use provender::host::Host;
 use provender::plugins::Manifest;
 use provender::provisioning::{Invocation, InvocationOutcome, ProvisionedService};
-use provender::registry::record::{Collaboration, Membership, Record, SubjectKey};
+use provender::registry::record::{Collaboration, GroupNesting, Membership, Record, SubjectKey};
 use provender::registry::write::{WriteOptions, Written};
 use provender::store::InvocationFilter;
 use serde_json::{Value, json};
@@ -64,10 +65,15 @@ impl TestHost {
 
     /// Starts one with other settings.
     pub async fn start_with(change: impl FnOnce(&mut Configuration)) -> Self {
+        Self::start_at(Clock::default(), change).await
+    }
+
+    /// Starts one at the time that a clock tells, with other settings.
+    pub async fn start_at(clock: Clock, change: impl FnOnce(&mut Configuration)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut configuration = configuration(folder.path());
         change(&mut configuration);
-        let host = Host::start(configuration).await.expect("a host");
+        let host = Host::start_at(configuration, clock).await.expect("a host");
         let collaboration =
             Collaboration { id: CO.to_owned(), name: "Physics".to_owned(), ..Collaboration::default() };
         host.registry.put_collaboration(collaboration).await.expect("a collaboration");
@@ -76,11 +82,16 @@ impl TestHost {
 
     /// Stops the host and starts another on the same data.
     pub async fn restart(self) -> Self {
+        self.restart_at(Clock::default()).await
+    }
+
+    /// Stops the host and starts another on the same data, at the time that a clock tells.
+    pub async fn restart_at(self, clock: Clock) -> Self {
         let Self { host, roots, folder } = self;
         let configuration = host.configuration.clone();
         host.stop().await;
         drop(host);
-        Self { host: Host::start(configuration).await.expect("a host"), roots, folder }
+        Self { host: Host::start_at(configuration, clock).await.expect("a host"), roots, folder }
     }
 
     /// That every invariant of the host holds, as `provender check` sees it.
@@ -181,6 +192,13 @@ impl TestHost {
     pub async fn put_membership(&self, membership: Membership) -> Vec<Invocation> {
         let written =
             self.host.registry.put_membership(CO, membership, &by_test()).await.expect("a membership");
+        self.follow(written).await
+    }
+
+    /// Nests a group in another, and waits for what follows from it.
+    pub async fn nest(&self, source: &str, group: &str, negate: bool) -> Vec<Invocation> {
+        let nesting = GroupNesting { group: group.to_owned(), source: source.to_owned(), negate };
+        let written = self.host.registry.nest(CO, nesting, &by_test()).await.expect("a nesting");
         self.follow(written).await
     }
 

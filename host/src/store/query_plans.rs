@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, Row};
 
 use super::dialect::Dialect::Sqlite;
-use super::{Store, invocations, memberships, plugin_state, records};
+use super::{Store, due, invocations, memberships, nestings, plugin_state, records};
 
 #[tokio::test]
 async fn statements_on_large_tables_find_their_rows_by_an_index() {
@@ -41,6 +41,15 @@ async fn statements_on_large_tables_find_their_rows_by_an_index() {
         (
             records::BY_ID.sql(Sqlite, 4),
             "records USING INDEX sqlite_autoindex_records_1 (co=? AND kind=? AND id=?)",
+        ),
+        (due::DUE_PEOPLE.to_owned(), "records USING COVERING INDEX records_due (due<?)"),
+        (due::DUE_MEMBERSHIPS.to_owned(), "memberships USING INDEX memberships_due (due<?)"),
+        (due::DUE_COLLABORATIONS.to_owned(), "records USING COVERING INDEX records_due (due<?)"),
+        (due::DUE_COLLABORATIONS.to_owned(), "memberships USING COVERING INDEX memberships_due (due<?)"),
+        (nestings::OF_GROUPS.sql(Sqlite, 4), "group_nestings USING PRIMARY KEY (co=? AND group_id=?)"),
+        (
+            nestings::OF_SOURCES.sql(Sqlite, 4),
+            "group_nestings USING INDEX group_nestings_by_source (co=? AND source_id=?)",
         ),
         (
             plugin_state::KEYS_BEHIND.to_owned(),
