@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use provender::administration::{AdministrationError, FilterInput, ServerInput, TargetInput};
+use provender::clock::Clock;
 use provender::configuration::Configuration;
 use provender::host::Host;
 use provender::plugins::Manifest;
 use provender::provisioning::{Invocation, InvocationOutcome, ProvisionedService};
-use provender::registry::record::{Collaboration, Membership, Record, SubjectKey};
+use provender::registry::record::{Collaboration, GroupNesting, Membership, Record, SubjectKey};
 use provender::registry::write::{WriteOptions, Written};
 use provender::store::InvocationFilter;
 use serde_json::{Value, json};
@@ -68,6 +69,11 @@ impl TestHost {
 
     /// Starts one with other settings.
     pub async fn start_with(change: impl FnOnce(&mut Configuration)) -> Self {
+        Self::start_at(Clock::default(), change).await
+    }
+
+    /// Starts one at the time that a clock tells, with other settings.
+    pub async fn start_at(clock: Clock, change: impl FnOnce(&mut Configuration)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut configuration = configuration(folder.path());
         change(&mut configuration);
@@ -198,6 +204,13 @@ impl TestHost {
     pub async fn delete_membership(&self, group: &str, person: &str) -> Vec<Invocation> {
         let written = self.host.registry.delete_membership(CO, group, person, &by_test()).await;
         self.follow(written.expect("a removed membership")).await
+    }
+
+    /// Nests a group in another, and waits for what follows from it.
+    pub async fn nest(&self, source: &str, group: &str, negate: bool) -> Vec<Invocation> {
+        let nesting = GroupNesting { group: group.to_owned(), source: source.to_owned(), negate };
+        let written = self.host.registry.nest(CO, nesting, &by_test()).await.expect("a nesting");
+        self.follow(written).await
     }
 
     async fn follow(&self, written: Written) -> Vec<Invocation> {

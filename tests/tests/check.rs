@@ -2,9 +2,10 @@
 
 use provender::check::{Report, check};
 use provender::configuration::Configuration;
+use provender::registry::record::{Person, Record, Role};
 use provender_tests::guests::MISBEHAVING;
 use provender_tests::host::{CO, TestHost, configuration};
-use provender_tests::people::{group, group_key, membership, person, person_key};
+use provender_tests::people::{group, group_key, membership, person, person_key, plain_person};
 use provender_tests::postgres;
 use provender_tests::process::Program;
 use serde_json::json;
@@ -42,11 +43,17 @@ impl Sample {
         let steps = json!([{"do": "state", "operation": "set", "key": "seen", "value": "yes"}]);
         host.misbehaving_target_with("keeps", steps, json!({"filters": ["marks"]})).await;
         host.put(group_key("staff"), group("staff")).await;
+        host.put(group_key("team"), group("team")).await;
+        host.nest("staff", "team", false).await;
         for id in ["anna", "bela", "gone"] {
             host.put(person_key(id), person(id)).await;
             host.put_membership(membership("staff", id)).await;
         }
         host.delete(&person_key("gone")).await;
+        let valid_through = Some("2090-01-01T00:00:00Z".parse().unwrap());
+        let role = Role { valid_through, ..Role::default() };
+        let cleo = Person { roles: vec![role], ..plain_person("cleo") };
+        host.put(person_key("cleo"), Record::Person(Box::new(cleo))).await;
         host.assert_healthy().await;
         host.host.stop().await;
         Self { url, folder }
@@ -130,6 +137,26 @@ const DAMAGE: &[(&str, &str, &str)] = &[
         "memberships",
         "membership staff/anna in physics holds the document of stuff/anna",
         "UPDATE memberships SET document = replace(document, 'staff', 'stuff')",
+    ),
+    (
+        "groups",
+        "nesting team/staff in physics is of a group",
+        "UPDATE records SET deleted = 1 WHERE id = 'staff'",
+    ),
+    (
+        "groups",
+        "membership team/anna in physics is not as it should follow",
+        "DELETE FROM memberships WHERE group_id = 'team' AND person_id = 'anna'",
+    ),
+    (
+        "groups",
+        "automatic group CO:admins in physics is not there",
+        "UPDATE collaborations SET document = replace(document, '_groups\":false', '_groups\":true')",
+    ),
+    (
+        "due",
+        "Person cleo in physics is due at another instant",
+        "UPDATE records SET due = NULL WHERE id = 'cleo'",
     ),
     ("history", "change 4 in physics follows no other", "DELETE FROM changes WHERE sequence = 3"),
     ("history", "is of a record that is not there", "DELETE FROM records WHERE id = 'anna'"),

@@ -118,7 +118,8 @@ impl Mentions {
                 if !is_person {
                     mention.place = place;
                 }
-                mention.change = change;
+                // What follows from an earlier write may be noted later.
+                mention.change = mention.change.max(change);
                 if mention.cause.as_deref() != cause {
                     mention.cause = None;
                 }

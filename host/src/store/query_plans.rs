@@ -4,8 +4,8 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::dialect::Dialect::Sqlite;
 use super::{
-    Store, bulk_jobs, history, invocations, jobs, memberships, notification_outbox, notifications,
-    plugin_state, records, workers,
+    Store, bulk_jobs, due, history, invocations, jobs, memberships, nestings, notification_outbox,
+    notifications, plugin_state, records, workers,
 };
 
 #[tokio::test]
@@ -92,6 +92,15 @@ async fn statements_on_large_tables_find_their_rows_by_an_index() {
         (
             records::BY_ID.sql(Sqlite, 4),
             "records USING INDEX sqlite_autoindex_records_1 (co=? AND kind=? AND id=?)",
+        ),
+        (due::DUE_PEOPLE.to_owned(), "records USING COVERING INDEX records_due (due<?)"),
+        (due::DUE_MEMBERSHIPS.to_owned(), "memberships USING INDEX memberships_due (due<?)"),
+        (due::DUE_COLLABORATIONS.to_owned(), "records USING COVERING INDEX records_due (due<?)"),
+        (due::DUE_COLLABORATIONS.to_owned(), "memberships USING COVERING INDEX memberships_due (due<?)"),
+        (nestings::OF_GROUPS.sql(Sqlite, 4), "group_nestings USING PRIMARY KEY (co=? AND group_id=?)"),
+        (
+            nestings::OF_SOURCES.sql(Sqlite, 4),
+            "group_nestings USING INDEX group_nestings_by_source (co=? AND source_id=?)",
         ),
         (
             history::CHANGES.to_owned(),

@@ -168,3 +168,15 @@ fn memberships_are_told_of_what_their_other_side_shows() {
         assert_eq!(told, reaches, "{kind:?}: {before:?} to {after:?}, {part}");
     }
 }
+
+#[test]
+fn a_subject_follows_from_the_last_of_its_changes_whatever_was_noted_last() {
+    let effects = vec![
+        (Some(1), record(Person, "p", (None, ACTIVE), &[])),
+        (Some(2), record(Group, "g", (ACTIVE, ACTIVE), &[])),
+        (Some(1), membership("p", "g")),
+    ];
+    let changes: Vec<_> =
+        affected(&effects).into_iter().map(|change| (change.subject.id, change.change)).collect();
+    assert_eq!(changes, [("p".to_owned(), Some(1)), ("g".to_owned(), Some(2))]);
+}

@@ -2,6 +2,7 @@ mod automatic;
 mod import;
 mod memberships;
 mod nesting;
+mod nesting_model;
 mod records;
 mod time;
 
