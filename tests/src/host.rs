@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use provender::administration::{AdministrationError, FilterInput, ServerInput, TargetInput};
-use provender::clock::Clock;
 use provender::configuration::Configuration;
 use provender::host::Host;
 use provender::plugins::Manifest;
@@ -69,11 +68,6 @@ impl TestHost {
 
     /// Starts one with other settings.
     pub async fn start_with(change: impl FnOnce(&mut Configuration)) -> Self {
-        Self::start_at(Clock::default(), change).await
-    }
-
-    /// Starts one at the time that a clock tells, with other settings.
-    pub async fn start_at(clock: Clock, change: impl FnOnce(&mut Configuration)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut configuration = configuration(folder.path());
         change(&mut configuration);

@@ -1,8 +1,5 @@
 //! Nested groups, automatic groups, and what the passing of time brings about, on a running host.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
-
 use jiff::Timestamp;
 use provender::clock::Clock;
 use provender::provisioning::{Action, ServiceStatus};
@@ -15,24 +12,19 @@ use provender_tests::people::{group, group_key, membership, person, person_key, 
 use provender_tests::postgres::fresh_database;
 use provender_tests::waiting::eventually;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
-/// A clock that a test sets.
-#[derive(Clone)]
-struct Hands(Arc<Mutex<Timestamp>>);
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
 
-impl Hands {
-    fn at(text: &str) -> Self {
-        Self(Arc::new(Mutex::new(text.parse().unwrap())))
-    }
+/// A clock that shows this instant until it is set.
+fn clock_at(text: &str) -> Clock {
+    Clock::standing_at(at(text))
+}
 
-    fn set(&self, text: &str) {
-        *self.0.lock().unwrap() = text.parse().unwrap();
-    }
-
-    fn clock(&self) -> Clock {
-        let hands = self.clone();
-        Clock::new(move || *hands.0.lock().unwrap())
-    }
+fn set(clock: &Clock, text: &str) {
+    clock.advance(at(text).duration_since(clock.now()).try_into().unwrap());
 }
 
 fn groups_in(line: &Value) -> Vec<&str> {
@@ -41,8 +33,12 @@ fn groups_in(line: &Value) -> Vec<&str> {
 }
 
 async fn years_pass(url: Option<String>) {
-    let hands = Hands::at("2026-01-01T00:00:00Z");
-    let test = TestHost::start_at(hands.clock(), |configuration| configuration.database_url = url).await;
+    let clock = clock_at("2026-01-01T00:00:00Z");
+    let test = TestHost::start_with(|configuration| {
+        configuration.database_url = url;
+        configuration.workers.clock = clock.clone();
+    })
+    .await;
     let file = test.changelog("changelog", json!({})).await;
     for id in ["staff", "all"] {
         test.put(group_key(id), group(id)).await;
@@ -58,13 +54,13 @@ async fn years_pass(url: Option<String>) {
     let last_of_anna = || lines(&file).into_iter().rfind(|line| line["subject"]["id"] == "anna").unwrap();
     assert_eq!(groups_in(&last_of_anna()), [""; 0]);
 
-    hands.set("2031-01-01T00:00:00Z");
+    set(&clock, "2031-01-01T00:00:00Z");
     let in_both = ["Group all", "Group staff"];
     eventually("the membership begins", async || (groups_in(&last_of_anna()) == in_both).then_some(())).await;
 
     // The host is down when it ends.
-    let hands_later = Hands::at("2041-01-01T00:00:00Z");
-    let test = test.restart_at(hands_later.clock()).await;
+    let later = clock_at("2041-01-01T00:00:00Z");
+    let test = test.restart_with(|configuration| configuration.workers.clock = later).await;
     eventually("the membership ends", async || groups_in(&last_of_anna()).is_empty().then_some(())).await;
     let count = |invocations: Vec<provender::provisioning::Invocation>| {
         invocations.iter().filter(|invocation| invocation.subject.id == "anna").count()
@@ -86,8 +82,8 @@ async fn a_membership_is_provisioned_when_it_begins_and_ends_on_postgresql() {
 
 #[tokio::test]
 async fn a_role_that_ends_expires_its_person_at_that_instant() {
-    let hands = Hands::at("2026-01-01T00:00:00Z");
-    let test = TestHost::start_at(hands.clock(), |_| {}).await;
+    let clock = clock_at("2026-01-01T00:00:00Z");
+    let test = TestHost::start_with(|configuration| configuration.workers.clock = clock.clone()).await;
     let collaboration = Collaboration {
         id: CO.to_owned(),
         name: "Physics".to_owned(),
@@ -102,7 +98,7 @@ async fn a_role_that_ends_expires_its_person_at_that_instant() {
     test.put(person_key("anna"), Record::Person(Box::new(anna))).await;
     let active = async || test.host.store.membership(CO, "CO:members:active", "anna").await.unwrap();
     assert!(active().await.is_some());
-    hands.set("2030-01-01T00:00:00.000001Z");
+    set(&clock, "2030-01-01T00:00:00.000001Z");
     let expired = async || {
         let found = test.invocations("changelog").await;
         let expired = |it: &&provender::provisioning::Invocation| it.action == Action::Expired;
@@ -142,10 +138,10 @@ async fn a_collaboration_that_is_there_gets_its_automatic_groups_as_an_ordinary_
 #[tokio::test]
 async fn several_hosts_do_what_is_due_once() {
     let url = fresh_database().await.unwrap();
-    let hands = Hands::at("2026-01-01T00:00:00Z");
+    let clock = clock_at("2026-01-01T00:00:00Z");
     let (first, second) = (Store::open(&url).await.unwrap(), Store::open(&url).await.unwrap());
-    let registry = Registry::with_clock(first.clone(), hands.clock());
-    let other = Registry::with_clock(second.clone(), hands.clock());
+    let registry = Registry::with_clock(first.clone(), clock.clone());
+    let other = Registry::with_clock(second.clone(), clock.clone());
     let collaboration = Collaboration {
         id: CO.to_owned(),
         name: "Physics".to_owned(),
@@ -161,7 +157,7 @@ async fn several_hosts_do_what_is_due_once() {
         input.push('\n');
     }
     import(&registry, CO, input.as_bytes(), &ImportOptions::default(), &by_test(), |_| {}).await.unwrap();
-    hands.set("2031-01-01T00:00:00Z");
+    set(&clock, "2031-01-01T00:00:00Z");
     let all = async |registry: &Registry| while registry.pass_time(CO).await.unwrap().more {};
     tokio::join!(all(&registry), all(&other));
     let changes = first.changes(CO, 0, 10_000).await.unwrap();

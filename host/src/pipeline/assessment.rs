@@ -1,6 +1,5 @@
 //! What a run would do at this moment, up to the provisioner, which is not called.
 
-use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::Parts;
@@ -11,7 +10,9 @@ use super::recording::RecordedStep;
 use super::run::{Chain, Run};
 use super::subject::{Assembled, assemble};
 use super::targets::TargetRuntime;
-use crate::provisioning::{Action, Decision, InvocationOutcome, NotEligible, decide, eligible};
+use crate::provisioning::{
+    Action, Decision, InvocationOutcome, NotEligible, PlannedInvocation, decide, eligible,
+};
 use crate::registry::record::SubjectKey;
 use crate::sandbox::Json;
 use crate::store::StoreError;
@@ -45,7 +46,7 @@ pub(super) async fn assess(
     loaded: Loaded,
     held: bool,
 ) -> Result<Assessment, StoreError> {
-    let now = Timestamp::now();
+    let now = parts.clock.now();
     let none = |verdict| Assessment { verdict, not_eligible: None, filters: Vec::new() };
     let assembled = assemble(&parts.store, &runtime.co, None, loaded, now).await?;
     let Some(Assembled { subject: record, candidate }) = assembled else {
@@ -56,16 +57,8 @@ pub(super) async fn assess(
         let verdict = left_or_removed(decide(action, Err(why.clone()), held, &runtime.target));
         return Ok(Assessment { verdict, not_eligible: Some(why), filters: Vec::new() });
     }
-    let work = Work {
-        co: runtime.co.collaboration.id.clone(),
-        id: Uuid::now_v7(),
-        target: runtime.target.id.clone(),
-        subject: subject.clone(),
-        action,
-        change: None,
-        cause: None,
-        attempt: 1,
-    };
+    let planned = PlannedInvocation::new(Uuid::now_v7(), &runtime.target.id, subject.clone(), action);
+    let work = Work::of_plan(&runtime.co.collaboration.id, &planned);
     let mut run = Run::new(parts, &work, runtime, now);
     let verdict = match run.begin(record, action) {
         Err(too_large) => Assessed::Fail(too_large),

@@ -170,7 +170,10 @@ fn of_mode(mode: Mode) -> ExplainedStep {
     let (passed, when) = match mode {
         Mode::Disabled => (false, "never called"),
         Mode::Manual => (false, "called on request only"),
+        Mode::Enrollment => (false, "called when an enrollment ends, and on request"),
         Mode::Automatic => (true, "called at every change"),
+        Mode::Queue => (true, "called by a job at every change"),
+        Mode::QueueOnError => (true, "called at every change, and by a job after a failure"),
     };
     ExplainedStep::new(Question::Mode, passed, format!("mode {word}: {when}"))
 }

@@ -16,7 +16,7 @@ use super::commit::{Finished, write_ends};
 use super::dispatch::Work;
 use super::recording::Recording;
 use crate::provisioning::{
-    Action, FailureClass, InvocationOutcome, JobStatus, Mode, PluginReference, Target, Usage,
+    Action, Delivery, FailureClass, InvocationOutcome, JobStatus, Mode, PluginReference, Target, Usage,
 };
 use crate::registry::record::{Collaboration, Meta, Name, Person, Record, RecordKind, Status, SubjectKey};
 use crate::registry::write::{Registry, WriteOptions};
@@ -69,6 +69,10 @@ fn target(mode: Mode) -> Target {
         max_retry: 2,
         backoff: None,
         concurrency: 4,
+        provisioning_group: None,
+        skip_source: None,
+        always_send_deletions: false,
+        subject_kinds: None,
         automatic_after: None,
     }
 }
@@ -237,11 +241,12 @@ impl Model {
             self.apply(&call);
             InvocationOutcome::Applied { history: Vec::new() }
         };
-        let action = if call.state.is_some() { Action::Updated } else { Action::Deleted };
+        let sent = Some(if call.state.is_some() { Action::Updated } else { Action::Deleted });
         let finished = Finished {
             work: call.work,
-            action,
             outcome,
+            delivery: Delivery { sent, ..Delivery::default() },
+            record: None,
             identifiers: None,
             state: Vec::new(),
             usage: Usage::default(),

@@ -2,10 +2,15 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
+
 use super::Pipeline;
-use crate::provisioning::{Mode, ProvisionedService, ServiceView, Target, Waiting};
+use crate::provisioning::{JobKind, JobStatus, Mode, ProvisionedService, ServiceView, Target, Waiting};
 use crate::registry::record::SubjectKey;
-use crate::store::{Store, StoreError};
+use crate::store::{JobFilter, Store, StoreError};
+
+/// Waiting jobs of one subject that are looked at; there is one for each target and action.
+const JOBS: u32 = 1_000;
 
 impl Pipeline {
     /// Where a subject stands at each target that is not disabled, in the order the targets are called; none when there is
@@ -35,7 +40,7 @@ impl Pipeline {
         let known = store.provisioned_services(co, subject).await?;
         let mut known: HashMap<String, ProvisionedService> =
             known.into_iter().map(|service| (service.target.clone(), service)).collect();
-        let mut waiting = waiting(store, co, subject).await?;
+        let mut waiting = waiting(store, co, subject, self.parts.clock.now()).await?;
         let oldest = known.values().filter_map(|service| service.delivered_change).min();
         let changes = match oldest {
             Some(oldest) => store.last_changes_by_actor(co, subject, oldest).await?,
@@ -59,16 +64,27 @@ async fn waiting(
     store: &Store,
     co: &str,
     subject: &SubjectKey,
+    now: Timestamp,
 ) -> Result<HashMap<String, Waiting>, StoreError> {
     let mut found = HashMap::new();
     for invocation in store.unfinished_invocations_of(co, subject).await? {
         let attempt = invocation.attempt + 1;
-        found.entry(invocation.target).or_insert(Waiting {
-            job: None,
-            invocation: Some(invocation.id),
-            attempt,
-            next: None,
-        });
+        let (job, invocation_id) = (invocation.job, Some(invocation.id));
+        let waiting = Waiting { job, invocation: invocation_id, attempt, next: None };
+        found.entry(invocation.target).or_insert(waiting);
+    }
+    let queued = JobFilter {
+        subject: Some(subject.clone()),
+        status: Some(JobStatus::Queued),
+        kind: Some(JobKind::Provision),
+        ..JobFilter::default()
+    };
+    let mut jobs = store.jobs(co, &queued, None, JOBS).await?;
+    jobs.sort_by_key(|job| (job.start_after, job.id));
+    for job in jobs {
+        let next = (job.start_after > now).then_some(job.start_after);
+        let waiting = Waiting { job: Some(job.id), invocation: None, attempt: job.retries + 1, next };
+        found.entry(job.target).or_insert(waiting);
     }
     Ok(found)
 }

@@ -2,7 +2,7 @@
 //! nesting are those that a naive reckoning from scratch gives.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::SignedDuration;
 
@@ -31,21 +31,20 @@ impl Dice {
 
 struct Model {
     scene: Scene,
-    now: Arc<Mutex<Timestamp>>,
+    clock: Clock,
     nestings: BTreeMap<(String, String), bool>,
 }
 
 impl Model {
     async fn new() -> Self {
         let mut scene = Scene::new().await;
-        let now = Arc::new(Mutex::new("2026-01-01T00:00:00Z".parse().unwrap()));
-        let told = Arc::clone(&now);
-        scene.registry = Registry::with_clock(scene.store.clone(), Clock::new(move || *told.lock().unwrap()));
-        Self { scene, now, nestings: BTreeMap::new() }
+        let clock = Clock::standing_at("2026-01-01T00:00:00Z".parse().unwrap());
+        scene.registry = Registry::with_clock(scene.store.clone(), clock.clone());
+        Self { scene, clock, nestings: BTreeMap::new() }
     }
 
     fn now(&self) -> Timestamp {
-        *self.now.lock().unwrap()
+        self.clock.now()
     }
 
     /// Writes something, which may be refused, and tells what it was.
@@ -105,8 +104,7 @@ impl Model {
                 (format!("person {member}"), result)
             }
             _ => {
-                let later = self.now() + SignedDuration::from_hours(dice.below(12) as i64);
-                *self.now.lock().unwrap() = later;
+                self.clock.advance(Duration::from_secs(3_600 * dice.below(12) as u64));
                 while registry.pass_time(CO).await.unwrap().more {}
                 return format!("{later}");
             }
