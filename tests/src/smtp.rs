@@ -204,17 +204,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
             "DATA" => {
                 stream.write_all(b"354 go on\r\n").await?;
                 let data = read_data(stream).await?;
-                let mut held = shared.held.subscribe();
-                if *held.borrow() {
-                    // Fails only when the receiver is gone, and this task with it.
-                    let _ = held.wait_for(|held| !held).await;
-                    stream.write_all(b"451 held back for too long\r\n").await?;
-                    continue;
-                }
-                let Session { encrypted, login, from, to } = &session;
-                let (from, to, login) = (from.clone(), to.clone(), login.clone());
-                shared.told().mails.push(Mail { from, to, data, login, encrypted: *encrypted });
-                "250 taken".to_owned()
+                take(shared, &session, data).await
             }
             "RSET" | "NOOP" => "250 ok".to_owned(),
             "QUIT" => {
@@ -236,6 +226,20 @@ fn named(shared: &Shared, session: &mut Session, recipient: String) -> String {
         }
         Some(code) => format!("{code} not now"),
     }
+}
+
+/// Takes a mail, unless answers are held back.
+async fn take(shared: &Shared, session: &Session, data: String) -> String {
+    let mut held = shared.held.subscribe();
+    if *held.borrow() {
+        // Fails only when the receiver is gone, and this task with it.
+        let _ = held.wait_for(|held| !held).await;
+        return "451 held back for too long".to_owned();
+    }
+    let Session { encrypted, login, from, to } = session;
+    let (from, to, login) = (from.clone(), to.clone(), login.clone());
+    shared.told().mails.push(Mail { from, to, data, login, encrypted: *encrypted });
+    "250 taken".to_owned()
 }
 
 /// Reads the text of a mail up to the line of a single dot (RFC 5321, section 4.5.2).

@@ -7,9 +7,8 @@ mod notifications;
 mod survival;
 
 use provender::provisioning::{FailureClass, HistoryEvent};
-use provender::registry::record::{Record, Status};
-use provender::registry::record::{RecordKind, Service, SubjectKey};
-use provender_tests::host::{CO, TestHost, by_test};
+use provender::registry::record::{Record, RecordKind, Service, Status, SubjectKey};
+use provender_tests::host::{CO, TestHost};
 use provender_tests::people::{group, group_key, person, person_key, plain_person};
 use serde_json::{Value, json};
 

@@ -67,6 +67,7 @@ fn operations(co: &str) -> Vec<(String, String)> {
         let path = path
             .replace("{co}", co)
             .replace("/invocations/{id}", "/invocations/0192f0c1-2222-7333-8444-555566667777")
+            .replace("/notifications/{id}", "/notifications/0192f0c1-2222-7333-8444-555566667777")
             .replace("{digest}", "0123456789abcdef")
             .replace(['{', '}'], "");
         let methods = ["get", "put", "post", "patch", "delete"];
