@@ -4,7 +4,7 @@ use arbitrary::Unstructured;
 use provender::capabilities::contract::Filtered;
 use provender::capabilities::contract::records::{Extension, Subject};
 use provender::capabilities::contract::types::{Description, WrittenIdentifier};
-use provender::pipeline::contract::{failed_by_plugin, filtered_by_plugin, finished_by_plugin};
+use provender::pipeline::contract::{Passed, failed_by_plugin, filtered_by_plugin, finished_by_plugin};
 use provender::plugins::{Manifest, manifest};
 use provender::provisioning::InvocationOutcome;
 use provender::registry::record::RecordKind;
@@ -76,7 +76,8 @@ fn check_filtered(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         return Ok(());
     }
     match filtered_by_plugin(filtered, &was, "filter") {
-        Ok(subject) => assert_eq!(key(&subject), key(&was)),
+        Ok(Passed::Subject(subject)) => assert_eq!(key(&subject), key(&was)),
+        Ok(Passed::Dropped(reason)) => check_outcome(&InvocationOutcome::Skipped { reason }),
         Err(outcome) => check_outcome(&outcome),
     }
     Ok(())
