@@ -53,7 +53,7 @@ async fn registry(url: &str) -> (Registry, Store) {
 }
 
 fn options() -> WriteOptions {
-    WriteOptions { actor: "tester".to_owned(), provision: true }
+    WriteOptions { actor: "tester".to_owned(), provision: true, pipeline: false }
 }
 
 fn person(id: &str) -> SubjectKey {

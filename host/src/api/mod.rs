@@ -6,8 +6,11 @@
 mod auth;
 mod changes;
 mod cos;
+mod enrollment;
+mod entries;
 mod filters;
 mod health;
+mod ingest;
 mod invocations;
 pub mod keys;
 mod members;
@@ -124,7 +127,10 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 fn resources(component_bytes: u64) -> OpenApiRouter<Arc<Host>> {
     OpenApiRouter::new()
         .merge(cos::router())
+        .merge(entries::router())
         .merge(record_routes::router())
+        .merge(enrollment::router())
+        .merge(ingest::router())
         .merge(members::router())
         .merge(changes::router())
         .merge(plugins::router(component_bytes))

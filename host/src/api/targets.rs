@@ -17,7 +17,7 @@ use super::request::{JsonBody, NoQuery};
 use super::servers::{Findings, ItemPath, stored};
 use crate::administration::TargetInput;
 use crate::host::Host;
-use crate::provisioning::{Invocation, Target};
+use crate::provisioning::{CodedInvocation, Target};
 use crate::registry::record::SubjectKey;
 
 /// The targets in the order they are called.
@@ -90,7 +90,7 @@ async fn delete(
 /// Provisions one record to the target, whatever its mode but disabled, and answers with the outcome.
 #[utoipa::path(
     post, path = "/cos/{co}/targets/{id}/provision", tag = "targets", operation_id = "provision",
-    request_body = SubjectKey, params(ItemPath), responses((status = 200, body = Invocation)),
+    request_body = SubjectKey, params(ItemPath), responses((status = 200, body = CodedInvocation)),
 )]
 async fn provision(
     State(host): State<Arc<Host>>,
@@ -98,8 +98,8 @@ async fn provision(
     Path(path): Path<ItemPath>,
     _: NoQuery,
     JsonBody(subject): JsonBody<SubjectKey>,
-) -> Result<Json<Invocation>, Problem> {
-    Ok(Json(host.pipeline.provision(&caller.co, &path.id, &subject).await?))
+) -> Result<Json<CodedInvocation>, Problem> {
+    Ok(Json(host.pipeline.provision(&caller.co, &path.id, &subject).await?.into()))
 }
 
 /// Lets the plugin test the target's configuration and its counterparts. Changes nothing there.

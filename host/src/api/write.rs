@@ -41,6 +41,9 @@ pub(super) struct Provisioning {
     /// A change of a membership provisions both the person and the group.
     subject: SubjectKey,
     action: Action,
+    /// The action's two-letter code in COmanage Registry.
+    #[schema(value_type = String)]
+    code: &'static str,
     /// `id` of the invocation.
     invocation: Uuid,
     /// Null as long as it is under way.
@@ -58,7 +61,8 @@ pub(super) struct Write {
 
 impl Write {
     pub(super) fn new(host: Arc<Host>, caller: InCo, query: &WriteQuery, preferences: Preferences) -> Self {
-        let options = WriteOptions { actor: caller.caller.actor, provision: query.provision };
+        let options =
+            WriteOptions { actor: caller.caller.actor, provision: query.provision, pipeline: query.pipeline };
         Self { host, co: caller.co, options, preferences }
     }
 
@@ -121,6 +125,7 @@ impl Write {
             target: planned.target.clone(),
             subject: planned.subject.clone(),
             action: planned.action,
+            code: planned.action.code(planned.subject.kind),
             invocation: planned.id,
             outcome: outcomes.remove(&planned.id),
         });

@@ -2,7 +2,7 @@
 
 use super::report::Check;
 use super::{finished, report};
-use crate::registry::record::{Record, SubjectKey};
+use crate::registry::record::SubjectKey;
 use crate::store::{Defect, PageKey, Snapshot, StoreError, Table};
 
 pub(super) async fn checks(snapshot: &mut Snapshot) -> Vec<Check> {
@@ -30,11 +30,11 @@ async fn records(check: &mut Check, snapshot: &mut Snapshot) -> Result<(), Store
         for row in page.rows {
             match row {
                 Err(error) => check.broken(error.to_string()),
-                Ok((co, stored)) if id_of(&stored.record) != stored.key.id => {
+                Ok((co, stored)) if stored.record.meta().id != stored.key.id => {
                     let SubjectKey { kind, id } = &stored.key;
                     check.broken(format!(
                         "{kind:?} {id} in {co} holds the document of {}",
-                        id_of(&stored.record)
+                        stored.record.meta().id
                     ));
                 }
                 Ok(_) => {}
@@ -47,15 +47,6 @@ async fn records(check: &mut Check, snapshot: &mut Snapshot) -> Result<(), Store
         .await?;
     check.examine(snapshot.count(Table::ApiKeys).await?);
     Ok(())
-}
-
-fn id_of(record: &Record) -> &str {
-    match record {
-        Record::Person(person) => &person.meta.id,
-        Record::Group(group) => &group.meta.id,
-        Record::EmailList(list) => &list.meta.id,
-        Record::Service(service) => &service.meta.id,
-    }
 }
 
 async fn memberships(check: &mut Check, snapshot: &mut Snapshot) -> Result<(), StoreError> {

@@ -11,8 +11,9 @@ use serde_json::Value;
 
 use crate::host::Host;
 use crate::registry::record::{RecordKind, SubjectKey};
+use crate::registry::write::WriteOptions;
 
-/// A person or a group.
+/// A record.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct SubjectArguments {
@@ -22,14 +23,45 @@ pub(super) struct SubjectArguments {
     /// id of a group
     #[arg(long, value_name = "ID")]
     group: Option<String>,
+    /// id of an email list
+    #[arg(long, value_name = "ID")]
+    email_list: Option<String>,
+    /// id of a service
+    #[arg(long, value_name = "ID")]
+    service: Option<String>,
+    /// id of a department
+    #[arg(long, value_name = "ID")]
+    department: Option<String>,
 }
 
 impl SubjectArguments {
     pub(super) fn key(self) -> SubjectKey {
-        match self.group {
-            Some(id) => SubjectKey { kind: RecordKind::Group, id },
-            None => SubjectKey { kind: RecordKind::Person, id: self.person.unwrap_or_default() },
-        }
+        let given = [
+            (RecordKind::Group, self.group),
+            (RecordKind::EmailList, self.email_list),
+            (RecordKind::Service, self.service),
+            (RecordKind::Department, self.department),
+        ];
+        let named = given.into_iter().find_map(|(kind, id)| Some(SubjectKey { kind, id: id? }));
+        let person = || SubjectKey { kind: RecordKind::Person, id: self.person.unwrap_or_default() };
+        named.unwrap_or_else(person)
+    }
+}
+
+/// What follows from a write.
+#[derive(Debug, Args)]
+pub(super) struct WriteArguments {
+    /// Store and record the change, but provision nothing
+    #[arg(long)]
+    no_provision: bool,
+    /// The write is the last of a pipeline: the person is provisioned for that, with all the person's groups
+    #[arg(long)]
+    pipeline: bool,
+}
+
+impl WriteArguments {
+    pub(super) fn options(&self) -> WriteOptions {
+        WriteOptions { actor: actor(), provision: !self.no_provision, pipeline: self.pipeline }
     }
 }
 

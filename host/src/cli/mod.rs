@@ -7,6 +7,7 @@ mod check;
 mod co;
 mod compile_component;
 mod demo;
+mod entry;
 mod filter;
 mod import;
 mod input;
@@ -14,6 +15,7 @@ mod invocation;
 mod key;
 mod limits;
 mod outcomes;
+mod person;
 mod plugin;
 mod provision;
 mod records;
@@ -34,6 +36,7 @@ use clap::{Parser, Subcommand};
 use crate::configuration::{Configuration, LogConfiguration};
 use crate::host::Host;
 use crate::logging::{self, Destination};
+use crate::registry::record::{Cou, OrgIdentitySource, TermsAndConditions};
 use crate::sandbox::Compiler;
 use answer::Answer;
 
@@ -102,9 +105,21 @@ enum Command {
     /// List invocations, show what one of them did, and run it again from its record
     #[command(subcommand, alias = "invocations")]
     Invocation(invocation::Command),
-    /// Read stored records
+    /// Read and write stored records
     #[command(subcommand)]
     Records(records::Command),
+    /// Tell what happened to people beside their records
+    #[command(subcommand)]
+    Person(person::Command),
+    /// Divide a collaboration into units
+    #[command(subcommand)]
+    Cou(entry::Command),
+    /// Name where org identities come from
+    #[command(subcommand)]
+    OrgIdentitySource(entry::Command),
+    /// Name what people agree to
+    #[command(subcommand)]
+    Terms(entry::Command),
     /// Create, list and remove keys of the API
     #[command(subcommand)]
     Key(key::Command),
@@ -161,7 +176,11 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
     let log = if serves || arguments.verbose { configuration.log.clone() } else { quiet(&configuration.log) };
     logging::start(&log, Destination::StandardError)?;
     // A command that provisions nothing must not take up what another one left unfinished.
-    let provisions = matches!(arguments.command, Command::Serve | Command::Import(_) | Command::Provision(_));
+    let provisions = match &arguments.command {
+        Command::Serve | Command::Import(_) | Command::Provision(_) | Command::Person(_) => true,
+        Command::Records(command) => command.provisions(),
+        _ => false,
+    };
     let host = if provisions { Host::start(configuration).await? } else { Host::open(configuration).await? };
     let answer = answer(arguments.command, &host, arguments.json).await;
     host.stop().await;
@@ -192,6 +211,10 @@ async fn answer(command: Command, host: &Arc<Host>, as_json: bool) -> anyhow::Re
         Command::Changes(arguments) => changes::run(arguments, host).await,
         Command::Invocation(command) => invocation::run(command, host).await,
         Command::Records(command) => records::run(command, host).await,
+        Command::Person(command) => person::run(command, host).await,
+        Command::Cou(command) => entry::run::<Cou>(command, host).await,
+        Command::OrgIdentitySource(command) => entry::run::<OrgIdentitySource>(command, host).await,
+        Command::Terms(command) => entry::run::<TermsAndConditions>(command, host).await,
         Command::Key(command) => key::run(command, host).await,
         // Need no host, and were answered without one.
         Command::Demo(_) | Command::Limits | Command::Check | Command::CompileComponent(_) => {

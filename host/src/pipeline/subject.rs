@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::contract::{subject_email_list, subject_group, subject_person, subject_service};
+use super::contract::{
+    subject_department, subject_email_list, subject_group, subject_person, subject_service,
+};
 use super::dispatch::Work;
 use super::loader::Loaded;
 use super::targets::CollaborationState;
@@ -37,6 +39,10 @@ pub(super) async fn assemble(
         Record::Group(group) => (assemble_group(store, co, work, *group).await?, true),
         Record::EmailList(list) => (subject_email_list(*list, &co.view), true),
         Record::Service(service) => (subject_service(*service, &co.view), true),
+        Record::Department(department) => {
+            let subject = subject_department(*department, &co.view);
+            (subject.map_err(|error| StoreError::Value(format!("a department as JSON: {error}")))?, true)
+        }
     };
     Ok(Some(Assembled { subject, action: current_action(work.action, gone || !provisionable) }))
 }

@@ -7,11 +7,13 @@ mod affected;
 mod invocation;
 mod outcome;
 mod plan;
+mod reach;
 mod target;
 
 pub use action::{Action, action_for_change};
-pub use affected::{WriteEffect, affected, reaches_memberships};
-pub use invocation::{Invocation, InvocationState, PlannedInvocation, Usage};
+pub use affected::{WriteEffect, affected};
+pub use invocation::{CodedInvocation, Invocation, InvocationState, PlannedInvocation, Usage};
 pub use outcome::{FailureClass, InvocationOutcome, ProvisionedService, ServiceStatus};
 pub use plan::{SubjectChange, plan};
+pub use reach::{Reach, intent, reaches_memberships};
 pub use target::{Filter, Mode, PluginReference, Target};

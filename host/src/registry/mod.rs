@@ -3,6 +3,7 @@
 pub mod core_api;
 pub mod history;
 pub mod import;
+pub mod ingest;
 pub mod reconcile;
 pub mod record;
 mod shape;

@@ -6,6 +6,7 @@
 mod api_keys;
 mod changes;
 mod collaborations;
+mod deliveries;
 mod dialect;
 mod error;
 mod executor_lock;

@@ -2,6 +2,8 @@
 
 mod access;
 mod configuration;
+mod entries;
+mod ingest;
 mod provisioning;
 mod records;
 

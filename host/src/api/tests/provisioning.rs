@@ -8,7 +8,7 @@ use crate::api::Exposure;
 
 impl Api {
     /// A host with a target `log` that appends to a file, whose path is given.
-    async fn with_target() -> (Self, std::path::PathBuf) {
+    pub(super) async fn with_target() -> (Self, std::path::PathBuf) {
         let api = Self::start().await;
         api.install("changelog").await.with(201);
         let root = api.files_server().await;
@@ -17,7 +17,7 @@ impl Api {
     }
 }
 
-fn lines(file: &std::path::Path) -> Vec<Value> {
+pub(super) fn lines(file: &std::path::Path) -> Vec<Value> {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

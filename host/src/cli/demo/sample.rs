@@ -59,6 +59,7 @@ pub(super) fn collaboration(id: &str) -> Collaboration {
             affiliation: "visiting researcher".to_owned(),
             edu_person_affiliation: Some("affiliate".to_owned()),
         }],
+        ..Collaboration::default()
     }
 }
 

@@ -1,6 +1,8 @@
 mod import;
+mod ingest;
 mod memberships;
 mod records;
+mod triggers;
 
 use std::collections::BTreeMap;
 
@@ -63,7 +65,7 @@ impl Scene {
 
     async fn put(&self, record: impl Into<Record>) -> Written {
         let record = record.into();
-        self.registry.put(CO, key_of(&record), record, &options()).await.unwrap()
+        self.registry.put(CO, record.key(), record, &options()).await.unwrap()
     }
 
     async fn join(&self, group: &str, person: &str) -> Written {
@@ -119,7 +121,7 @@ fn follows<const N: usize>(rows: [(&str, Action, Option<&str>); N]) -> Vec<(Stri
 }
 
 fn options() -> WriteOptions {
-    WriteOptions { actor: "tester".to_owned(), provision: true }
+    WriteOptions { actor: "tester".to_owned(), provision: true, pipeline: false }
 }
 
 fn quietly() -> WriteOptions {
@@ -147,16 +149,6 @@ fn person_key(id: &str) -> SubjectKey {
 
 fn group_key(id: &str) -> SubjectKey {
     SubjectKey { kind: RecordKind::Group, id: id.to_owned() }
-}
-
-fn key_of(record: &Record) -> SubjectKey {
-    let (kind, meta) = match record {
-        Record::Person(person) => (RecordKind::Person, &person.meta),
-        Record::Group(group) => (RecordKind::Group, &group.meta),
-        Record::EmailList(list) => (RecordKind::EmailList, &list.meta),
-        Record::Service(service) => (RecordKind::Service, &service.meta),
-    };
-    SubjectKey { kind, id: meta.id.clone() }
 }
 
 fn meta(id: &str) -> Meta {
