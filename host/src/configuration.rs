@@ -53,6 +53,8 @@ pub struct Configuration {
 pub struct SandboxConfiguration {
     /// Instances that exist at once.
     pub instances: u32,
+    /// Whether they live in a pool; without one they are slower, and need less address space.
+    pub pool: bool,
     /// Largest component that is installed.
     pub component_bytes: u64,
     /// Provisionings that run at once.
@@ -148,6 +150,7 @@ impl Default for SandboxConfiguration {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             instances: 64,
+            pool: true,
             component_bytes: 64 << 20,
             concurrency: 16 * cores,
             compile_seconds: 100,

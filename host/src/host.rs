@@ -68,6 +68,7 @@ impl Host {
             cache_directory: configuration.data_directory.join("compiled"),
             cache_key: key.derive(CACHE_KEY_PURPOSE),
             instances: configuration.sandbox.instances,
+            pool: configuration.sandbox.pool,
             component_bytes: configuration.sandbox.component_bytes,
             compiler: configuration.sandbox.compiler.clone(),
             compile_limits: configuration.compile_limits(),

@@ -56,12 +56,9 @@ struct Loads {
 async fn loads(compiler: Compiler, wasm: &[u8]) -> Loads {
     let folder = tempfile::tempdir().expect("a folder");
     let host = PluginHost::start(&Settings {
-        cache_directory: folder.path().to_owned(),
-        cache_key: [7; 32],
-        instances: 4,
-        component_bytes: 64 << 20,
         compiler,
         compile_limits: CompileLimits { seconds: 600, memory_bytes: 4 << 30 },
+        ..Settings::small(folder.path().to_owned(), [7; 32])
     })
     .expect("a sandbox");
     let compiled = load(&host, wasm).await;

@@ -21,7 +21,7 @@ use provender::capabilities::plugin::{Plugin, PluginHost, Said};
 use provender::capabilities::state::StateReader;
 use provender::capabilities::{CallState, Grants, Surroundings, files, http, state};
 use provender::plugins::Catalog;
-use provender::sandbox::{CompileLimits, Compiler, Fault, Limits, Mode, Refused, Settings};
+use provender::sandbox::{Fault, Limits, Mode, Refused, Settings};
 use provender::servers::configuration::HttpConfiguration;
 use provender::servers::connector::Resolver;
 use provender::servers::files::FilesRoot;
@@ -48,15 +48,14 @@ pub fn plugin_host() -> &'static PluginHost {
 
 /// A sandbox that takes components of at most so many bytes.
 pub fn start(component_bytes: u64) -> PluginHost {
-    PluginHost::start(&Settings {
-        cache_directory: Path::new(COMPILED).to_owned(),
-        cache_key: [7; 32],
-        instances: 8,
-        component_bytes,
-        compiler: Compiler::InProcess,
-        compile_limits: CompileLimits { seconds: 60, memory_bytes: 1 << 30 },
-    })
-    .expect("a sandbox")
+    let settings = Settings::small(Path::new(COMPILED).to_owned(), [7; 32]);
+    PluginHost::start(&Settings { component_bytes, ..settings }).expect("a sandbox")
+}
+
+/// A sandbox whose instances live in a pool or do not.
+pub fn start_with_pool(pool: bool) -> PluginHost {
+    let settings = Settings::small(Path::new(COMPILED).to_owned(), [7; 32]);
+    PluginHost::start(&Settings { pool, ..settings }).expect("a sandbox")
 }
 
 /// Loads a component.
@@ -178,6 +177,12 @@ impl TestCall {
             subject: person("anna"),
             extensions: Vec::new(),
         }
+    }
+
+    /// Provisions a person by the same plugin in another sandbox.
+    pub async fn provision_in(self, host: &PluginHost, plugin: &Plugin) -> Said<Outcome> {
+        let invocation = self.invocation();
+        self.witnessed(async |state| host.provision(plugin, state, invocation).await).await
     }
 
     /// Provisions a person.

@@ -63,12 +63,9 @@ impl Bench {
     fn with(compiler: impl FnOnce(&Path) -> Compiler, compile_limits: CompileLimits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let host = PluginHost::start(&Settings {
-            cache_directory: folder.path().join("compiled"),
-            cache_key: [7; 32],
-            instances: 4,
-            component_bytes: 64 << 20,
             compiler: compiler(folder.path()),
             compile_limits,
+            ..Settings::small(folder.path().join("compiled"), [7; 32])
         });
         Self { folder, host: host.unwrap() }
     }

@@ -1,7 +1,13 @@
 //! The same call is the same: to the unit of fuel, and to the letter of what it did.
 
-use provender::sandbox::Transcript;
-use provender_tests::calls::{Stored, TestCall};
+use std::sync::Arc;
+
+use provender::capabilities::contract::types::{Failure, Outcome};
+use provender::capabilities::plugin::Said;
+use provender::plugins::Catalog;
+use provender::sandbox::{Fault, Transcript};
+use provender_tests::calls::{Stored, TestCall, start_with_pool};
+use provender_tests::guests::MISBEHAVING;
 use serde_json::json;
 
 /// A call that computes, takes memory, looks at clocks and random numbers, and acts.
@@ -28,28 +34,38 @@ fn without_durations(mut transcript: Transcript) -> Transcript {
     transcript
 }
 
-#[tokio::test]
-async fn the_same_call_uses_the_same_fuel_and_memory_and_does_the_same() {
-    let folder = tempfile::tempdir().unwrap();
-    let first = call(folder.path()).provision().await;
-    assert!(first.fuel > 100_000, "{}", first.fuel);
-    for _ in 0..5 {
-        let again = call(folder.path()).provision().await;
-        assert_eq!(again.fuel, first.fuel);
-        assert_eq!(again.memory_bytes, first.memory_bytes);
-        assert_eq!(again.result, first.result);
-        assert_eq!(without_durations(again.transcript), without_durations(first.transcript.clone()));
-    }
+/// What must be the same: result, fuel, memory, and what was done.
+fn done(end: Said<Outcome>) -> (Result<Result<Outcome, Failure>, Fault>, u64, u64, Transcript) {
+    (end.result, end.fuel, end.memory_bytes, without_durations(end.transcript))
 }
 
-#[tokio::test]
-async fn calls_beside_each_other_use_the_same_fuel_as_alone() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_hundred_calls_are_the_same_one_after_the_other_and_beside_each_other_with_and_without_a_pool() {
     let folder = tempfile::tempdir().unwrap();
-    let alone = call(folder.path()).provision().await;
-    let beside: Vec<_> = (0..16).map(|_| tokio::spawn(call(folder.path()).provision())).collect();
-    for end in beside {
-        let end = end.await.unwrap();
-        assert_eq!((end.fuel, end.result), (alone.fuel, alone.result.clone()));
+    let expected = done(call(folder.path()).provision().await);
+    assert!(expected.0.is_ok() && expected.1 > 100_000, "{expected:?}");
+    for pool in [true, false] {
+        let host = Arc::new(start_with_pool(pool));
+        let plugin = Arc::new(host.load(&Catalog::digest(MISBEHAVING), MISBEHAVING.into()).await.unwrap());
+        for _ in 0..50 {
+            assert_eq!(
+                done(call(folder.path()).provision_in(&host, &plugin).await),
+                expected,
+                "pool: {pool}"
+            );
+        }
+        let beside: Vec<_> = (0..50)
+            .map(|_| {
+                let (host, plugin) = (Arc::clone(&host), Arc::clone(&plugin));
+                tokio::spawn(async move {
+                    let folder = tempfile::tempdir().unwrap();
+                    done(call(folder.path()).provision_in(&host, &plugin).await)
+                })
+            })
+            .collect();
+        for end in beside {
+            assert_eq!(end.await.unwrap(), expected, "pool: {pool}");
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! A request is collected whole before it passes the gate, and its response before the guest sees any of it: so both
 //! are counted, recorded and bounded. The credential is added behind the gate.
 
+mod bounds;
 mod traffic;
 
 use std::sync::{Arc, LazyLock};
@@ -19,9 +20,10 @@ use wasmtime_wasi_http::{
     WasiHttpHooks, WasiHttpView,
 };
 
+pub(super) use self::bounds::link;
+use self::bounds::{BUFFERED_CHUNKS, MAX_CHUNK_BYTES, MAX_FIELDS_BYTES};
 use self::traffic::Traffic;
 use super::CallState;
-use super::http_bounds::{BUFFERED_CHUNKS, MAX_CHUNK_BYTES, MAX_FIELDS_BYTES};
 use super::readable::{Readable, ReadableHeaders};
 use crate::sandbox::{Access, Effect, Gate, LimitName, Performed, Refusal};
 use crate::servers::connector::ConnectError;

@@ -6,7 +6,6 @@
 pub mod contract;
 pub mod files;
 pub mod http;
-mod http_bounds;
 mod log;
 pub mod plugin;
 mod readable;
@@ -87,7 +86,7 @@ impl CallState {
 pub fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
     link_wasi(linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
-    http_bounds::link(linker)?;
+    http::link(linker)?;
     contract::log::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::state::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::registry::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;

@@ -63,19 +63,12 @@ mod tests {
     use ring::digest::{SHA256, digest};
 
     use super::*;
-    use crate::sandbox::{CompileLimits, Compiler, Settings};
+    use crate::sandbox::Settings;
 
     async fn refusal(wasm: &[u8]) -> String {
         let directory = tempfile::tempdir().unwrap();
-        let host = PluginHost::start(&Settings {
-            cache_directory: directory.path().join("cache"),
-            cache_key: [7; 32],
-            instances: 2,
-            component_bytes: 1024,
-            compiler: Compiler::InProcess,
-            compile_limits: CompileLimits { seconds: 60, memory_bytes: 1 << 30 },
-        })
-        .unwrap();
+        let settings = Settings::small(directory.path().join("cache"), [7; 32]);
+        let host = PluginHost::start(&Settings { component_bytes: 1024, ..settings }).unwrap();
         let digest: String =
             digest(&SHA256, wasm).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         match examine(&host, &Limits::default(), &digest, wasm.into()).await {

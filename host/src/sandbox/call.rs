@@ -1,7 +1,7 @@
 //! One call: a fresh store and instance, all limits in force, and an end by blame.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
@@ -104,7 +104,7 @@ async fn made<S: GuestState, R: Send>(
     let limits = gate.limits();
     let fuel_limit = limits.get(LimitName::Fuel);
     let limit_ms = limits.get(LimitName::DeadlineMs);
-    let started = Instant::now();
+    let started = gate.start();
     let mut store = Store::new(&engine, state);
     let outcome = match arm(&mut store, limits) {
         Ok(()) => tokio::time::timeout(Duration::from_millis(limit_ms), body(&mut store)).await,

@@ -33,25 +33,20 @@ pub(super) fn compiling() -> wasmtime::Result<Engine> {
 
 /// The engines of a host.
 pub(super) struct Engines {
-    /// None where the address space does not allow a pool.
+    /// None where there is to be no pool, or the address space does not allow one.
     pub(super) pooling: Option<Engine>,
     pub(super) on_demand: Engine,
 }
 
 impl Engines {
-    /// Engines with `instances` slots in the pool, and a thread that ticks until both are dropped: often while calls
-    /// run, as `busy` tells.
-    pub(super) fn start(instances: u32, busy: impl Fn() -> bool + Send + 'static) -> wasmtime::Result<Self> {
+    /// Engines with so many slots in the pool, if there is to be one, and a thread that ticks until both are dropped: often
+    /// while calls run, as `busy` tells.
+    pub(super) fn start(
+        slots: Option<u32>,
+        busy: impl Fn() -> bool + Send + 'static,
+    ) -> wasmtime::Result<Self> {
         let on_demand = compiling()?;
-        let mut pooled = configuration();
-        pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
-        let pooling = match Engine::new(&pooled) {
-            Ok(engine) => Some(engine),
-            Err(error) => {
-                tracing::warn!(%error, "no pool of instances, calls will be slower");
-                None
-            }
-        };
+        let pooling = slots.and_then(pooling);
         let engines = Self { pooling, on_demand };
         engines.tick(busy)?;
         Ok(engines)
@@ -71,6 +66,15 @@ impl Engines {
         })?;
         Ok(())
     }
+}
+
+/// None where the address space does not allow it.
+fn pooling(slots: u32) -> Option<Engine> {
+    let mut pooled = configuration();
+    pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(slots)));
+    Engine::new(&pooled)
+        .inspect_err(|error| tracing::warn!(%error, "no pool of instances, calls will be slower"))
+        .ok()
 }
 
 /// Proposals that no plugin needs: each is more runtime that could be attacked, and threads would race besides.
@@ -139,7 +143,7 @@ mod tests {
 
     #[test]
     fn all_engines_run_the_same_code() {
-        let engines = Engines::start(1, || false).unwrap();
+        let engines = Engines::start(Some(1), || false).unwrap();
         let compiling = fingerprint(&compiling().unwrap());
         assert_eq!(fingerprint(&engines.on_demand), compiling);
         assert_eq!(fingerprint(&engines.pooling.unwrap()), compiling);

@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -112,6 +112,8 @@ const REFUSES: &str = "this build refuses every effect";
 pub struct Gate {
     limits: Limits,
     ledger: Mutex<Ledger>,
+    /// The deadline of the call, once it runs.
+    deadline: OnceLock<Instant>,
 }
 
 /// What the gate says to an effect that it lets pass.
@@ -130,7 +132,17 @@ impl Gate {
             Mode::Replay(transcript) => Some(Recorded::new(transcript)),
         };
         let transcript_room = limits.size(LimitName::TranscriptBytes);
-        Self { limits, ledger: Mutex::new(Ledger { transcript_room, recorded, ..Ledger::default() }) }
+        let ledger = Mutex::new(Ledger { transcript_room, recorded, ..Ledger::default() });
+        Self { limits, ledger, deadline: OnceLock::new() }
+    }
+
+    /// The call begins, and with it its time.
+    pub(super) fn start(&self) -> Instant {
+        let now = Instant::now();
+        let deadline = now + Duration::from_millis(self.limits.get(LimitName::DeadlineMs));
+        // A gate serves one call.
+        let _ = self.deadline.set(deadline);
+        now
     }
 
     /// The limits of the call.
@@ -152,6 +164,10 @@ impl Gate {
         E: Serialize + DeserializeOwned,
         F: Future<Output = Performed<T, E>> + Send,
     {
+        if self.deadline.get().is_some_and(|deadline| Instant::now() >= *deadline) {
+            // On a busy machine the call may be ended a little later than this.
+            return std::future::pending().await;
+        }
         let effect = self.written(effect);
         match self.admit(&effect) {
             Err(violation) => {
@@ -388,7 +404,6 @@ impl Violation {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::time::Duration;
 
     use serde_json::{Value, json};
 
@@ -473,6 +488,16 @@ mod tests {
         let given_up = tokio::time::timeout(Duration::ZERO, replay.pass(write(Ok(())), never)).await;
         assert!(given_up.is_err(), "it is not answered this time either");
         assert_eq!((replay.take_transcript(), replay.left_of_record()), (transcript, None));
+    }
+
+    #[tokio::test]
+    async fn no_effect_begins_after_the_deadline() {
+        let gate = gate("deadline_ms", 1);
+        let deadline = gate.start() + Duration::from_millis(1);
+        tokio::time::sleep_until(deadline.into()).await;
+        let given_up = tokio::time::timeout(Duration::ZERO, gate.pass(write(Ok(())), three_bytes)).await;
+        assert!(given_up.is_err());
+        assert_eq!((gate.effects(), gate.take_transcript().effects.len()), (0, 0));
     }
 
     #[tokio::test]

@@ -23,10 +23,28 @@ pub struct Settings {
     pub cache_key: [u8; 32],
     /// Calls that run at once; more of them wait.
     pub instances: u32,
+    /// Whether instances live in a pool of slots, where it takes microseconds to make one. It needs address space for
+    /// two GiB an instance; without it, and for components that do not fit into a slot, memory is mapped for each call.
+    pub pool: bool,
     /// The largest component taken, in bytes.
     pub component_bytes: u64,
     pub compiler: Compiler,
     pub compile_limits: CompileLimits,
+}
+
+impl Settings {
+    /// A small sandbox, for tests and examinations: it compiles in this process.
+    pub fn small(cache_directory: PathBuf, cache_key: [u8; 32]) -> Self {
+        Self {
+            cache_directory,
+            cache_key,
+            instances: 8,
+            pool: true,
+            component_bytes: 64 << 20,
+            compiler: Compiler::InProcess,
+            compile_limits: CompileLimits { seconds: 60, memory_bytes: 1 << 30 },
+        }
+    }
 }
 
 /// A component that is compiled, checked and linked.
@@ -63,7 +81,7 @@ impl<S: GuestState> Loader<S> {
         busy: impl Fn() -> bool + Send + 'static,
         link: impl Fn(&mut Linker<S>) -> wasmtime::Result<()>,
     ) -> wasmtime::Result<Self> {
-        let engines = Engines::start(settings.instances, busy)?;
+        let engines = Engines::start(settings.pool.then_some(settings.instances), busy)?;
         let linked = |engine| -> wasmtime::Result<_> {
             let mut linker = Linker::new(engine);
             link(&mut linker)?;

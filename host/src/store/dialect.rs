@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{MigrateError, Migrator};
@@ -23,6 +23,8 @@ const POSTGRES_CONNECTIONS: u32 = 8;
 /// Durable at commit: a commit that was answered survives a loss of power.
 const SQLITE_CONNECTION: &str = "PRAGMA busy_timeout = 30000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                                  PRAGMA foreign_keys = ON";
+/// As long as the busy timeout.
+const SQLITE_PATIENCE: Duration = Duration::from_secs(30);
 const SQLITE_READER: &str = "PRAGMA query_only = ON";
 /// Room for the pages of a large import (64 MiB), and checkpoints of 16 MiB: the default writes pages several times.
 const SQLITE_WRITER: &str = "PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 4096";
@@ -119,7 +121,7 @@ impl Location {
     pub(super) async fn connect(&self) -> Result<AnyConnection, StoreError> {
         let mut connection = self.options()?.connect().await.map_err(|error| self.cannot_open(&error))?;
         if matches!(self, Self::Sqlite(_)) {
-            connection.execute(SQLITE_CONNECTION).await.map_err(|error| self.cannot_open(&error))?;
+            set_up_sqlite(&mut connection).await.map_err(|error| self.cannot_open(&error))?;
         }
         Ok(connection)
     }
@@ -212,6 +214,25 @@ fn sqlite_pool(connections: u32, pragma: &'static str) -> AnyPoolOptions {
                 Ok(())
             })
         })
+}
+
+/// Turning a new file to WAL fails at once, whatever the busy timeout is, when several processes do it together.
+async fn set_up_sqlite(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    let began = Instant::now();
+    loop {
+        match connection.execute(SQLITE_CONNECTION).await {
+            Err(error) if is_busy(&error) && began.elapsed() < SQLITE_PATIENCE => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            other => return other.map(drop),
+        }
+    }
+}
+
+/// SQLITE_BUSY, also with more detail in the upper bytes of its code.
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 5)
 }
 
 /// SQLite's migrator takes no lock, unlike PostgreSQL's: two processes could both find a migration missing.

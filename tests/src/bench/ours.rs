@@ -13,7 +13,7 @@ use provender::capabilities::plugin::{Plugin, PluginHost};
 use provender::capabilities::state::StateReader;
 use provender::capabilities::{CallState, Grants, Surroundings, state};
 use provender::plugins::Catalog;
-use provender::sandbox::{CompileLimits, Compiler, Limits, Mode, Settings};
+use provender::sandbox::{Limits, Mode, Settings};
 use provender_guest_mapping::account;
 
 use super::measure::Contender;
@@ -32,15 +32,8 @@ pub struct Ours {
 
 /// A sandbox that keeps what it compiled in a folder.
 pub fn sandbox(compiled: &Path) -> PluginHost {
-    let settings = Settings {
-        cache_directory: compiled.to_owned(),
-        cache_key: [7; 32],
-        instances: INSTANCES,
-        component_bytes: 64 << 20,
-        compiler: Compiler::InProcess,
-        compile_limits: CompileLimits { seconds: 60, memory_bytes: 2 << 30 },
-    };
-    PluginHost::start(&settings).expect("a sandbox")
+    let settings = Settings::small(compiled.to_owned(), [7; 32]);
+    PluginHost::start(&Settings { instances: INSTANCES, ..settings }).expect("a sandbox")
 }
 
 /// Loads a plugin.

@@ -3,21 +3,14 @@ use tempfile::TempDir;
 
 use super::super::description::tests::manifest_of_schema;
 use super::*;
-use crate::sandbox::{CompileLimits, Compiler, Settings};
+use crate::sandbox::Settings;
 
 async fn catalog() -> (TempDir, Catalog) {
     let directory = tempfile::tempdir().unwrap();
     let store =
         Store::open(&format!("sqlite://{}", directory.path().join("store.db").display())).await.unwrap();
-    let host = PluginHost::start(&Settings {
-        cache_directory: directory.path().join("compiled"),
-        cache_key: [7; 32],
-        instances: 2,
-        component_bytes: 1024,
-        compiler: Compiler::InProcess,
-        compile_limits: CompileLimits { seconds: 60, memory_bytes: 1 << 30 },
-    })
-    .unwrap();
+    let settings = Settings::small(directory.path().join("compiled"), [7; 32]);
+    let host = PluginHost::start(&Settings { component_bytes: 1024, ..settings }).unwrap();
     (directory, Catalog::new(store, host, Limits::default()))
 }
 

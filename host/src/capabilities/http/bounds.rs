@@ -7,7 +7,7 @@ use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::http::types::{HostOutgoingRequest as _, Method};
 use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
 
-use super::CallState;
+use crate::capabilities::CallState;
 
 /// Headers or trailers of one request.
 pub(super) const MAX_FIELDS_BYTES: usize = 64 << 10;
@@ -29,7 +29,7 @@ const TYPES: &str = "wasi:http/types@0.2.12";
 type Request = Resource<HostOutgoingRequest>;
 
 /// Puts functions that look at the length first in the place of those that keep a text of any length.
-pub(super) fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
+pub(in crate::capabilities) fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     let mut types = linker.instance(TYPES)?;
     types.func_wrap(
