@@ -1,12 +1,15 @@
 //! Records, memberships and the change history.
 
+use std::collections::HashMap;
+
 use super::report::Check;
 use super::{finished, report};
-use crate::registry::record::SubjectKey;
-use crate::store::{Defect, PageKey, Snapshot, StoreError, Table};
+use crate::registry::record::{Collaboration, SubjectKey};
+use crate::store::{Defect, PageKey, Snapshot, StoreError, StoredRecord, Table};
 
 pub(super) async fn checks(snapshot: &mut Snapshot) -> Vec<Check> {
-    let records = Check::new("records", "documents can be read and belong to a collaboration");
+    let records =
+        Check::new("records", "documents can be read, belong to a collaboration and to units of it");
     let memberships = Check::new("memberships", "person and group live, and both sides agree");
     let history = Check::new("history", "changes have no gap, and records are as the last one says");
     vec![
@@ -17,10 +20,12 @@ pub(super) async fn checks(snapshot: &mut Snapshot) -> Vec<Check> {
 }
 
 async fn records(check: &mut Check, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+    let mut collaborations = HashMap::new();
     for collaboration in snapshot.collaborations().await? {
         check.examine(1);
-        if let Err(error) = collaboration {
-            check.broken(error.to_string());
+        match collaboration {
+            Ok(collaboration) => drop(collaborations.insert(collaboration.id.clone(), collaboration)),
+            Err(error) => check.broken(error.to_string()),
         }
     }
     let mut after = Some(PageKey::default());
@@ -37,7 +42,16 @@ async fn records(check: &mut Check, snapshot: &mut Snapshot) -> Result<(), Store
                         stored.record.meta().id
                     ));
                 }
-                Ok(_) => {}
+                Ok((co, stored)) => {
+                    // Before units were looked for, a record could name one that is not there.
+                    if let Some(unit) = collaborations.get(&co).and_then(|co| unknown_unit(co, &stored)) {
+                        let SubjectKey { kind, id } = &stored.key;
+                        check.warn(format!(
+                            "{} {id} in {co} names a unit {unit}, which is not there",
+                            kind.word()
+                        ));
+                    }
+                }
             }
         }
         after = page.next;
@@ -47,6 +61,12 @@ async fn records(check: &mut Check, snapshot: &mut Snapshot) -> Result<(), Store
         .await?;
     check.examine(snapshot.count(Table::ApiKeys).await?);
     Ok(())
+}
+
+/// A unit that a living record names and that its collaboration does not have.
+fn unknown_unit(co: &Collaboration, stored: &StoredRecord) -> Option<String> {
+    let units = if stored.deleted.is_none() { stored.record.units() } else { Vec::new() };
+    units.into_iter().map(|(_, unit)| unit).find(|unit| !co.has_unit(unit)).map(str::to_owned)
 }
 
 async fn memberships(check: &mut Check, snapshot: &mut Snapshot) -> Result<(), StoreError> {

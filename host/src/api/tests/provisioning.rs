@@ -189,3 +189,28 @@ async fn invocations_are_listed_newest_first_and_narrowed_down() {
     api.get("/cos/demo/invocations?kind=person").await.with(400);
     api.get("/cos/demo/invocations?before=yesterday").await.with(400);
 }
+
+#[tokio::test]
+async fn a_group_shows_the_one_membership_that_caused_its_provisioning() {
+    let (api, file) = Api::with_target().await;
+    let cause =
+        || lines(&file).iter().rfind(|line| line["subject"]["kind"] == "group").unwrap()["document"].clone();
+    api.put("/cos/demo/people/ada", person("Ada")).await.with(201);
+    api.put("/cos/demo/people/bob", person("Bob")).await.with(201);
+    api.put("/cos/demo/groups/g", json!({"name": "G"})).await.with(201);
+    assert_eq!(cause()["cause"], Value::Null);
+    api.put("/cos/demo/groups/g/members/bob", json!({})).await.with(201);
+    let expired = json!({"valid_through": "2020-01-01T00:00:00Z"});
+    api.put("/cos/demo/groups/g/members/ada", expired).await.with(201);
+    let joined = cause();
+    assert_eq!(
+        (&joined["cause"]["person"], &joined["cause"]["membership"]["member"]),
+        (&json!("ada"), &json!(true))
+    );
+    assert!(joined.get("members").is_none(), "{joined}");
+    api.delete("/cos/demo/groups/g/members/ada").await.with(200);
+    assert_eq!(cause()["cause"], json!({"person": "ada", "membership": null}));
+    // A whole person goes.
+    api.delete("/cos/demo/people/bob").await.with(200);
+    assert_eq!(cause()["cause"], json!({"person": "bob", "membership": null}));
+}

@@ -37,7 +37,7 @@ pub struct CoreApiPerson {
 #[derive(Clone, Debug, PartialEq)]
 pub enum CoreApiDocument {
     /// Of a person.
-    Person(CoreApiPerson),
+    Person(Box<CoreApiPerson>),
     /// Of a department; the record's id is in its metadata.
     Department(Box<Department>),
 }
@@ -56,7 +56,7 @@ pub fn parse_document(json: &[u8], person_id: &PersonId) -> Result<CoreApiDocume
 /// Reads a document of a person.
 pub fn parse_person(json: &[u8], person_id: &PersonId) -> Result<CoreApiPerson, InvalidRecord> {
     match parse_document(json, person_id)? {
-        CoreApiDocument::Person(person) => Ok(person),
+        CoreApiDocument::Person(person) => Ok(*person),
         CoreApiDocument::Department(_) => Err(InvalidRecord::new("", "this is a department, not a person")),
     }
 }
@@ -72,7 +72,7 @@ pub(crate) fn read_document(
     person_id: &PersonId,
 ) -> Result<CoreApiDocument, InvalidRecord> {
     match document.contains_key("CoPerson") {
-        true => read_person(document, person_id).map(CoreApiDocument::Person),
+        true => read_person(document, person_id).map(|person| CoreApiDocument::Person(Box::new(person))),
         false => {
             read_department(document).map(|department| CoreApiDocument::Department(Box::new(department)))
         }
