@@ -10,7 +10,7 @@ use crate::registry::write::WriteOptions;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Say that a person's enrollment has come to its end: provisions the person and each of the person's groups
+    /// Provision a person whose enrollment has ended, and its groups
     #[command(after_help = "\
 Example:
   provender person enrollment-finalized --co physics 42

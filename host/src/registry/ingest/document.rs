@@ -7,7 +7,7 @@ use serde::de::IntoDeserializer;
 use serde::de::value::{Error as WordError, StringDeserializer};
 
 use super::lenient::{flag, list, number, text, time};
-use super::{Content, Delivery, Version};
+use super::{Content, Delivery, Version, is_automatic};
 use crate::registry::record::{
     Address, EmailAddress, Identifier, Meta, Name, Person, Role, Status, TelephoneNumber, Url,
 };
@@ -188,7 +188,7 @@ fn status(label: Option<&str>) -> Result<Status, InvalidRecord> {
 
 fn content(message: MessagePerson, status: Status) -> Content {
     let mut content = Content { groups: message.members, ..Content::default() };
-    content.groups.retain(|group| !group.is_empty());
+    content.groups.retain(|group| !group.is_empty() && !is_automatic(group));
     content.groups.sort();
     content.groups.dedup();
     content.note("person", &message.meta);

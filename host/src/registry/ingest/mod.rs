@@ -7,7 +7,7 @@ mod document;
 mod ledger;
 mod lenient;
 
-use super::record::{Group, GroupType, Meta, Person};
+use super::record::{Group, Meta, Person};
 use super::validate::check_id;
 use ring::digest::{SHA256, digest};
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ pub struct Delivery {
 pub struct Content {
     /// Only the fields that a document has.
     pub person: Person,
-    /// Names of the groups the person is in.
+    /// Names of the groups the person is in, without those of all and of active members.
     pub groups: Vec<String>,
     /// The state of each of the Registry's rows in it, by kind and id.
     pub versions: BTreeMap<String, Version>,
@@ -76,13 +76,13 @@ fn mark_primary(person: &mut Person, primary: Option<&str>) {
 /// The group that the Registry calls so. Its `id` is the name, with "=" and two hexadecimal digits for each byte that an
 /// id cannot hold; for a name that is too long, its SHA-256.
 pub(super) fn group_named(name: &str) -> Group {
-    let members_of_all = name.starts_with("CO:") && name.ends_with(":members:all");
-    Group {
-        meta: Meta { id: group_id(name), ..Meta::default() },
-        name: name.to_owned(),
-        group_type: if members_of_all { GroupType::AllMembers } else { GroupType::Standard },
-        ..Group::default()
-    }
+    Group { meta: Meta { id: group_id(name), ..Meta::default() }, name: name.to_owned(), ..Group::default() }
+}
+
+/// Whether the Registry keeps the members of a group by itself: all or the active ones, of a CO or of a unit. Who they are
+/// here follows from the people themselves.
+fn is_automatic(name: &str) -> bool {
+    name.starts_with("CO:") && (name.ends_with(":members:all") || name.ends_with(":members:active"))
 }
 
 pub(super) fn group_id(name: &str) -> String {

@@ -6,7 +6,6 @@ use super::*;
 use crate::provisioning::Action::{Added, Updated};
 use crate::registry::history::Operation;
 use crate::registry::ingest::parse_delivery;
-use crate::registry::record::GroupType;
 use crate::registry::write::Ingested;
 
 fn row(id: u64, revision: u64) -> Value {
@@ -49,13 +48,13 @@ fn told<const N: usize>(rows: [(&str, Action); N]) -> Vec<(String, Action)> {
 #[tokio::test]
 async fn a_person_comes_with_groups_and_units_and_each_is_provisioned_once() {
     let scene = Scene::new().await;
-    let first = scene.deliver(document(("Bob", 0), &["Front desk", "CO:members:all"])).await;
+    let first = scene.deliver(document(("Bob", 0), &["Front desk", "staff", "CO:members:all"])).await;
     let (operation, planned) = stored(first);
     assert_eq!(operation, Some(Operation::Created));
-    assert_eq!(planned, told([("bob", Added), ("CO:members:all", Added), ("Front=20desk", Added)]));
-    assert_eq!(scene.groups_of("bob").await, ["CO:members:all", "Front=20desk"]);
-    let group = scene.store.record(CO, &group_key("CO:members:all")).await.unwrap().unwrap().record;
-    assert!(matches!(&group, Record::Group(group) if group.group_type == GroupType::AllMembers));
+    assert_eq!(planned, told([("bob", Added), ("Front=20desk", Added), ("staff", Added)]));
+    assert_eq!(scene.groups_of("bob").await, ["Front=20desk", "staff"]);
+    let group = scene.store.record(CO, &group_key("Front=20desk")).await.unwrap().unwrap().record;
+    assert!(matches!(&group, Record::Group(group) if group.name == "Front desk"));
     let person = scene.person("bob").await.unwrap();
     assert_eq!((person.roles[0].cou.as_deref(), person.names[0].primary), (Some("4"), true));
     assert!(scene.store.collaboration(CO).await.unwrap().unwrap().has_unit("4"));
