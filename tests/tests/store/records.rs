@@ -40,6 +40,8 @@ async fn a_collaboration_is_read_as_it_was_written(database: Database) {
         description: Some("fish".to_owned()),
         cous: vec![unit],
         affiliations: Vec::new(),
+        org_identity_sources: Vec::new(),
+        terms_and_conditions: Vec::new(),
     };
     let written = full.clone();
     let read_inside = store
