@@ -26,6 +26,7 @@ pub struct Description {
     version: &'static str,
     summary: &'static str,
     subjects: &'static [SubjectKind],
+    other_subjects: &'static [&'static str],
     slots: &'static [Slot],
     safe_requests: &'static [SafeRequest],
 }
@@ -34,7 +35,15 @@ impl Description {
     /// Starts a description. `name`: lower case letters, digits and hyphens, at most 64 bytes. `version`: by Semantic
     /// Versioning; that of the crate is `env!("CARGO_PKG_VERSION")`.
     pub const fn new(name: &'static str, version: &'static str) -> Self {
-        Self { name, version, summary: "", subjects: &[], slots: &[], safe_requests: &[] }
+        Self {
+            name,
+            version,
+            summary: "",
+            subjects: &[],
+            other_subjects: &[],
+            slots: &[],
+            safe_requests: &[],
+        }
     }
 
     /// One line for the operator.
@@ -46,6 +55,12 @@ impl Description {
     /// The kinds of subjects it handles; others are never offered to it.
     pub const fn subjects(mut self, subjects: &'static [SubjectKind]) -> Self {
         self.subjects = subjects;
+        self
+    }
+
+    /// Kinds beside them that the contract has no type for: "department".
+    pub const fn other_subjects(mut self, kinds: &'static [&'static str]) -> Self {
+        self.other_subjects = kinds;
         self
     }
 
@@ -72,7 +87,12 @@ impl Description {
             name: self.name.to_owned(),
             version: self.version.to_owned(),
             summary: self.summary.to_owned(),
-            subject_kinds: self.subjects.to_vec(),
+            subject_kinds: self
+                .subjects
+                .iter()
+                .cloned()
+                .chain(self.other_subjects.iter().map(|kind| SubjectKind::Other((*kind).to_owned())))
+                .collect(),
             configuration_schema,
             slots: self.slots.iter().map(|slot| slot.into_contract()).collect(),
             safe_requests: self.safe_requests.iter().map(|request| request.into_contract()).collect(),
@@ -184,6 +204,7 @@ mod tests {
         const DESCRIPTION: Description = Description::new("accounts", "1.2.3")
             .summary("Keeps accounts")
             .subjects(&[SubjectKind::Person])
+            .other_subjects(&["department"])
             .slots(&[
                 Slot::http("directory").summary("writes").operations(&["GET", "PUT"]),
                 Slot::files("report").optional(),
@@ -196,7 +217,10 @@ mod tests {
         assert_eq!((contract.name.as_str(), contract.version.as_str()), ("accounts", "1.2.3"));
         assert_eq!(contract.summary, "Keeps accounts");
         assert_eq!(contract.configuration_schema, "{}");
-        assert_eq!(contract.subject_kinds, [SubjectKind::Person]);
+        assert_eq!(
+            contract.subject_kinds,
+            [SubjectKind::Person, SubjectKind::Other("department".to_owned())]
+        );
         let [directory, report, tree] = &contract.slots[..] else { panic!("three slots: {contract:?}") };
         assert!(directory.required && !report.required && tree.required);
         assert_eq!(directory.operations, ["GET", "PUT"]);

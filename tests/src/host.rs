@@ -235,7 +235,7 @@ impl TestHost {
 
 /// Who writes in tests.
 pub fn by_test() -> WriteOptions {
-    WriteOptions { actor: "test".to_owned(), provision: true }
+    WriteOptions { actor: "test".to_owned(), provision: true, pipeline: false }
 }
 
 /// The history of an invocation that was applied.

@@ -195,6 +195,49 @@ mod the_path_of_an_operator {
     }
 
     #[test]
+    fn writes_records_of_every_kind_and_what_they_refer_to() {
+        let program = with_target();
+        let co = ["--co", "physics"];
+        let run = |arguments: &[&str]| program.output(&[arguments, &co].concat());
+        program.file("lab.json", r#"{"id": "lab", "name": "Laboratory"}"#);
+        program.file("hr.json", r#"{"id": "hr", "description": "Payroll"}"#);
+        program.file("use.json", r#"{"id": "use", "description": "Terms of use"}"#);
+        for (entries, file, id) in [
+            ("cou", "lab.json", "lab"),
+            ("org-identity-source", "hr.json", "hr"),
+            ("terms", "use.json", "use"),
+        ] {
+            assert_contains(&run(&[entries, "put", file]), &["created"]);
+            assert_contains(&run(&[entries, "list"]), &[id]);
+            assert_contains(&run(&[entries, "get", id]), &[id]);
+        }
+        program.file("theory.json", r#"{"meta": {"id": "theory"}, "name": "Theory", "cou": "lab"}"#);
+        let put = ["records", "put", "theory.json", "--kind", "department"];
+        assert_contains(&run(&put), &["created", "added", "DA", "applied"]);
+        assert_contains(&run(&["records", "list", "--kind", "department"]), &["theory", "Theory"]);
+        assert_contains(&run(&["services", "--department", "theory"]), &["provisioned"]);
+        assert_contains(
+            &program.error(&["cou", "delete", "lab", "--co", "physics"]),
+            &["department \"theory\""],
+        );
+        assert_contains(
+            &run(&["records", "delete", "--department", "theory", "--no-provision"]),
+            &["deleted"],
+        );
+        assert_contains(&run(&["services", "--department", "theory"]), &["provisioned"]);
+        assert_contains(&run(&["cou", "delete", "lab"]), &["deleted"]);
+
+        program.file("people.ndjson", PEOPLE);
+        run(&["import", "people.ndjson"]);
+        let told = run(&["person", "enrollment-finalized", "42"]);
+        assert_contains(&told, &["nothing to store", "enrollment_finalized", "PP"]);
+        assert_contains(&run(&["import", "people.ndjson", "--pipeline"]), &["0 stored"]);
+        let newest =
+            program.json(&["invocation", "list", "--co", "physics", "--person", "42", "--limit", "1"]);
+        assert_eq!((&newest[0]["action"], &newest[0]["code"]), (&json!("pipeline"), &json!("PL")));
+    }
+
+    #[test]
     fn shows_what_a_plugin_is_and_may_do_before_it_is_installed() {
         let program = program();
         program.file("plugin.wasm", MISBEHAVING);

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use provender::provisioning::{Action, Mode, PluginReference, Target};
+use provender::registry::history::Operation;
 use provender::registry::import::{ImportOptions, import};
-use provender::registry::record::{Collaboration, Identifier, Record, RecordKind, SubjectKey};
-use provender::registry::write::{Registry, WriteOptions};
+use provender::registry::ingest::parse_delivery;
+use provender::registry::record::{Collaboration, Cou, Identifier, Record, RecordKind, SubjectKey};
+use provender::registry::write::{Ingested, Registry, WriteOptions};
 use provender::store::{PluginRow, Store, StoreError};
 use serde_json::json;
 
@@ -58,7 +60,7 @@ async fn registry(url: &str) -> (Registry, Store) {
 }
 
 fn options() -> WriteOptions {
-    WriteOptions { actor: "tester".to_owned(), provision: true }
+    WriteOptions { actor: "tester".to_owned(), provision: true, pipeline: false }
 }
 
 fn person(id: &str) -> SubjectKey {
@@ -145,6 +147,31 @@ async fn no_change_is_lost_among_many_at_once(url: &str) {
     assert_eq!((stored.identifiers.len(), stored.meta.revision), (20, 20));
 }
 
+/// Delivers a person as a COmanage Registry does, and takes away what nobody names any more.
+async fn deliveries_and_entries_are_stored(url: &str) {
+    let (registry, store) = registry(url).await;
+    let deliver = async |revision: u64| {
+        let document = json!({"person": {
+            "meta": {"id": "ada"},
+            "names": [{"meta": {"id": "1", "revision": revision}, "given": format!("Ada {revision}")}],
+            "roles": [{"meta": {"id": "2"}, "couId": "4"}],
+            "members": ["Front desk"],
+        }});
+        let delivery = parse_delivery(document.to_string().as_bytes()).unwrap();
+        registry.ingest(CO, delivery, &options()).await.unwrap()
+    };
+    assert!(matches!(deliver(1).await, Ingested::Stored { operation: Some(Operation::Created), .. }));
+    assert!(matches!(deliver(1).await, Ingested::Stored { operation: None, change: None, .. }));
+    assert!(matches!(deliver(2).await, Ingested::Stored { operation: Some(Operation::Updated), .. }));
+    assert!(matches!(deliver(1).await, Ingested::Stale { .. }));
+    assert_eq!(store.members_of_group(CO, "Front=20desk", None, 10).await.unwrap().len(), 1);
+
+    let refused = registry.delete_entry::<Cou>(CO, "4").await.unwrap_err();
+    assert_eq!(refused.to_string(), "person \"ada\" refers to the unit \"4\": change that first");
+    registry.delete(CO, &person("ada"), &options()).await.unwrap();
+    registry.delete_entry::<Cou>(CO, "4").await.unwrap();
+}
+
 macro_rules! on_both_databases {
     ($($test:ident),* $(,)?) => {
         mod sqlite {
@@ -167,4 +194,5 @@ macro_rules! on_both_databases {
 on_both_databases!(
     batches_keep_records_memberships_history_and_plan_together,
     no_change_is_lost_among_many_at_once,
+    deliveries_and_entries_are_stored,
 );

@@ -6,11 +6,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, RawPathParams, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 use super::keys;
 use super::problem::{Kind, Problem};
@@ -59,8 +61,8 @@ pub(super) async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let caller = match bearer(request.headers())? {
-        Some(key) => match keys::verify(&host.store, key).await? {
+    let caller = match presented(request.headers(), takes_passwords(&request))? {
+        Some(key) => match keys::verify(&host.store, &key).await? {
             Some(row) => Caller::of(row),
             None => return Err(unauthenticated("the API key is not valid (any more)")),
         },
@@ -79,12 +81,30 @@ fn unauthenticated(detail: &str) -> Problem {
     )
 }
 
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+/// Whether the key may come as a password (RFC 7617), as some other registries can send nothing else. Only there: a
+/// browser would send a password by itself.
+fn takes_passwords(request: &Request) -> bool {
+    let path = request.extensions().get::<MatchedPath>();
+    path.is_some_and(|path| path.as_str().contains("/ingest/"))
+}
+
+/// The key that a request presents.
+fn presented(headers: &HeaderMap, passwords: bool) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
     match value.to_str().ok().and_then(|text| text.split_once(' ')) {
-        Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(key.trim())),
+        Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(key.trim().to_owned())),
+        Some((scheme, credentials)) if passwords && scheme.eq_ignore_ascii_case("basic") => {
+            let password = password_of(credentials.trim());
+            password.map(Some).ok_or_else(|| unauthenticated("the header Authorization holds no password"))
+        }
         _ => Err(unauthenticated("the header Authorization holds no bearer token")),
     }
+}
+
+/// The user may be anything.
+fn password_of(credentials: &str) -> Option<String> {
+    let decoded = String::from_utf8(STANDARD.decode(credentials).ok()?).ok()?;
+    decoded.split_once(':').map(|(_, password)| password.to_owned())
 }
 
 /// Somebody at this very machine, before the first key exists.
@@ -209,11 +229,23 @@ mod tests {
     #[test]
     fn a_bearer_token_is_read_whatever_the_case_of_the_scheme() {
         for value in ["Bearer pvk_a_b", "bearer pvk_a_b", "BEARER  pvk_a_b"] {
-            assert_eq!(bearer(&headers(header::AUTHORIZATION, value)).unwrap(), Some("pvk_a_b"));
+            let key = presented(&headers(header::AUTHORIZATION, value), false).unwrap();
+            assert_eq!(key.as_deref(), Some("pvk_a_b"));
         }
-        assert_eq!(bearer(&HeaderMap::new()).unwrap(), None);
+        assert_eq!(presented(&HeaderMap::new(), true).unwrap(), None);
         for value in ["pvk_a_b", "Basic cHZrOng="] {
-            assert!(bearer(&headers(header::AUTHORIZATION, value)).is_err(), "{value}");
+            assert!(presented(&headers(header::AUTHORIZATION, value), false).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_key_comes_as_a_password_only_where_that_is_taken() {
+        // "registry:pvk_a_b"
+        let basic = headers(header::AUTHORIZATION, "basic cmVnaXN0cnk6cHZrX2FfYg==");
+        assert_eq!(presented(&basic, true).unwrap().as_deref(), Some("pvk_a_b"));
+        assert!(presented(&basic, false).is_err());
+        for value in ["Basic", "Basic !", "Basic cmVnaXN0cnk=", "Digest cmVnaXN0cnk6cHZrX2FfYg=="] {
+            assert!(presented(&headers(header::AUTHORIZATION, value), true).is_err(), "{value}");
         }
     }
 

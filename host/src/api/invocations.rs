@@ -18,7 +18,7 @@ use super::records::CoPath;
 use super::request::NoQuery;
 use crate::host::Host;
 use crate::pipeline::{Recording, Replayed};
-use crate::provisioning::Invocation;
+use crate::provisioning::CodedInvocation;
 use crate::registry::record::{RecordKind, SubjectKey};
 use crate::store::InvocationFilter;
 
@@ -59,7 +59,7 @@ struct InvocationPath {
 #[derive(Serialize, ToSchema)]
 struct InvocationWithTranscript {
     #[serde(flatten)]
-    invocation: Invocation,
+    invocation: CodedInvocation,
     /// What the run depended on, and what each plugin did. Null as long as it is under way, and when no plugin was
     /// called.
     #[schema(required = true, value_type = Option<Recording>)]
@@ -70,13 +70,13 @@ struct InvocationWithTranscript {
 #[utoipa::path(
     get, path = "/cos/{co}/invocations", tag = "invocations", operation_id = "list_invocations",
     params(CoPath, InvocationsQuery),
-    responses((status = 200, body = Page<Invocation>)),
+    responses((status = 200, body = Page<CodedInvocation>)),
 )]
 async fn list(
     State(host): State<Arc<Host>>,
     caller: InCo,
     Query(query): Query<InvocationsQuery>,
-) -> Result<Json<Page<Invocation>>, Problem> {
+) -> Result<Json<Page<CodedInvocation>>, Problem> {
     let limit = page_limit(query.limit)?;
     let subject = match (query.kind, query.id) {
         (Some(kind), Some(id)) => Some(SubjectKey { kind, id }),
@@ -90,7 +90,8 @@ async fn list(
     };
     let filter = InvocationFilter { target: query.target, subject, failed_only: query.failed };
     let invocations = host.store.invocations(&caller.co, &filter, query.before, limit + 1).await?;
-    Ok(Json(Page::of(invocations, limit, |invocation| invocation.id.to_string())))
+    let page = Page::of(invocations, limit, |invocation| invocation.id.to_string());
+    Ok(Json(Page { items: page.items.into_iter().map(Into::into).collect(), next: page.next }))
 }
 
 /// One invocation with its transcript.
@@ -110,7 +111,7 @@ async fn get(
     let transcript = host.store.transcript(&caller.co, path.id).await?;
     let transcript =
         transcript.map(RawValue::from_string).transpose().map_err(|error| Problem::internal(&error))?;
-    Ok(Json(InvocationWithTranscript { invocation, transcript }))
+    Ok(Json(InvocationWithTranscript { invocation: invocation.into(), transcript }))
 }
 
 /// Runs a finished invocation again from its record, and compares: each effect is answered as it was, nothing outside is

@@ -6,9 +6,12 @@
 mod auth;
 mod changes;
 mod cos;
+mod enrollment;
+mod entries;
 mod filters;
 mod health;
 mod history;
+mod ingest;
 mod invocations;
 mod jobs;
 pub mod keys;
@@ -128,7 +131,10 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 fn resources(component_bytes: u64) -> OpenApiRouter<Arc<Host>> {
     OpenApiRouter::new()
         .merge(cos::router())
+        .merge(entries::router())
         .merge(record_routes::router())
+        .merge(enrollment::router())
+        .merge(ingest::router())
         .merge(members::router())
         .merge(nestings::router())
         .merge(changes::router())

@@ -26,13 +26,18 @@ Unknown query parameters and unknown members of a body are refused.
 
 Writes answer when all targets have ended; with `Prefer: respond-async` (RFC 7240) at once, with status 202.";
 
-const TAGS: [(&str, &str); 15] = [
+const TAGS: [(&str, &str); 20] = [
     ("collaborations", "tenants: everything else belongs to one"),
+    ("cous", "units of a collaboration, as a tree"),
+    ("org-identity-sources", "where org identities come from"),
+    ("terms-and-conditions", "what people agree to"),
     ("people", "people with names, addresses, identifiers, roles and the rest"),
     ("groups", "groups of people"),
     ("members", "who is in a group"),
     ("email-lists", "email lists and the groups they serve"),
     ("services", "services of a collaboration"),
+    ("departments", "departments of a collaboration"),
+    ("ingest", "records from other registries"),
     ("changes", "the history of writes"),
     ("plugins", "the catalog of provisioners and data filters"),
     ("servers", "connections to counterparts"),

@@ -19,7 +19,7 @@ use super::request::{IfMatchHeader, JsonBytes, NoQuery, PreferHeader, Preference
 use super::write::WriteAnswer;
 use crate::host::Host;
 use crate::provisioning::{HistoryEntry, ServiceView};
-use crate::registry::record::{EmailList, Group, Person, Service};
+use crate::registry::record::{Department, EmailList, Group, Person, Service};
 
 /// One module of thin handlers per kind; what they do is in `records`.
 macro_rules! record_routes {
@@ -203,7 +203,20 @@ record_routes!(
     "/cos/{co}/services/{id}/provisioned-services",
     "/cos/{co}/services/{id}/history"
 );
+record_routes!(
+    departments,
+    Department,
+    "departments",
+    "/cos/{co}/departments",
+    "/cos/{co}/departments/{id}",
+    "/cos/{co}/departments/{id}/provisioned-services",
+    "/cos/{co}/departments/{id}/history"
+);
 
 pub(super) fn router() -> OpenApiRouter<Arc<Host>> {
-    people::router().merge(groups::router()).merge(email_lists::router()).merge(services::router())
+    people::router()
+        .merge(groups::router())
+        .merge(email_lists::router())
+        .merge(services::router())
+        .merge(departments::router())
 }

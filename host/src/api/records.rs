@@ -1,4 +1,4 @@
-//! People, groups, email lists and services: the same requests for each kind of record.
+//! People, groups, email lists, services and departments: the same requests for each kind of record.
 
 use std::sync::Arc;
 
@@ -15,7 +15,9 @@ use super::problem::{Kind, Problem};
 use super::request::{JsonBytes, Preferences, WriteQuery, json};
 use super::write::Write;
 use crate::host::Host;
-use crate::registry::record::{EmailList, Group, Person, Record, RecordKind, Service, SubjectKey};
+use crate::registry::record::{
+    Department, EmailList, Group, Person, Record, RecordKind, Service, SubjectKey,
+};
 use crate::registry::validate::{InvalidRecord, parse_record};
 use crate::registry::write::WriteError;
 
@@ -72,6 +74,7 @@ document!(Person, "people", "person");
 document!(Group, "groups", "group");
 document!(EmailList, "email-lists", "email list");
 document!(Service, "services", "service");
+document!(Department, "departments", "department");
 
 /// A request to one kind of record.
 pub(super) struct Records {
@@ -180,18 +183,10 @@ fn stored<D: Document>(written: &mut crate::registry::write::Written) -> Option<
     written.record.take().and_then(D::of)
 }
 
-fn revision(record: &Record) -> u64 {
-    match record {
-        Record::Person(person) => person.meta.revision,
-        Record::Group(group) => group.meta.revision,
-        Record::EmailList(list) => list.meta.revision,
-        Record::Service(service) => service.meta.revision,
-    }
-}
-
 /// The entity tag of a record: its revision.
 pub(super) fn etag(record: &Record) -> HeaderValue {
-    HeaderValue::from_str(&format!("\"{}\"", revision(record))).unwrap_or(HeaderValue::from_static("\"\""))
+    HeaderValue::from_str(&format!("\"{}\"", record.meta().revision))
+        .unwrap_or(HeaderValue::from_static("\"\""))
 }
 
 /// The state of a record that a write is based on (RFC 9110, section 13.1.1).
@@ -226,7 +221,7 @@ fn if_match(headers: &HeaderMap) -> Result<Option<Expected>, Problem> {
 
 impl Expected {
     fn check(&self, record: &Record) -> Result<(), WriteError> {
-        let revision = revision(record);
+        let revision = record.meta().revision;
         match self {
             Self::Tags(tags) if !tags.contains(&revision.to_string()) => {
                 Err(WriteError::Superseded { revision })

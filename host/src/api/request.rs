@@ -43,6 +43,17 @@ pub(super) struct WriteQuery {
     #[serde(default = "yes")]
     #[param(default = true)]
     pub(super) provision: bool,
+    /// `true`: the write is the last of a pipeline. The person is provisioned for that, with all the person's groups, even
+    /// if this write changes nothing.
+    #[serde(default)]
+    #[param(default = false)]
+    pub(super) pipeline: bool,
+}
+
+impl Default for WriteQuery {
+    fn default() -> Self {
+        Self { provision: true, pipeline: false }
+    }
 }
 
 /// Headers of a write, for the description of the API; [`Preferences`] reads them.

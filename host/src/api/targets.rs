@@ -20,7 +20,7 @@ use super::servers::{Findings, ItemPath, stored};
 use crate::administration::{StoredTarget, TargetInput};
 use crate::host::Host;
 use crate::pipeline::{Explanation, ReEvaluation};
-use crate::provisioning::{Invocation, Target};
+use crate::provisioning::{CodedInvocation, Target};
 use crate::registry::record::{RecordKind, SubjectKey};
 
 /// The targets in the order they are called.
@@ -93,7 +93,7 @@ async fn delete(
 /// Provisions one record to the target, whatever its mode but disabled, and answers with the outcome.
 #[utoipa::path(
     post, path = "/cos/{co}/targets/{id}/provision", tag = "targets", operation_id = "provision",
-    request_body = SubjectKey, params(ItemPath), responses((status = 200, body = Invocation)),
+    request_body = SubjectKey, params(ItemPath), responses((status = 200, body = CodedInvocation)),
 )]
 async fn provision(
     State(host): State<Arc<Host>>,
@@ -101,10 +101,10 @@ async fn provision(
     Path(path): Path<ItemPath>,
     _: NoQuery,
     JsonBody(subject): JsonBody<SubjectKey>,
-) -> Result<Json<Invocation>, Problem> {
-    Ok(Json(
-        host.pipeline.provision_for(Some(&caller.caller.described()), &caller.co, &path.id, &subject).await?,
-    ))
+) -> Result<Json<CodedInvocation>, Problem> {
+    let requester = caller.caller.described();
+    let invocation = host.pipeline.provision_for(Some(&requester), &caller.co, &path.id, &subject).await?;
+    Ok(Json(invocation.into()))
 }
 
 /// The record that is asked about.

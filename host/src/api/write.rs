@@ -47,6 +47,9 @@ pub(super) struct Provisioning {
     /// `id` of the job that does it later.
     #[serde(skip_serializing_if = "Option::is_none")]
     job: Option<i64>,
+    /// The action's two-letter code in COmanage Registry.
+    #[schema(value_type = String)]
+    code: &'static str,
     /// Null as long as it is under way.
     #[schema(required = true)]
     outcome: Option<InvocationOutcome>,
@@ -56,7 +59,8 @@ impl Provisioning {
     fn by_job(registered: RegisteredJob) -> Self {
         let RegisteredJob { id, target, subject, action, superseded_by, .. } = registered;
         let job = Some(superseded_by.unwrap_or(id));
-        Self { target, subject, action, invocation: None, job, outcome: None }
+        let code = action.code(subject.kind);
+        Self { target, subject, action, code, invocation: None, job, outcome: None }
     }
 }
 
@@ -70,7 +74,8 @@ pub(super) struct Write {
 
 impl Write {
     pub(super) fn new(host: Arc<Host>, caller: InCo, query: &WriteQuery, preferences: Preferences) -> Self {
-        let options = WriteOptions { actor: caller.caller.actor, provision: query.provision };
+        let options =
+            WriteOptions { actor: caller.caller.actor, provision: query.provision, pipeline: query.pipeline };
         Self { host, co: caller.co, options, preferences }
     }
 
@@ -138,6 +143,7 @@ impl Write {
             target: planned.target.clone(),
             subject: planned.subject.clone(),
             action: planned.action,
+            code: planned.action.code(planned.subject.kind),
             invocation: Some(planned.id),
             job: None,
             outcome: outcomes.remove(&planned.id),

@@ -1,12 +1,15 @@
 //! Records, memberships and the change history.
 
+use std::collections::HashMap;
+
 use super::report::Check;
 use super::{finished, report};
-use crate::registry::record::{Record, SubjectKey};
-use crate::store::{CheckedRecord, Defect, PageKey, Snapshot, StoreError, Table};
+use crate::registry::record::{Collaboration, SubjectKey};
+use crate::store::{CheckedRecord, Defect, PageKey, Snapshot, StoreError, StoredRecord, Table};
 
 pub(super) async fn checks(snapshot: &mut Snapshot) -> Vec<Check> {
-    let records = Check::new("records", "documents can be read and belong to a collaboration");
+    let records =
+        Check::new("records", "documents can be read, belong to a collaboration and to units of it");
     let memberships = Check::new("memberships", "person and group live, and both sides agree");
     let history = Check::new("history", "changes have no gap, and records are as the last one says");
     vec![
@@ -17,10 +20,12 @@ pub(super) async fn checks(snapshot: &mut Snapshot) -> Vec<Check> {
 }
 
 async fn records(check: &mut Check, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+    let mut collaborations = HashMap::new();
     for collaboration in snapshot.collaborations().await? {
         check.examine(1);
-        if let Err(error) = collaboration {
-            check.broken(error.to_string());
+        match collaboration {
+            Ok(collaboration) => drop(collaborations.insert(collaboration.id.clone(), collaboration)),
+            Err(error) => check.broken(error.to_string()),
         }
     }
     let mut after = Some(PageKey::default());
@@ -30,14 +35,23 @@ async fn records(check: &mut Check, snapshot: &mut Snapshot) -> Result<(), Store
         for row in page.rows {
             match row {
                 Err(error) => check.broken(error.to_string()),
-                Ok(CheckedRecord { co, stored, .. }) if id_of(&stored.record) != stored.key.id => {
+                Ok(CheckedRecord { co, stored, .. }) if stored.record.meta().id != stored.key.id => {
                     let SubjectKey { kind, id } = &stored.key;
                     check.broken(format!(
                         "{kind:?} {id} in {co} holds the document of {}",
-                        id_of(&stored.record)
+                        stored.record.meta().id
                     ));
                 }
-                Ok(_) => {}
+                Ok(CheckedRecord { co, stored, .. }) => {
+                    // Before units were looked for, a record could name one that is not there.
+                    if let Some(unit) = collaborations.get(&co).and_then(|co| unknown_unit(co, &stored)) {
+                        let SubjectKey { kind, id } = &stored.key;
+                        check.warn(format!(
+                            "{} {id} in {co} names a unit {unit}, which is not there",
+                            kind.word()
+                        ));
+                    }
+                }
             }
         }
         after = page.next;
@@ -49,13 +63,10 @@ async fn records(check: &mut Check, snapshot: &mut Snapshot) -> Result<(), Store
     Ok(())
 }
 
-fn id_of(record: &Record) -> &str {
-    match record {
-        Record::Person(person) => &person.meta.id,
-        Record::Group(group) => &group.meta.id,
-        Record::EmailList(list) => &list.meta.id,
-        Record::Service(service) => &service.meta.id,
-    }
+/// A unit that a living record names and that its collaboration does not have.
+fn unknown_unit(co: &Collaboration, stored: &StoredRecord) -> Option<String> {
+    let units = if stored.deleted.is_none() { stored.record.units() } else { Vec::new() };
+    units.into_iter().map(|(_, unit)| unit).find(|unit| !co.has_unit(unit)).map(str::to_owned)
 }
 
 async fn memberships(check: &mut Check, snapshot: &mut Snapshot) -> Result<(), StoreError> {

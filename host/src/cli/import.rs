@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufRead, BufReader};
 use uuid::Uuid;
 
 use super::answer::Answer;
-use super::input::actor;
+use super::input::WriteArguments;
 use super::outcomes::{Outcomes, finished};
 use crate::host::Host;
 use crate::registry::core_api::PersonId;
@@ -48,9 +48,8 @@ pub(super) struct Arguments {
     /// What becomes of a person's membership in a group that does not exist
     #[arg(long, value_enum, default_value_t = MissingGroups::Refuse)]
     unknown_groups: MissingGroups,
-    /// Store and record the changes, but provision nothing
-    #[arg(long)]
-    no_provision: bool,
+    #[command(flatten)]
+    write: WriteArguments,
     /// Lines in one transaction
     #[arg(long, value_name = "LINES", default_value_t = 500, value_parser = batch_lines)]
     batch: usize,
@@ -142,7 +141,7 @@ pub(super) struct Refused {
 
 pub(super) async fn run(arguments: Arguments, host: &Host, as_json: bool) -> anyhow::Result<Answer> {
     let options = arguments.options();
-    let write = WriteOptions { actor: actor(), provision: !arguments.no_provision };
+    let write = arguments.write.options();
     let (input, bytes) = open(&arguments.file).await?;
     let progress = Progress::new(bytes, as_json);
     let report = import(host, &arguments.co, input, &options, &write, &progress).await?;

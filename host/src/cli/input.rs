@@ -11,8 +11,9 @@ use serde_json::Value;
 
 use crate::host::Host;
 use crate::registry::record::{RecordKind, SubjectKey};
+use crate::registry::write::WriteOptions;
 
-/// A record of one kind.
+/// A record.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct SubjectArguments {
@@ -28,6 +29,9 @@ pub(super) struct SubjectArguments {
     /// id of a service
     #[arg(long, value_name = "ID")]
     service: Option<String>,
+    /// id of a department
+    #[arg(long, value_name = "ID")]
+    department: Option<String>,
 }
 
 impl SubjectArguments {
@@ -36,11 +40,28 @@ impl SubjectArguments {
             (RecordKind::Group, self.group),
             (RecordKind::EmailList, self.email_list),
             (RecordKind::Service, self.service),
-            (RecordKind::Person, self.person),
+            (RecordKind::Department, self.department),
         ];
         let named = given.into_iter().find_map(|(kind, id)| Some(SubjectKey { kind, id: id? }));
-        // One of them is required.
-        named.unwrap_or(SubjectKey { kind: RecordKind::Person, id: String::new() })
+        let person = || SubjectKey { kind: RecordKind::Person, id: self.person.unwrap_or_default() };
+        named.unwrap_or_else(person)
+    }
+}
+
+/// What follows from a write.
+#[derive(Debug, Args)]
+pub(super) struct WriteArguments {
+    /// Store and record the change, but provision nothing
+    #[arg(long)]
+    no_provision: bool,
+    /// The write is the last of a pipeline: the person is provisioned for that, with all the person's groups
+    #[arg(long)]
+    pipeline: bool,
+}
+
+impl WriteArguments {
+    pub(super) fn options(&self) -> WriteOptions {
+        WriteOptions { actor: actor(), provision: !self.no_provision, pipeline: self.pipeline }
     }
 }
 

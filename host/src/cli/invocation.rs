@@ -11,7 +11,7 @@ use super::outcomes::outcome_line;
 use super::transcript;
 use crate::host::Host;
 use crate::pipeline::{ReplayedStep, Verdict};
-use crate::provisioning::Invocation;
+use crate::provisioning::{CodedInvocation, Invocation};
 use crate::registry::record::{RecordKind, SubjectKey};
 use crate::store::InvocationFilter;
 
@@ -104,8 +104,9 @@ async fn list(arguments: ListArguments, host: &Host) -> anyhow::Result<Answer> {
     let subject = given.into_iter().find_map(|(kind, id)| id.map(|id| SubjectKey { kind, id }));
     let filter = InvocationFilter { target: arguments.target, subject, failed_only: arguments.failed };
     let found = host.store.invocations(&arguments.co, &filter, arguments.before, arguments.limit).await?;
-    let mut table = Table::new(&["id", "planned", "target", "kind", "subject", "action", "outcome"]);
-    for invocation in &found {
+    let mut table = Table::new(&["id", "planned", "target", "kind", "subject", "action", "code", "outcome"]);
+    let found: Vec<CodedInvocation> = found.into_iter().map(CodedInvocation::from).collect();
+    for CodedInvocation { invocation, code } in &found {
         table.row([
             invocation.id.to_string(),
             utc(invocation.planned),
@@ -113,6 +114,7 @@ async fn list(arguments: ListArguments, host: &Host) -> anyhow::Result<Answer> {
             word(&invocation.subject.kind),
             invocation.subject.id.clone(),
             word(&invocation.action),
+            (*code).to_owned(),
             outcome_line(invocation.outcome.as_ref()),
         ]);
     }
@@ -122,7 +124,7 @@ async fn list(arguments: ListArguments, host: &Host) -> anyhow::Result<Answer> {
 #[derive(Serialize)]
 struct Shown {
     #[serde(flatten)]
-    invocation: Invocation,
+    invocation: CodedInvocation,
     transcript: Option<serde_json::Value>,
 }
 
@@ -137,7 +139,7 @@ async fn show(host: &Host, co: &str, id: Uuid) -> anyhow::Result<Answer> {
         Some(steps) => text.push_str(&transcript::text(steps)?),
         None => text.push_str("\nno transcript\n"),
     }
-    Answer::new(&Shown { invocation, transcript }, text)
+    Answer::new(&Shown { invocation: invocation.into(), transcript }, text)
 }
 
 async fn replay(host: &Host, co: &str, id: Uuid) -> anyhow::Result<Answer> {
@@ -186,7 +188,7 @@ fn fields(invocation: &Invocation) -> Table {
         ("invocation", id.to_string()),
         ("target", target.clone()),
         ("subject", format!("{} {}", word(&subject.kind), subject.id)),
-        ("action", word(action)),
+        ("action", format!("{} ({})", word(action), action.code(subject.kind))),
         ("sent", delivery.sent.map_or_else(|| "nothing".to_owned(), |sent| word(&sent))),
         ("not eligible", delivery.not_eligible.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string)),
         ("change", change),

@@ -7,6 +7,7 @@ mod check;
 mod co;
 mod compile_component;
 mod demo;
+mod entry;
 mod explain;
 mod filter;
 mod group;
@@ -19,6 +20,7 @@ mod key;
 mod limits;
 mod notifications;
 mod outcomes;
+mod person;
 mod plugin;
 mod provision;
 mod records;
@@ -40,6 +42,7 @@ use clap::{Parser, Subcommand};
 use crate::configuration::{Configuration, LogConfiguration};
 use crate::host::Host;
 use crate::logging::{self, Destination};
+use crate::registry::record::{Cou, OrgIdentitySource, TermsAndConditions};
 use crate::sandbox::Compiler;
 use answer::Answer;
 
@@ -121,9 +124,21 @@ enum Command {
     /// List, cancel, queue anew and run jobs
     #[command(subcommand, alias = "job")]
     Jobs(jobs::Command),
-    /// Read stored records
+    /// Read and write stored records
     #[command(subcommand)]
     Records(records::Command),
+    /// Tell what happened to people beside their records
+    #[command(subcommand)]
+    Person(person::Command),
+    /// Divide a collaboration into units
+    #[command(subcommand)]
+    Cou(entry::Command),
+    /// Name where org identities come from
+    #[command(subcommand)]
+    OrgIdentitySource(entry::Command),
+    /// Name what people agree to
+    #[command(subcommand)]
+    Terms(entry::Command),
     /// Create, list and remove keys of the API
     #[command(subcommand)]
     Key(key::Command),
@@ -183,7 +198,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
     let host = match &arguments.command {
         Command::Serve => Host::start(configuration).await?,
         // Jobs are for the service, and for those who ask for it.
-        Command::Import(_) | Command::Provision(_) => Host::start_without_jobs(configuration).await?,
+        Command::Import(_) | Command::Provision(_) | Command::Person(_) => {
+            Host::start_without_jobs(configuration).await?
+        }
+        Command::Records(command) if command.provisions() => Host::start_without_jobs(configuration).await?,
         Command::Group(command) if command.writes() => Host::start_without_jobs(configuration).await?,
         Command::Jobs(command) if command.provisions() => Host::start_without_jobs(configuration).await?,
         Command::Target(command) if command.provisions() => Host::start_without_jobs(configuration).await?,
@@ -223,6 +241,10 @@ async fn answer(command: Command, host: &Arc<Host>, as_json: bool) -> anyhow::Re
         Command::Notifications(command) => notifications::run(command, host).await,
         Command::Jobs(command) => jobs::run(command, host).await,
         Command::Records(command) => records::run(command, host).await,
+        Command::Person(command) => person::run(command, host).await,
+        Command::Cou(command) => entry::run::<Cou>(command, host).await,
+        Command::OrgIdentitySource(command) => entry::run::<OrgIdentitySource>(command, host).await,
+        Command::Terms(command) => entry::run::<TermsAndConditions>(command, host).await,
         Command::Key(command) => key::run(command, host).await,
         // Need no host, and were answered without one.
         Command::Demo(_) | Command::Limits | Command::Check | Command::CompileComponent(_) => {

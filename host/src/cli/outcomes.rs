@@ -6,9 +6,12 @@ use std::time::Duration;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::answer::{Table, printable, word};
-use crate::provisioning::{FailureClass, Invocation, InvocationOutcome};
+use super::answer::{Answer, Table, printable, word};
+use crate::host::Host;
+use crate::provisioning::{CodedInvocation, FailureClass, Invocation, InvocationOutcome};
+use crate::registry::history::Operation;
 use crate::registry::record::SubjectKey;
+use crate::registry::write::Written;
 use crate::store::{InvocationFilter, Store, StoreError};
 
 /// How often the store is asked what is left.
@@ -138,6 +141,48 @@ impl Outcomes {
         }
         text
     }
+}
+
+/// What a write came to.
+#[derive(Serialize)]
+struct Told {
+    subject: SubjectKey,
+    operation: Option<Operation>,
+    /// Number in the change history.
+    change: Option<i64>,
+    provisioning: Vec<CodedInvocation>,
+}
+
+/// Hands what follows from a write to the pipeline, waits for it, and answers with both.
+pub(super) async fn told(host: &Host, co: &str, written: Written) -> anyhow::Result<Answer> {
+    host.pipeline.submit(co, &written.planned);
+    let ids: Vec<Uuid> = written.planned.iter().map(|planned| planned.id).collect();
+    finished(&host.store, &ids, |_| {}).await?;
+    let mut provisioning = Vec::with_capacity(ids.len());
+    for id in ids {
+        provisioning.extend(host.store.invocation(co, id).await?.map(CodedInvocation::from));
+    }
+    let done = written.operation.map_or_else(|| "nothing to store".to_owned(), |done| word(&done));
+    let mut text = format!("{} `{}`: {done}\n", word(&written.subject.kind), written.subject.id);
+    let mut table = Table::new(&["target", "kind", "subject", "action", "code", "outcome"]);
+    for CodedInvocation { invocation, code } in &provisioning {
+        table.row([
+            invocation.target.clone(),
+            word(&invocation.subject.kind),
+            invocation.subject.id.clone(),
+            word(&invocation.action),
+            (*code).to_owned(),
+            outcome_line(invocation.outcome.as_ref()),
+        ]);
+    }
+    if !provisioning.is_empty() {
+        text.push_str(&format!("\n{table}"));
+    }
+    let failed = provisioning
+        .iter()
+        .any(|one| matches!(one.invocation.outcome, Some(InvocationOutcome::Failed { .. })));
+    let Written { subject, operation, change, .. } = written;
+    Ok(Answer::new(&Told { subject, operation, change, provisioning }, text)?.failed_if(failed))
 }
 
 /// An outcome in words.

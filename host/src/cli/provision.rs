@@ -6,7 +6,7 @@ use super::answer::{Answer, word};
 use super::input::{SubjectArguments, actor, known_collaboration};
 use super::outcomes::outcome_line;
 use crate::host::Host;
-use crate::provisioning::{Invocation, InvocationOutcome};
+use crate::provisioning::{CodedInvocation, Invocation, InvocationOutcome};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -33,7 +33,7 @@ pub(super) async fn run(arguments: Arguments, host: &Host) -> anyhow::Result<Ans
         host.pipeline.provision_for(Some(&actor()), &arguments.co, &arguments.target, &subject).await?;
     let failed = matches!(invocation.outcome, Some(InvocationOutcome::Failed { .. }));
     let text = text(&arguments.co, &invocation);
-    Ok(Answer::new(&invocation, text)?.failed_if(failed))
+    Ok(Answer::new(&CodedInvocation::from(invocation), text)?.failed_if(failed))
 }
 
 fn text(co: &str, invocation: &Invocation) -> String {

@@ -3,7 +3,9 @@
 
 use jiff::Timestamp;
 
-use super::contract::{subject_email_list, subject_group, subject_person, subject_service};
+use super::contract::{
+    subject_department, subject_email_list, subject_group, subject_person, subject_service,
+};
 use super::loader::Loaded;
 use super::targets::CollaborationState;
 use crate::capabilities::contract::records::Subject;
@@ -39,6 +41,10 @@ pub(super) async fn assemble(
         Record::Group(group) => other(assemble_group(store, co, cause, *group).await?),
         Record::EmailList(list) => other(subject_email_list(*list, &co.view)),
         Record::Service(service) => other(subject_service(*service, &co.view)),
+        Record::Department(department) => other(
+            subject_department(*department, &co.view)
+                .map_err(|error| StoreError::Value(format!("a department as JSON: {error}")))?,
+        ),
     }))
 }
 

@@ -32,6 +32,22 @@ pub enum Action {
 }
 
 impl Action {
+    /// Of two reasons for which one request provisions a subject, the one that says more.
+    pub(super) fn or_stronger(self, other: Self) -> Self {
+        let strength = |action: Self| match action {
+            Self::AuthenticatorUpdated => 0,
+            Self::Pipeline => 2,
+            Self::EnrollmentFinalized => 3,
+            _ => 1,
+        };
+        if strength(other) > strength(self) { other } else { self }
+    }
+
+    /// Whether it is the end of something that went on for a while, which all groups of a person are told of too.
+    pub(super) fn ends_a_flow(self) -> bool {
+        matches!(self, Self::EnrollmentFinalized | Self::Pipeline)
+    }
+
     /// The word in API, CLI and store.
     pub fn word(self) -> &'static str {
         match self {
@@ -48,9 +64,10 @@ impl Action {
         }
     }
 
-    /// The two-letter code of COmanage Registry; it has none for some pairs, which then share that of an update.
+    /// The two-letter code of COmanage Registry; it has none for some pairs, which then share that of an update. It has
+    /// none for departments, whose codes follow the others.
     pub fn code(self, kind: RecordKind) -> &'static str {
-        use RecordKind::{EmailList, Group, Person, Service};
+        use RecordKind::{Department, EmailList, Group, Person, Service};
         match (kind, self) {
             (Person, Self::Added) => "PA",
             (Person, Self::Deleted) => "PD",
@@ -74,15 +91,25 @@ impl Action {
             (Service, Self::Deleted) => "SD",
             (Service, Self::ReprovisionRequested) => "SR",
             (Service, _) => "SU",
+            (Department, Self::Added) => "DA",
+            (Department, Self::Deleted) => "DD",
+            (Department, Self::ReprovisionRequested) => "DR",
+            (Department, _) => "DU",
         }
     }
 }
 
 /// The action of a change, by the status before and after it; `None` stands for "no such record".
 ///
-/// A person's transitions into grace period and into or out of expired have actions of their own. What is not
-/// provisionable afterwards is deleted, unless it was not provisionable before either.
-pub fn action_for_change(kind: RecordKind, before: Option<Status>, after: Option<Status>) -> Option<Action> {
+/// What becomes visible to provisioning is added. What stays has the action that the write asks for, its `intent`, but a
+/// person's transitions into grace period and into or out of expired have actions of their own. What is not provisionable
+/// afterwards is deleted, unless it was not provisionable before either.
+pub fn action_for_change(
+    kind: RecordKind,
+    before: Option<Status>,
+    after: Option<Status>,
+    intent: Action,
+) -> Option<Action> {
     let provisionable = |status: Status| kind != RecordKind::Person || status.is_provisionable();
     let held_before = before.is_some_and(provisionable);
     let Some(after) = after.filter(|status| provisionable(*status)) else {
@@ -92,13 +119,13 @@ pub fn action_for_change(kind: RecordKind, before: Option<Status>, after: Option
         return Some(Action::Added);
     }
     if kind != RecordKind::Person || before == Some(after) {
-        return Some(Action::Updated);
+        return Some(intent);
     }
     Some(match (before, after) {
         (_, Status::GracePeriod) => Action::EnteredGracePeriod,
         (_, Status::Expired) => Action::Expired,
         (Some(Status::Expired), _) => Action::Unexpired,
-        _ => Action::Updated,
+        _ => intent,
     })
 }
 

@@ -16,8 +16,10 @@ pub enum WriteEffect {
         before: Option<Status>,
         /// Its status now; none when it was deleted.
         after: Option<Status>,
-        /// Groups of a person whose memberships changed too, and, if [`reaches_memberships`], the other side of all its
-        /// memberships: groups of a person, people of a group.
+        /// The action, as long as the status says nothing else.
+        intent: Action,
+        /// Groups of a person whose memberships changed too, and, if [`super::reaches_memberships`] or a flow came to its
+        /// end, the other side of all its memberships: groups of a person, people of a group.
         related: Vec<String>,
     },
     /// A membership was created, changed or removed.
@@ -31,30 +33,6 @@ pub enum WriteEffect {
     },
 }
 
-/// Whether a write to a record is to be told to the other side of its memberships too: a group when the person's
-/// identifiers change, or the person becomes active or ceases to be so; people when their group is renamed, or becomes
-/// active or ceases to be so.
-pub fn reaches_memberships(
-    kind: RecordKind,
-    before: Option<Status>,
-    after: Option<Status>,
-    parts: &[String],
-) -> bool {
-    let changed = |name: &str| parts.iter().any(|part| part == name);
-    match (kind, before, after) {
-        (RecordKind::EmailList | RecordKind::Service, ..) => false,
-        // What did not exist has no memberships yet; what is deleted leaves them all.
-        (_, None, _) => false,
-        (_, Some(_), None) => true,
-        (RecordKind::Person, Some(before), Some(after)) => {
-            changed("identifiers") || before != after && (before.is_in_force() || after.is_in_force())
-        }
-        (RecordKind::Group, Some(before), Some(after)) => {
-            changed("name") || before != after && (before == Status::Active || after == Status::Active)
-        }
-    }
-}
-
 /// The subjects that follow from the writes of one request, each once: a person where it is first mentioned, anything
 /// else where it is last, so that people are there when groups name them. Each write comes with its number in the change
 /// history.
@@ -65,19 +43,20 @@ pub fn affected(effects: &[(Option<i64>, WriteEffect)]) -> Vec<SubjectChange> {
     let mut mentions = Mentions::default();
     for (change, effect) in effects {
         match effect {
-            WriteEffect::Record { subject, before, after, related } => {
-                mentions.add(subject.clone(), Some((*before, *after)), None, *change);
+            WriteEffect::Record { subject, before, after, intent, related } => {
+                mentions.add(subject.clone(), Some((*before, *after)), *intent, None, *change);
+                let told = if intent.ends_a_flow() { *intent } else { Action::Updated };
                 for id in related {
                     match subject.kind {
-                        RecordKind::Person => mentions.add(group(id), None, Some(&subject.id), *change),
-                        _ => mentions.add(person(id), None, None, *change),
+                        RecordKind::Person => mentions.add(group(id), None, told, Some(&subject.id), *change),
+                        _ => mentions.add(person(id), None, told, None, *change),
                     }
                 }
             }
             WriteEffect::Membership { person: member, person_status, group: of } => {
                 let same = Some(*person_status);
-                mentions.add(person(member), Some((same, same)), None, *change);
-                mentions.add(group(of), None, Some(member), *change);
+                mentions.add(person(member), Some((same, same)), Action::Updated, None, *change);
+                mentions.add(group(of), None, Action::Updated, Some(member), *change);
             }
         }
     }
@@ -90,6 +69,8 @@ struct Mention {
     place: usize,
     /// Its status before and after, if it was written itself.
     step: Option<(Option<Status>, Option<Status>)>,
+    /// The action, as long as the status says nothing else.
+    intent: Action,
     /// The person whose membership is the cause, as long as all mentions agree.
     cause: Option<String>,
     change: Option<i64>,
@@ -106,6 +87,7 @@ impl Mentions {
         &mut self,
         subject: SubjectKey,
         step: Option<(Option<Status>, Option<Status>)>,
+        intent: Action,
         cause: Option<&str>,
         change: Option<i64>,
     ) {
@@ -120,6 +102,7 @@ impl Mentions {
                 }
                 // What follows from an earlier write may be noted later.
                 mention.change = mention.change.max(change);
+                mention.intent = mention.intent.or_stronger(intent);
                 if mention.cause.as_deref() != cause {
                     mention.cause = None;
                 }
@@ -128,7 +111,7 @@ impl Mentions {
                     (earlier, later) => later.or(earlier),
                 };
             })
-            .or_insert_with(|| Mention { place, step, cause: cause.map(str::to_owned), change });
+            .or_insert_with(|| Mention { place, step, intent, cause: cause.map(str::to_owned), change });
     }
 
     fn into_changes(self) -> Vec<SubjectChange> {
@@ -141,8 +124,8 @@ impl Mentions {
 impl Mention {
     fn into_change(self, subject: SubjectKey) -> Option<SubjectChange> {
         let action = match self.step {
-            Some((before, after)) => action_for_change(subject.kind, before, after)?,
-            None => Action::Updated,
+            Some((before, after)) => action_for_change(subject.kind, before, after, self.intent)?,
+            None => self.intent,
         };
         let inactive = match (subject.kind, self.step) {
             (RecordKind::Group, Some((_, after))) => after != Some(Status::Active),

@@ -95,3 +95,20 @@ pub struct Invocation {
     #[serde(skip)]
     pub bulk: bool,
 }
+
+/// An invocation as API and CLI show it: with the two-letter code of its action in COmanage Registry.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct CodedInvocation {
+    #[serde(flatten)]
+    pub invocation: Invocation,
+    /// "PA", "GU", "LD", ...
+    #[schema(value_type = String)]
+    pub code: &'static str,
+}
+
+impl From<Invocation> for CodedInvocation {
+    fn from(invocation: Invocation) -> Self {
+        let code = invocation.action.code(invocation.subject.kind);
+        Self { invocation, code }
+    }
+}

@@ -4,6 +4,7 @@ pub mod automatic;
 pub mod core_api;
 pub mod history;
 pub mod import;
+pub mod ingest;
 pub mod nesting;
 pub mod reconcile;
 pub mod record;

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use super::record::{Membership, Meta, Record};
 use super::shape::{Document, Part};
 
+pub use super::shape::ChangedPart;
+
 /// When a write happens, and where ids of new parts come from.
 pub struct Stamp<'a> {
     /// Becomes `created` and `modified` of what changes.
@@ -20,9 +22,8 @@ pub struct Stamp<'a> {
 pub struct Reconciled {
     /// The new record with all metadata.
     pub record: Record,
-    /// Names of the changed parts as in JSON ("names", "status", ...); empty when nothing changed. For a record that
-    /// did not exist: the parts that hold something.
-    pub parts: Vec<String>,
+    /// The changed parts; empty when nothing changed. For a record that did not exist: the parts that hold something.
+    pub parts: Vec<ChangedPart>,
 }
 
 /// Compares a record with the stored one and fills in its metadata.
@@ -31,27 +32,19 @@ pub struct Reconciled {
 /// one of its type. `created`, `modified` and `revision` of the input count for nothing. Identifiers that a plugin wrote
 /// back stay when the input leaves them out.
 pub fn reconcile(id: &str, old: Option<&Record>, new: Record, stamp: &mut Stamp<'_>) -> Reconciled {
+    macro_rules! settled {
+        ($kind:ident, $new:ident) => {{
+            let old = if let Some(Record::$kind(old)) = old { Some(&**old) } else { None };
+            let parts = settle_document(id, old, &mut *$new, stamp);
+            Reconciled { record: Record::$kind($new), parts }
+        }};
+    }
     match new {
-        Record::Person(mut new) => {
-            let old = if let Some(Record::Person(old)) = old { Some(&**old) } else { None };
-            let parts = settle_document(id, old, &mut *new, stamp);
-            Reconciled { record: Record::Person(new), parts }
-        }
-        Record::Group(mut new) => {
-            let old = if let Some(Record::Group(old)) = old { Some(&**old) } else { None };
-            let parts = settle_document(id, old, &mut *new, stamp);
-            Reconciled { record: Record::Group(new), parts }
-        }
-        Record::EmailList(mut new) => {
-            let old = if let Some(Record::EmailList(old)) = old { Some(&**old) } else { None };
-            let parts = settle_document(id, old, &mut *new, stamp);
-            Reconciled { record: Record::EmailList(new), parts }
-        }
-        Record::Service(mut new) => {
-            let old = if let Some(Record::Service(old)) = old { Some(&**old) } else { None };
-            let parts = settle_document(id, old, &mut *new, stamp);
-            Reconciled { record: Record::Service(new), parts }
-        }
+        Record::Person(mut new) => settled!(Person, new),
+        Record::Group(mut new) => settled!(Group, new),
+        Record::EmailList(mut new) => settled!(EmailList, new),
+        Record::Service(mut new) => settled!(Service, new),
+        Record::Department(mut new) => settled!(Department, new),
     }
 }
 
@@ -71,7 +64,7 @@ fn settle_document<D: Document>(
     old: Option<&D>,
     new: &mut D,
     stamp: &mut Stamp<'_>,
-) -> Vec<String> {
+) -> Vec<ChangedPart> {
     id.clone_into(&mut new.meta_mut().id);
     settle_part(new, old, stamp);
     match old {

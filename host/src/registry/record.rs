@@ -4,6 +4,9 @@
 //! A membership is not part of a document: it is a row of its own, see [`Membership`]. What a plugin sees of all this
 //! is decided in [`super::visible`].
 
+mod collaboration;
+mod kind;
+
 use std::fmt;
 
 use jiff::Timestamp;
@@ -11,6 +14,11 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 use utoipa::ToSchema;
+
+pub use collaboration::{
+    Affiliation, Collaboration, Cou, Entry, OrgIdentitySource, Reference, TermsAndConditions,
+};
+pub use kind::{Record, RecordKind, SubjectKey};
 
 /// Where a record or a part stands in its own history. The host keeps all of it but `id` and `source`.
 #[skip_serializing_none]
@@ -448,6 +456,43 @@ pub struct Service {
     pub extensions: Vec<Extension>,
 }
 
+/// A department (COmanage: CO Department). It has no status: it is there, or it is not.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Department {
+    #[serde(default)]
+    pub meta: Meta,
+    pub name: String,
+    /// "department", "division", "researchinstitute", "vo", or a word that the CO defined.
+    #[serde(rename = "type", default = "department")]
+    pub department_type: String,
+    pub description: Option<String>,
+    pub introduction: Option<String>,
+    /// `id` of a unit of the CO.
+    pub cou: Option<String>,
+    /// `id` of the group of those who lead it.
+    pub leadership_group: Option<String>,
+    /// `id` of the group of those who administer it.
+    pub administrative_group: Option<String>,
+    /// `id` of the group of those who support it.
+    pub support_group: Option<String>,
+    #[serde(default)]
+    pub email_addresses: Vec<EmailAddress>,
+    #[serde(default)]
+    pub identifiers: Vec<Identifier>,
+    #[serde(default)]
+    pub urls: Vec<Url>,
+    #[serde(default)]
+    pub addresses: Vec<Address>,
+    #[serde(default)]
+    pub telephone_numbers: Vec<TelephoneNumber>,
+    #[serde(default)]
+    pub ad_hoc_attributes: Vec<AdHocAttribute>,
+    #[serde(default)]
+    pub extensions: Vec<Extension>,
+}
+
 /// A person's place in a group.
 #[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -486,83 +531,16 @@ pub struct GroupNesting {
     pub negate: bool,
 }
 
-/// The collaboration: the tenant that everything else belongs to.
-#[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Collaboration {
-    /// In the path of the REST API.
-    pub id: String,
-    pub name: String,
-    pub description: Option<String>,
-    /// Subdivisions (COUs), as a tree by `parent`.
-    #[serde(default)]
-    pub cous: Vec<Cou>,
-    /// Words for affiliations beside those of eduPerson.
-    #[serde(default)]
-    pub affiliations: Vec<Affiliation>,
-    /// Whether the host keeps groups of all and of active members, of the collaboration and of each unit.
-    #[serde(default = "yes")]
-    pub automatic_groups: bool,
-    /// Whether dates change the status of a role, and roles that of their person.
-    #[serde(default = "yes")]
-    pub status_recalculation: bool,
-}
-
-/// A subdivision of a collaboration.
-#[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Cou {
-    pub id: String,
-    pub name: String,
-    /// `id` of the unit above.
-    pub parent: Option<String>,
-}
-
-/// A word for an affiliation and its value of eduPersonAffiliation.
-#[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Affiliation {
-    pub affiliation: String,
-    pub edu_person_affiliation: Option<String>,
-}
-
-/// The kinds of records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RecordKind {
-    Person,
-    Group,
-    EmailList,
-    Service,
-}
-
-/// A stored record of any kind.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", content = "record", rename_all = "snake_case")]
-pub enum Record {
-    Person(Box<Person>),
-    Group(Box<Group>),
-    EmailList(Box<EmailList>),
-    Service(Box<Service>),
-}
-
-/// Names a record: what a work item, an outcome and a transcript are about.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SubjectKey {
-    pub kind: RecordKind,
-    pub id: String,
-}
-
 fn official() -> String {
     "official".to_owned()
 }
 
 fn office() -> String {
     "office".to_owned()
+}
+
+fn department() -> String {
+    "department".to_owned()
 }
 
 fn yes() -> bool {

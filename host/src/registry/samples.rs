@@ -278,6 +278,27 @@ pub(crate) fn service() -> Service {
     }
 }
 
+pub(crate) fn department() -> Department {
+    Department {
+        meta: meta("d1"),
+        name: "Department of Physics".to_owned(),
+        department_type: "division".to_owned(),
+        description: text("matter"),
+        introduction: text("welcome"),
+        cou: text("physics"),
+        leadership_group: text("g1"),
+        administrative_group: text("g2"),
+        support_group: text("g3"),
+        email_addresses: vec![email_address()],
+        identifiers: vec![identifier("i1")],
+        urls: vec![url()],
+        addresses: vec![address()],
+        telephone_numbers: vec![telephone_number()],
+        ad_hoc_attributes: vec![ad_hoc_attribute()],
+        extensions: extensions(),
+    }
+}
+
 pub(crate) fn membership() -> Membership {
     Membership {
         meta: meta("m1"),
@@ -308,6 +329,16 @@ pub(crate) fn collaboration() -> Collaboration {
         }],
         automatic_groups: true,
         status_recalculation: true,
+        org_identity_sources: vec![OrgIdentitySource {
+            id: "hr".to_owned(),
+            description: "Payroll".to_owned(),
+        }],
+        terms_and_conditions: vec![TermsAndConditions {
+            id: "use".to_owned(),
+            description: "Terms of use".to_owned(),
+            url: text("https://example.org/terms"),
+            cou: text("physics"),
+        }],
     }
 }
 
@@ -318,5 +349,6 @@ pub(crate) fn records() -> Vec<Record> {
         Record::Group(Box::new(group())),
         Record::EmailList(Box::new(email_list())),
         Record::Service(Box::new(service())),
+        Record::Department(Box::new(department())),
     ]
 }

@@ -41,7 +41,7 @@ pub fn next_of_record(record: &Record, now: Timestamp) -> Option<Timestamp> {
         Record::Person(person) => {
             windows(person).flat_map(|(_, window)| instants(window)).filter(|instant| *instant > now).min()
         }
-        Record::Group(_) | Record::EmailList(_) | Record::Service(_) => None,
+        Record::Group(_) | Record::EmailList(_) | Record::Service(_) | Record::Department(_) => None,
     }
 }
 

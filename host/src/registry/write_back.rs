@@ -25,6 +25,7 @@ pub(crate) async fn write_back(
         Record::Person(person) => (&mut person.meta, &mut person.identifiers),
         Record::Group(group) => (&mut group.meta, &mut group.identifiers),
         Record::EmailList(list) => (&mut list.meta, &mut list.identifiers),
+        Record::Department(department) => (&mut department.meta, &mut department.identifiers),
         Record::Service(_) => return Ok(()),
     };
     if !replace(part, target, identifiers, at) {

@@ -3,9 +3,10 @@
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
+use super::records::record_of;
 use super::rows::{document, json};
 use super::{Store, StoreError, Transaction};
-use crate::registry::record::Collaboration;
+use crate::registry::record::{Collaboration, Reference, SubjectKey};
 
 impl Store {
     /// All collaborations, by ascending id.
@@ -40,6 +41,46 @@ impl Transaction<'_> {
         .execute(self.in_configuration(&collaboration.id).await?)
         .await?;
         Ok(())
+    }
+}
+
+/// Records that may name an entry: whether they do is told by reading them.
+const MENTIONS: &str = "SELECT kind, id, document, deleted, last_memberships FROM records \
+     WHERE co = $1 AND deleted IS NULL AND document LIKE $2 ESCAPE '\\' AND (kind, id) > ($3, $4) \
+     ORDER BY kind, id LIMIT 100";
+
+impl Transaction<'_> {
+    /// A living record that refers to an entry of its collaboration, if there is one. Reads all records.
+    pub async fn record_that_refers(
+        &mut self,
+        co: &str,
+        reference: Reference,
+        id: &str,
+    ) -> Result<Option<SubjectKey>, StoreError> {
+        let mut text = format!("\"{}\":\"{id}\"", reference.field());
+        for special in ['\\', '%', '_'] {
+            text = text.replace(special, &format!("\\{special}"));
+        }
+        let mut after = (String::new(), String::new());
+        loop {
+            let rows = sqlx::query(MENTIONS)
+                .bind(co)
+                .bind(format!("%{text}%"))
+                .bind(after.0.as_str())
+                .bind(after.1.as_str())
+                .fetch_all(self.in_collaboration(co).await?)
+                .await?;
+            for row in &rows {
+                let stored = record_of(row)?;
+                if reference.is_in(&stored.record, id) {
+                    return Ok(Some(stored.key));
+                }
+                after = (stored.key.kind.word().to_owned(), stored.key.id);
+            }
+            if rows.is_empty() {
+                return Ok(None);
+            }
+        }
     }
 }
 

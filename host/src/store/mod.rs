@@ -7,6 +7,7 @@ mod api_keys;
 mod bulk_jobs;
 mod changes;
 mod collaborations;
+mod deliveries;
 mod dialect;
 mod due;
 mod error;

@@ -193,7 +193,9 @@ impl Transaction<'_> {
         let memberships = match key.kind {
             RecordKind::Person => DELETE_OF_PERSON,
             RecordKind::Group => DELETE_OF_GROUP,
-            RecordKind::EmailList | RecordKind::Service => return Ok(marked.rows_affected() > 0),
+            RecordKind::EmailList | RecordKind::Service | RecordKind::Department => {
+                return Ok(marked.rows_affected() > 0);
+            }
         };
         sqlx::query(memberships).bind(co).bind(key.id.as_str()).execute(&mut *connection).await?;
         if key.kind == RecordKind::Group {
@@ -242,6 +244,7 @@ pub(super) fn record_of(row: &AnyRow) -> Result<StoredRecord, StoreError> {
         RecordKind::Group => Record::Group(document("records", id, json)?),
         RecordKind::EmailList => Record::EmailList(document("records", id, json)?),
         RecordKind::Service => Record::Service(document("records", id, json)?),
+        RecordKind::Department => Record::Department(document("records", id, json)?),
     };
     let deleted = row.try_get::<Option<i64>, _>(3)?.map(|at| timestamp("records", id, at)).transpose()?;
     let last_memberships = match row.try_get::<Option<&str>, _>(4)? {
@@ -258,6 +261,7 @@ fn document_of(key: &SubjectKey, record: &Record) -> Result<String, StoreError> 
         (RecordKind::Group, Record::Group(group)) => json(group),
         (RecordKind::EmailList, Record::EmailList(list)) => json(list),
         (RecordKind::Service, Record::Service(service)) => json(service),
+        (RecordKind::Department, Record::Department(department)) => json(department),
         _ => {
             Err(StoreError::Value(format!("a record of another kind as {} {}", kind_word(key.kind), key.id)))
         }

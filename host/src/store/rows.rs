@@ -183,12 +183,7 @@ pub(super) fn word<'w, T: Deserialize<'w>>(
 }
 
 pub(crate) fn kind_word(kind: RecordKind) -> &'static str {
-    match kind {
-        RecordKind::Person => "person",
-        RecordKind::Group => "group",
-        RecordKind::EmailList => "email_list",
-        RecordKind::Service => "service",
-    }
+    kind.word()
 }
 
 pub(super) fn subject(table: &'static str, kind: &str, id: &str) -> Result<SubjectKey, StoreError> {

@@ -45,6 +45,7 @@ impl Provisioner for Changelog {
     const DESCRIPTION: Description = Description::new("changelog", env!("CARGO_PKG_VERSION"))
         .summary("Appends one line of JSON per event to a file")
         .subjects(SubjectKind::ALL)
+        .other_subjects(&["department"])
         .slots(&[Slot::files("log")
             .summary("appends to the log file; looks for it when a target is checked")
             .operations(&["append", "list"])]);

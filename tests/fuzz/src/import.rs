@@ -98,7 +98,7 @@ async fn run(
     options: &ImportOptions,
 ) -> (ImportSummary, Vec<RefusedLine>) {
     let mut refused = Vec::new();
-    let write = WriteOptions { actor: "import".to_owned(), provision: true };
+    let write = WriteOptions { actor: "import".to_owned(), provision: true, pipeline: false };
     let note = |event: ImportEvent<'_>| {
         if let ImportEvent::Refused(line) = event {
             refused.push(line.clone());
@@ -161,7 +161,7 @@ fn check_document(line: &[u8], person_id: &PersonId) {
 async fn export(store: &Store, co: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut memberships = Vec::new();
-    for kind in [RecordKind::Person, RecordKind::Group, RecordKind::EmailList, RecordKind::Service] {
+    for kind in RecordKind::ALL {
         for stored in store.records(co, kind, None, 1_000).await.expect("readable records") {
             let line = serde_json::to_value(&stored.record).expect("a record as JSON");
             let record = line.get("record").expect("the record itself");

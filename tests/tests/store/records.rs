@@ -42,6 +42,8 @@ async fn a_collaboration_is_read_as_it_was_written(database: Database) {
         affiliations: Vec::new(),
         automatic_groups: true,
         status_recalculation: false,
+        org_identity_sources: Vec::new(),
+        terms_and_conditions: Vec::new(),
     };
     let written = full.clone();
     let read_inside = store

@@ -2,7 +2,9 @@
 
 mod access;
 mod configuration;
+mod entries;
 mod groups;
+mod ingest;
 mod provisioning;
 mod records;
 

@@ -8,7 +8,7 @@ use crate::api::Exposure;
 
 impl Api {
     /// A host with a target `log` that appends to a file, whose path is given.
-    async fn with_target() -> (Self, std::path::PathBuf) {
+    pub(super) async fn with_target() -> (Self, std::path::PathBuf) {
         let api = Self::start().await;
         api.install("changelog").await.with(201);
         let root = api.files_server().await;
@@ -17,7 +17,7 @@ impl Api {
     }
 }
 
-fn lines(file: &std::path::Path) -> Vec<Value> {
+pub(super) fn lines(file: &std::path::Path) -> Vec<Value> {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -231,4 +231,29 @@ async fn what_a_target_would_get_is_counted_without_sending() {
     assert_eq!((&found["removed"], &found["unchanged"]), (&json!(1), &json!(1)));
     assert_eq!(lines(&file).len(), 2);
     evaluate("").await.with(400);
+}
+
+#[tokio::test]
+async fn a_group_shows_the_one_membership_that_caused_its_provisioning() {
+    let (api, file) = Api::with_target().await;
+    let cause =
+        || lines(&file).iter().rfind(|line| line["subject"]["kind"] == "group").unwrap()["document"].clone();
+    api.put("/cos/demo/people/ada", person("Ada")).await.with(201);
+    api.put("/cos/demo/people/bob", person("Bob")).await.with(201);
+    api.put("/cos/demo/groups/g", json!({"name": "G"})).await.with(201);
+    assert_eq!(cause()["cause"], Value::Null);
+    api.put("/cos/demo/groups/g/members/bob", json!({})).await.with(201);
+    let expired = json!({"valid_through": "2020-01-01T00:00:00Z"});
+    api.put("/cos/demo/groups/g/members/ada", expired).await.with(201);
+    let joined = cause();
+    assert_eq!(
+        (&joined["cause"]["person"], &joined["cause"]["membership"]["member"]),
+        (&json!("ada"), &json!(true))
+    );
+    assert!(joined.get("members").is_none(), "{joined}");
+    api.delete("/cos/demo/groups/g/members/ada").await.with(200);
+    assert_eq!(cause()["cause"], json!({"person": "ada", "membership": null}));
+    // A whole person goes.
+    api.delete("/cos/demo/people/bob").await.with(200);
+    assert_eq!(cause()["cause"], json!({"person": "bob", "membership": null}));
 }

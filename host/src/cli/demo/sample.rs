@@ -62,6 +62,7 @@ pub(super) fn collaboration(id: &str) -> Collaboration {
         // Each change of the demo is shown by what it alone brings about.
         automatic_groups: false,
         status_recalculation: true,
+        ..Collaboration::default()
     }
 }
 

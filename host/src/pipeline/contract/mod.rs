@@ -9,7 +9,8 @@ mod subjects;
 pub use outcomes::{Passed, failed_by_fault, failed_by_plugin, filtered_by_plugin, finished_by_plugin};
 pub(super) use subjects::{
     CollaborationView, action, collaboration_units, group, group_member, identifiers_of_target, service,
-    subject_email_list, subject_group, subject_kind, subject_person, subject_service, without_cause,
+    subject_department, subject_email_list, subject_group, subject_kind, subject_person, subject_service,
+    without_cause,
 };
 
 use jiff::Timestamp;

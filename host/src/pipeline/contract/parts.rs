@@ -136,11 +136,11 @@ pub(super) fn org_identity(identity: OrgIdentity) -> wit::OrgIdentity {
     }
 }
 
-pub(super) fn agreement(agreement: Agreement) -> wit::Agreement {
+pub(super) fn agreement(agreement: Agreement, co: &CollaborationView) -> wit::Agreement {
     wit::Agreement {
         metadata: metadata(agreement.meta),
+        url: agreement.url.or_else(|| co.terms_url(&agreement.terms)),
         terms: agreement.terms,
-        url: agreement.url,
         agreed: timestamp(agreement.agreed),
         identifier: agreement.identifier,
     }

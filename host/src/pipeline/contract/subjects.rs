@@ -11,7 +11,7 @@ use crate::capabilities::contract::records as wit;
 use crate::capabilities::contract::types;
 use crate::provisioning::Action;
 use crate::registry::record::{
-    Collaboration, EmailList, GroupType, Identifier, RecordKind, Service, ServiceVisibility,
+    Collaboration, Department, EmailList, GroupType, Identifier, RecordKind, Service, ServiceVisibility,
 };
 use crate::registry::visible::{
     EmailListReference, EmailListUse, GroupMember, VisibleGroup, VisibleMembership, VisiblePerson,
@@ -22,6 +22,8 @@ use crate::registry::visible::{
 pub(in crate::pipeline) struct CollaborationView {
     pub(in crate::pipeline) collaboration: wit::Collaboration,
     units: HashMap<String, wit::CollaborationUnit>,
+    /// Where terms and conditions are published, by `id`.
+    terms: HashMap<String, String>,
 }
 
 impl CollaborationView {
@@ -32,7 +34,14 @@ impl CollaborationView {
             description: co.description.clone(),
         };
         let units = collaboration_units(co).into_iter().map(|unit| (unit.id.clone(), unit)).collect();
-        Self { collaboration, units }
+        let terms = co.terms_and_conditions.iter();
+        let terms = terms.filter_map(|terms| Some((terms.id.clone(), terms.url.clone()?))).collect();
+        Self { collaboration, units, terms }
+    }
+
+    /// Where terms are published.
+    pub(super) fn terms_url(&self, id: &str) -> Option<String> {
+        self.terms.get(id).cloned()
     }
 
     pub(super) fn unit(&self, id: &str) -> Option<wit::CollaborationUnit> {
@@ -73,7 +82,7 @@ pub(in crate::pipeline) fn subject_person(visible: VisiblePerson, co: &Collabora
         roles: all(person.roles, |part| role(part, co)),
         memberships: all(memberships, |part| membership(part, co)),
         org_identities: all(person.org_identities, org_identity),
-        agreements: all(person.agreements, agreement),
+        agreements: all(person.agreements, |part| agreement(part, co)),
         authenticators: all(person.authenticators, authenticator),
         cluster_accounts: all(person.cluster_accounts, cluster_account),
         extensions: extensions(person.extensions),
@@ -200,6 +209,19 @@ pub(in crate::pipeline) fn service(service: Service, co: &CollaborationView) -> 
     }
 }
 
+/// A department, which the contract has no type for.
+pub(in crate::pipeline) fn subject_department(
+    department: Department,
+    co: &CollaborationView,
+) -> Result<wit::Subject, serde_json::Error> {
+    Ok(wit::Subject::Other(wit::OtherRecord {
+        json: serde_json::to_string(&department)?,
+        metadata: metadata(department.meta),
+        co: co.collaboration.clone(),
+        kind: RecordKind::Department.word().to_owned(),
+    }))
+}
+
 fn email_list_reference(reference: EmailListReference) -> wit::EmailListReference {
     wit::EmailListReference {
         id: reference.id,
@@ -254,12 +276,7 @@ pub(in crate::pipeline) fn action(action: Action) -> types::Action {
 
 /// The word of a kind of subject in a plugin's manifest.
 pub(in crate::pipeline) fn subject_kind(kind: RecordKind) -> &'static str {
-    match kind {
-        RecordKind::Person => "person",
-        RecordKind::Group => "group",
-        RecordKind::EmailList => "email_list",
-        RecordKind::Service => "service",
-    }
+    kind.word()
 }
 
 /// A subject without what belongs to one call only: the membership on whose account a group was provisioned.

@@ -1,5 +1,5 @@
 use super::{Action, action_for_change};
-use crate::registry::record::RecordKind::{self, EmailList, Group, Person, Service};
+use crate::registry::record::RecordKind::{self, Department, EmailList, Group, Person, Service};
 use crate::registry::record::Status::{
     self, Active, Deleted, Expired, GracePeriod, Locked, Pending, PendingApproval, Suspended,
 };
@@ -29,13 +29,37 @@ fn a_person_is_provisioned_by_the_status_before_and_after() {
         (Some(Pending), None, None),
     ];
     for (before, after, action) in table {
-        assert_eq!(action_for_change(Person, before, after), action, "{before:?} to {after:?}");
+        assert_eq!(
+            action_for_change(Person, before, after, Action::Updated),
+            action,
+            "{before:?} to {after:?}"
+        );
+    }
+}
+
+#[test]
+fn what_a_write_asks_for_gives_way_to_what_the_status_says() {
+    for intent in [Action::Pipeline, Action::EnrollmentFinalized, Action::AuthenticatorUpdated] {
+        for (before, after, action) in [
+            (None, Some(Active), Some(Action::Added)),
+            (Some(Pending), Some(Active), Some(Action::Added)),
+            (Some(Active), Some(Active), Some(intent)),
+            (Some(Suspended), Some(Active), Some(intent)),
+            (Some(Active), Some(GracePeriod), Some(Action::EnteredGracePeriod)),
+            (Some(Active), Some(Expired), Some(Action::Expired)),
+            (Some(Expired), Some(Active), Some(Action::Unexpired)),
+            (Some(Expired), Some(Pending), Some(Action::Deleted)),
+            (Some(Pending), Some(Pending), None),
+        ] {
+            let told = action_for_change(Person, before, after, intent);
+            assert_eq!(told, action, "{intent:?}: {before:?} to {after:?}");
+        }
     }
 }
 
 #[test]
 fn other_records_are_provisioned_whatever_their_status() {
-    for kind in [Group, EmailList, Service] {
+    for kind in [Group, EmailList, Service, Department] {
         for (before, after, action) in [
             (None, Some(Suspended), Some(Action::Added)),
             (Some(Active), Some(Suspended), Some(Action::Updated)),
@@ -43,7 +67,11 @@ fn other_records_are_provisioned_whatever_their_status() {
             (Some(Pending), None, Some(Action::Deleted)),
             (None, None, None),
         ] {
-            assert_eq!(action_for_change(kind, before, after), action, "{kind:?}: {before:?} to {after:?}");
+            assert_eq!(
+                action_for_change(kind, before, after, Action::Updated),
+                action,
+                "{kind:?}: {before:?} to {after:?}"
+            );
         }
     }
 }
@@ -75,4 +103,5 @@ fn codes_are_those_of_the_registry() {
     assert_eq!(codes(Group), ["GA", "GU", "GD", "GR", "GU", "GU", "GU", "GU", "GU", "GU"]);
     assert_eq!(codes(EmailList)[..4], ["LA", "LU", "LD", "LR"]);
     assert_eq!(codes(Service)[..4], ["SA", "SU", "SD", "SR"]);
+    assert_eq!(codes(Department)[..4], ["DA", "DU", "DD", "DR"]);
 }

@@ -1,5 +1,7 @@
-use super::{WriteEffect, affected, reaches_memberships};
-use crate::provisioning::Action::{self, Added, Deleted, Updated};
+use super::{WriteEffect, affected};
+use crate::provisioning::Action::{
+    self, Added, AuthenticatorUpdated, Deleted, EnrollmentFinalized, Pipeline, Updated,
+};
 use crate::registry::record::RecordKind::{EmailList, Group, Person, Service};
 use crate::registry::record::{RecordKind, Status, SubjectKey};
 
@@ -13,7 +15,8 @@ fn record(
     related: &[&str],
 ) -> WriteEffect {
     let related = related.iter().map(|id| (*id).to_owned()).collect();
-    WriteEffect::Record { subject: SubjectKey { kind, id: id.to_owned() }, before, after, related }
+    let subject = SubjectKey { kind, id: id.to_owned() };
+    WriteEffect::Record { subject, before, after, intent: Updated, related }
 }
 
 fn membership(person: &str, group: &str) -> WriteEffect {
@@ -137,35 +140,12 @@ fn several_writes_to_one_record_count_as_one_step() {
     }
 }
 
-#[test]
-fn memberships_are_told_of_what_their_other_side_shows() {
-    use Status::{Active, Expired, GracePeriod, Locked, Pending, Suspended};
-    type Row = (RecordKind, Option<Status>, Option<Status>, &'static str, bool);
-    #[rustfmt::skip]
-    let table: [Row; 19] = [
-        (Person, None, Some(Active), "identifiers", false),
-        (Person, Some(Active), Some(Active), "names", false),
-        (Person, Some(Active), Some(Active), "identifiers", true),
-        (Person, Some(Active), Some(Suspended), "status", true),
-        (Person, Some(Suspended), Some(GracePeriod), "status", true),
-        (Person, Some(Active), Some(GracePeriod), "status", true),
-        (Person, Some(Suspended), Some(Expired), "status", false),
-        (Person, Some(Locked), Some(Pending), "status", false),
-        (Person, Some(Active), None, "", true),
-        (Person, Some(Pending), None, "", true),
-        (Group, None, Some(Active), "name", false),
-        (Group, Some(Active), Some(Active), "description", false),
-        (Group, Some(Active), Some(Active), "identifiers", false),
-        (Group, Some(Active), Some(Active), "name", true),
-        (Group, Some(Active), Some(Suspended), "status", true),
-        (Group, Some(Suspended), Some(Expired), "status", false),
-        (Group, Some(Active), None, "", true),
-        (EmailList, Some(Active), None, "", false),
-        (Service, Some(Active), Some(Active), "name", false),
-    ];
-    for (kind, before, after, part, reaches) in table {
-        let told = reaches_memberships(kind, before, after, &[part.to_owned()]);
-        assert_eq!(told, reaches, "{kind:?}: {before:?} to {after:?}, {part}");
+fn with_intent(effect: WriteEffect, wanted: Action) -> WriteEffect {
+    match effect {
+        WriteEffect::Record { subject, before, after, related, .. } => {
+            WriteEffect::Record { subject, before, after, intent: wanted, related }
+        }
+        membership => membership,
     }
 }
 
@@ -179,4 +159,44 @@ fn a_subject_follows_from_the_last_of_its_changes_whatever_was_noted_last() {
     let changes: Vec<_> =
         affected(&effects).into_iter().map(|change| (change.subject.id, change.change)).collect();
     assert_eq!(changes, [("p".to_owned(), Some(1)), ("g".to_owned(), Some(2))]);
+}
+
+#[test]
+fn of_several_reasons_the_one_that_says_most_is_told() {
+    let unchanged = || record(Person, "p", (ACTIVE, ACTIVE), &[]);
+    for (intents, told) in [
+        (vec![AuthenticatorUpdated], AuthenticatorUpdated),
+        (vec![AuthenticatorUpdated, Updated], Updated),
+        (vec![Updated, AuthenticatorUpdated], Updated),
+        (vec![AuthenticatorUpdated, Pipeline], Pipeline),
+        (vec![Pipeline, Updated], Pipeline),
+        (vec![EnrollmentFinalized, Pipeline, Updated], EnrollmentFinalized),
+    ] {
+        let effects = intents.iter().map(|intent| with_intent(unchanged(), *intent)).collect();
+        assert_eq!(follow(effects)[0].1, told, "{intents:?}");
+    }
+    let effects = vec![with_intent(unchanged(), AuthenticatorUpdated), membership("p", "g")];
+    assert_eq!(follow(effects)[0].1, Updated, "a membership changed too");
+}
+
+#[test]
+fn the_end_of_a_flow_is_told_to_the_person_and_to_the_groups() {
+    for intent in [Pipeline, EnrollmentFinalized] {
+        let effects = vec![
+            record(Person, "p", (ACTIVE, ACTIVE), &["g"]),
+            with_intent(record(Person, "p", (ACTIVE, ACTIVE), &["g", "h"]), intent),
+        ];
+        assert_eq!(
+            follow(effects),
+            expected([("p", intent, 2, None), ("g", intent, 2, Some("p")), ("h", intent, 2, Some("p"))])
+        );
+    }
+}
+
+#[test]
+fn what_changes_nothing_does_not_hide_the_change_it_comes_with() {
+    let changed = record(Person, "p", (ACTIVE, ACTIVE), &[]);
+    let flow = with_intent(record(Person, "p", (ACTIVE, ACTIVE), &[]), Pipeline);
+    let followed = affected(&[(Some(1), changed), (None, flow)]);
+    assert_eq!((followed[0].action, followed[0].change), (Pipeline, Some(1)));
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::row::Row;
 use crate::registry::record::{
-    AdHocAttribute, Address, Agreement, Authenticator, ClusterAccount, Credential, EmailAddress, Identifier,
-    Membership, Meta, Name, OrgIdentity, Person, Role, Status, TelephoneNumber, Url,
+    AdHocAttribute, Address, Agreement, Authenticator, ClusterAccount, Credential, Department, EmailAddress,
+    Identifier, Membership, Meta, Name, OrgIdentity, Person, Role, Status, TelephoneNumber, Url,
 };
 
 /// The source that manages an org identity, by the `id` of the org identity and of each of its parts.
@@ -85,6 +85,35 @@ pub(super) fn person(row: &mut Row) -> Person {
     person.authenticators = authenticators(row);
     person.org_identities = org_identities;
     person
+}
+
+/// The department.
+pub(super) fn department(row: &mut Row) -> Department {
+    let none = &Sources::default();
+    let mut department = row.object("CoDepartment", |row| {
+        row.text("co_id");
+        Department {
+            meta: meta(row),
+            name: row.required("name"),
+            department_type: row.text_or("type", "department"),
+            description: row.text("description"),
+            introduction: row.text("introduction"),
+            cou: row.text("cou_id"),
+            leadership_group: row.text("leadership_co_group_id"),
+            administrative_group: row.text("administrative_co_group_id"),
+            support_group: row.text("support_co_group_id"),
+            ..Department::default()
+        }
+    });
+    department.email_addresses = row.rows("EmailAddress", |row| email_address(row, none)).unwrap_or_default();
+    department.identifiers = row.rows("Identifier", |row| identifier(row, none)).unwrap_or_default();
+    department.urls = row.rows("Url", |row| url(row, none)).unwrap_or_default();
+    department.addresses = row.rows("Address", |row| address(row, none)).unwrap_or_default();
+    department.telephone_numbers =
+        row.rows("TelephoneNumber", |row| telephone_number(row, none)).unwrap_or_default();
+    department.ad_hoc_attributes =
+        row.rows("AdHocAttribute", |row| ad_hoc_attribute(row, none)).unwrap_or_default();
+    department
 }
 
 /// All memberships, one for each group; none if the document does not speak of them.

@@ -1,4 +1,4 @@
-//! Reads people as the COmanage Core API writes them.
+//! Reads people and departments as the COmanage Core API writes them.
 //!
 //! Columns become the fields of the native record. What has no field is kept in the person's extensions as
 //! `core_api/<JSON Pointer>`; only the bookkeeping of COmanage's own tables (`meta`) is not, apart from what is read of
@@ -10,7 +10,7 @@ mod row;
 
 use serde_json::{Map, Value};
 
-use super::record::{Membership, Person, Status};
+use super::record::{Department, Membership, Person, Status};
 use super::validate::{InvalidRecord, read_json};
 use row::Row;
 
@@ -33,27 +33,63 @@ pub struct CoreApiPerson {
     pub memberships: Option<Vec<Membership>>,
 }
 
-/// Reads a person document. Problems carry JSON Pointers into it.
-pub fn parse_person(json: &[u8], person_id: &PersonId) -> Result<CoreApiPerson, InvalidRecord> {
+/// A document of the Core API.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CoreApiDocument {
+    /// Of a person.
+    Person(Box<CoreApiPerson>),
+    /// Of a department; the record's id is in its metadata.
+    Department(Box<Department>),
+}
+
+/// Reads a document. Problems carry JSON Pointers into it.
+pub fn parse_document(json: &[u8], person_id: &PersonId) -> Result<CoreApiDocument, InvalidRecord> {
     match read_json(json)? {
-        Value::Object(document) if is_person(&document) => read_person(document, person_id),
+        Value::Object(document) if is_document(&document) => read_document(document, person_id),
         _ => Err(InvalidRecord::new(
             "",
-            "not a person document of the Core API: an object with \"CoPerson\" is expected",
+            "not a document of the Core API: an object with \"CoPerson\" or \"CoDepartment\" is expected",
         )),
     }
 }
 
-/// Whether an object looks like a person document.
-pub(crate) fn is_person(document: &Map<String, Value>) -> bool {
-    document.contains_key("CoPerson")
+/// Reads a document of a person.
+pub fn parse_person(json: &[u8], person_id: &PersonId) -> Result<CoreApiPerson, InvalidRecord> {
+    match parse_document(json, person_id)? {
+        CoreApiDocument::Person(person) => Ok(*person),
+        CoreApiDocument::Department(_) => Err(InvalidRecord::new("", "this is a department, not a person")),
+    }
 }
 
-/// Reads an object that [`is_person`].
-pub(crate) fn read_person(
+/// Whether an object looks like a document.
+pub(crate) fn is_document(document: &Map<String, Value>) -> bool {
+    document.contains_key("CoPerson") || document.contains_key("CoDepartment")
+}
+
+/// Reads an object that [`is_document`].
+pub(crate) fn read_document(
     document: Map<String, Value>,
     person_id: &PersonId,
-) -> Result<CoreApiPerson, InvalidRecord> {
+) -> Result<CoreApiDocument, InvalidRecord> {
+    match document.contains_key("CoPerson") {
+        true => read_person(document, person_id).map(|person| CoreApiDocument::Person(Box::new(person))),
+        false => {
+            read_department(document).map(|department| CoreApiDocument::Department(Box::new(department)))
+        }
+    }
+}
+
+fn read_department(document: Map<String, Value>) -> Result<Department, InvalidRecord> {
+    let mut row = Row::document(document);
+    let mut department = columns::department(&mut row);
+    if department.meta.id.is_empty() {
+        row.problem("/CoDepartment/meta/id", "an id is needed");
+    }
+    department.extensions = row.finish()?;
+    Ok(department)
+}
+
+fn read_person(document: Map<String, Value>, person_id: &PersonId) -> Result<CoreApiPerson, InvalidRecord> {
     let mut row = Row::document(document);
     let mut person = columns::person(&mut row);
     let mut memberships = columns::memberships(&mut row);

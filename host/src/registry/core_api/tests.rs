@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use jiff::civil::date;
 use serde_json::{Value, json};
 
-use super::{CoreApiPerson, PersonId, parse_person};
+use super::{CoreApiDocument, CoreApiPerson, PersonId, parse_document, parse_person};
 use crate::registry::record::{Credential, Extension, Record, Status};
 use crate::registry::validate::validate;
 
@@ -378,4 +378,45 @@ fn something_else_is_not_a_person() {
     for document in [json!([]), json!({"CoGroup": {}}), json!("CoPerson")] {
         assert_eq!(problems(&document, &PersonId::CoPerson)[0].0, "");
     }
+}
+
+#[test]
+fn a_department_is_read_with_all_its_parts() {
+    let document = json!({
+        "CoDepartment": {"meta": meta(7, json!({})), "co_id": 36, "cou_id": 4, "name": "Theory", "type": "division",
+            "description": "Ideas", "introduction": null, "leadership_co_group_id": 192,
+            "administrative_co_group_id": 193, "support_co_group_id": null},
+        "Address": [{"meta": meta(1, json!({})), "street": "1 Main", "type": "office"}],
+        "AdHocAttribute": [{"meta": meta(2, json!({})), "tag": "floor", "value": "3"}],
+        "EmailAddress": [{"meta": meta(3, json!({})), "mail": "theory@example.org", "type": "official", "verified": true}],
+        "Identifier": [{"meta": meta(4, json!({})), "identifier": "th", "type": "uid", "login": false, "status": "A"}],
+        "TelephoneNumber": [{"meta": meta(5, json!({})), "number": "0100", "type": "office"}],
+        "Url": [{"meta": meta(6, json!({})), "url": "https://example.org/theory", "type": "official"}],
+    });
+    let read = parse_document(document.to_string().as_bytes(), &PersonId::CoPerson).unwrap();
+    let CoreApiDocument::Department(department) = read else { panic!("{read:?}") };
+    assert_eq!(
+        (&*department.meta.id, &*department.name, &*department.department_type),
+        ("7", "Theory", "division")
+    );
+    assert_eq!(
+        [
+            &department.cou,
+            &department.description,
+            &department.leadership_group,
+            &department.administrative_group
+        ]
+        .map(|text| text.as_deref().unwrap()),
+        ["4", "Ideas", "192", "193"]
+    );
+    assert_eq!((&department.introduction, &department.support_group), (&None, &None));
+    assert_eq!(department.addresses[0].street.as_deref(), Some("1 Main"));
+    assert_eq!(department.ad_hoc_attributes[0].tag, "floor");
+    assert!(department.email_addresses[0].verified);
+    assert_eq!(department.identifiers[0].identifier, "th");
+    assert_eq!(department.telephone_numbers[0].number, "0100");
+    assert_eq!(department.urls[0].url, "https://example.org/theory");
+    assert_eq!(department.extensions, [], "every column has a field");
+    validate(Record::Department(department)).unwrap();
+    assert!(parse_person(document.to_string().as_bytes(), &PersonId::CoPerson).is_err());
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::{ImportFormat, ImportOptions};
-use crate::registry::core_api;
+use crate::registry::core_api::{self, CoreApiDocument};
 use crate::registry::record::{Membership, Record, RecordKind, SubjectKey};
 use crate::registry::validate::{InvalidRecord, escape, read_json, read_record};
 use crate::registry::write::ImportItem;
@@ -18,6 +18,7 @@ enum LineKind {
     Group,
     EmailList,
     Service,
+    Department,
     Membership,
 }
 
@@ -61,7 +62,7 @@ type Parsed = Result<(ImportItem, LineForm), InvalidRecord>;
 pub(super) fn parse_line(line: &str, options: &ImportOptions) -> Parsed {
     match options.format {
         ImportFormat::CoreApi => {
-            let read = core_api::parse_person(line.as_bytes(), &options.person_id)?;
+            let read = core_api::parse_document(line.as_bytes(), &options.person_id)?;
             Ok(core_api_item(read, options))
         }
         // What the quick way cannot read is read again, slowly, to tell where and why.
@@ -72,8 +73,8 @@ pub(super) fn parse_line(line: &str, options: &ImportOptions) -> Parsed {
         ImportFormat::Auto => match serde_json::from_str::<Line>(line) {
             Ok(line) => line.into_item(options),
             Err(_) => match read_json(line.as_bytes())? {
-                Value::Object(document) if core_api::is_person(&document) => {
-                    Ok(core_api_item(core_api::read_person(document, &options.person_id)?, options))
+                Value::Object(document) if core_api::is_document(&document) => {
+                    Ok(core_api_item(core_api::read_document(document, &options.person_id)?, options))
                 }
                 other => native_item(other, options),
             },
@@ -81,13 +82,13 @@ pub(super) fn parse_line(line: &str, options: &ImportOptions) -> Parsed {
     }
 }
 
-fn core_api_item(read: core_api::CoreApiPerson, options: &ImportOptions) -> (ImportItem, LineForm) {
-    let item = ImportItem::Put {
-        record: Record::Person(Box::new(read.person)),
-        memberships: read.memberships,
-        unknown_groups: options.unknown_groups,
+fn core_api_item(read: CoreApiDocument, options: &ImportOptions) -> (ImportItem, LineForm) {
+    let (record, memberships) = match read {
+        CoreApiDocument::Person(read) => (Record::Person(Box::new(read.person)), read.memberships),
+        CoreApiDocument::Department(department) => (Record::Department(department), None),
     };
-    (item, LineForm::CoreApi)
+    let unknown_groups = options.unknown_groups;
+    (ImportItem::Put { record, memberships, unknown_groups }, LineForm::CoreApi)
 }
 
 /// Reads a line member by member.
@@ -130,6 +131,7 @@ impl LineKind {
             Self::Group => Some(RecordKind::Group),
             Self::EmailList => Some(RecordKind::EmailList),
             Self::Service => Some(RecordKind::Service),
+            Self::Department => Some(RecordKind::Department),
             Self::Membership => None,
         }
     }
@@ -140,7 +142,7 @@ impl Line {
         let Some(kind) = self.kind else {
             return Err(InvalidRecord::new(
                 "/kind",
-                "person, group, email_list, service or membership is expected",
+                "person, group, email_list, service, department or membership is expected",
             ));
         };
         if self.memberships.is_some() && (kind != LineKind::Person || self.record.is_none()) {
@@ -225,6 +227,7 @@ impl<'de> DeserializeSeed<'de> for BodyOf {
             LineKind::Group => Body::Record(Record::Group(Box::deserialize(deserializer)?)),
             LineKind::EmailList => Body::Record(Record::EmailList(Box::deserialize(deserializer)?)),
             LineKind::Service => Body::Record(Record::Service(Box::deserialize(deserializer)?)),
+            LineKind::Department => Body::Record(Record::Department(Box::deserialize(deserializer)?)),
             LineKind::Membership => Body::Membership(Membership::deserialize(deserializer)?),
         })
     }

@@ -9,6 +9,7 @@ mod records;
 use super::reconcile::{self, Stamp};
 use super::record::Meta;
 use super::validate::Report;
+use crate::provisioning::Reach;
 
 /// Longest list of parts in a record.
 pub(crate) const MAX_PARTS: usize = 1_000;
@@ -46,8 +47,17 @@ pub(crate) trait Part: Field + Clone {
 
 /// A record as a whole.
 pub(crate) trait Document: Part + Default {
-    /// Names of the fields that differ, as in JSON.
-    fn changed_parts(&self, old: &Self) -> Vec<String>;
+    /// The fields that differ.
+    fn changed_parts(&self, old: &Self) -> Vec<ChangedPart>;
+}
+
+/// A field of a record that a write changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChangedPart {
+    /// As in JSON.
+    pub name: &'static str,
+    /// Whom that concerns beside the record.
+    pub reach: Reach,
 }
 
 impl Field for Meta {
@@ -89,3 +99,6 @@ impl<P: Part> Field for Vec<P> {
         reconcile::settle_list(self, old.map_or(&[], Vec::as_slice), stamp);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,11 @@
 //! The fields of every record and part.
 
-use super::{Document, Field, Part};
+use super::{ChangedPart, Document, Field, Part};
+use crate::provisioning::Reach;
 use crate::registry::reconcile::Stamp;
 use crate::registry::record::{
-    AdHocAttribute, Address, Agreement, Authenticator, ClusterAccount, EmailAddress, EmailList, Group,
-    Identifier, Membership, Meta, Name, OrgIdentity, Person, Role, Service, TelephoneNumber, Url,
+    AdHocAttribute, Address, Agreement, Authenticator, ClusterAccount, Department, EmailAddress, EmailList,
+    Group, Identifier, Membership, Meta, Name, OrgIdentity, Person, Role, Service, TelephoneNumber, Url,
 };
 use crate::registry::validate::{Report, Rules};
 
@@ -70,17 +71,18 @@ macro_rules! part {
 }
 
 macro_rules! document {
-    ($type:ident { $($field:ident $(as $json:literal)?),* $(,)? }) => {
+    // A field without `reaches` does not match, so that a new one is an error of the compiler until it says so.
+    ($type:ident { $($field:ident $(as $json:literal)? reaches $reach:ident),* $(,)? }) => {
         part!($type; { $($field $(as $json)?),* });
 
         impl Document for $type {
-            fn changed_parts(&self, old: &Self) -> Vec<String> {
+            fn changed_parts(&self, old: &Self) -> Vec<ChangedPart> {
                 let mut changed = Vec::new();
                 if self.meta.source != old.meta.source {
-                    changed.push("source".to_owned());
+                    changed.push(ChangedPart { name: "source", reach: Reach::Itself });
                 }
                 $(if self.$field != old.$field {
-                    changed.push(json_name!($field $($json)?).to_owned());
+                    changed.push(ChangedPart { name: json_name!($field $($json)?), reach: Reach::$reach });
                 })*
                 changed
             }
@@ -123,49 +125,76 @@ part!(Membership by (group, person); {
     group, person, member, owner, valid_from, valid_through, nested_from
 });
 
+// What a membership shows of its two sides, and what it hangs on, reaches them; see `Reach`.
 document!(Person {
-    status,
-    date_of_birth,
-    timezone,
-    names,
-    email_addresses,
-    identifiers,
-    urls,
-    roles,
-    org_identities,
-    agreements,
-    authenticators,
-    cluster_accounts,
-    extensions
+    status reaches MembershipsByStatus,
+    date_of_birth reaches Itself,
+    timezone reaches Itself,
+    names reaches Itself,
+    email_addresses reaches Itself,
+    identifiers reaches Memberships,
+    urls reaches Itself,
+    roles reaches Itself,
+    org_identities reaches Itself,
+    agreements reaches Itself,
+    authenticators reaches Authenticators,
+    cluster_accounts reaches Itself,
+    extensions reaches Itself,
 });
 document!(Group {
-    name, description, introduction, status, group_type as "type", open, nesting_mode, cou, identifiers, extensions
+    name reaches Memberships,
+    description reaches Itself,
+    introduction reaches Itself,
+    status reaches MembershipsByStatus,
+    group_type as "type" reaches Memberships,
+    open reaches Itself,
+    nesting_mode reaches Itself,
+    cou reaches Itself,
+    identifiers reaches Itself,
+    extensions reaches Itself,
 });
 document!(EmailList {
-    name,
-    description,
-    status,
-    admins_group,
-    members_group,
-    moderators_group,
-    identifiers,
-    extensions
+    name reaches Itself,
+    description reaches Itself,
+    status reaches Itself,
+    admins_group reaches Itself,
+    members_group reaches Itself,
+    moderators_group reaches Itself,
+    identifiers reaches Itself,
+    extensions reaches Itself,
 });
 document!(Service {
-    name,
-    description,
-    status,
-    short_label,
-    cou,
-    group,
-    service_url,
-    service_label,
-    contact_email,
-    logo_url,
-    entitlement_uri,
-    visibility,
-    identifier_type,
-    authenticator,
-    cluster,
-    extensions
+    name reaches Itself,
+    description reaches Itself,
+    status reaches Itself,
+    short_label reaches Itself,
+    cou reaches Itself,
+    group reaches Itself,
+    service_url reaches Itself,
+    service_label reaches Itself,
+    contact_email reaches Itself,
+    logo_url reaches Itself,
+    entitlement_uri reaches Itself,
+    visibility reaches Itself,
+    identifier_type reaches Itself,
+    authenticator reaches Itself,
+    cluster reaches Itself,
+    extensions reaches Itself,
+});
+document!(Department {
+    name reaches Itself,
+    department_type as "type" reaches Itself,
+    description reaches Itself,
+    introduction reaches Itself,
+    cou reaches Itself,
+    leadership_group reaches Itself,
+    administrative_group reaches Itself,
+    support_group reaches Itself,
+    email_addresses reaches Itself,
+    identifiers reaches Itself,
+    urls reaches Itself,
+    addresses reaches Itself,
+    telephone_numbers reaches Itself,
+    ad_hoc_attributes reaches Itself,
+    extensions reaches Itself,
 });

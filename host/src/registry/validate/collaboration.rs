@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Report, Rules};
 use crate::registry::automatic::MAX_COU_BYTES;
-use crate::registry::record::{Collaboration, Cou};
+use crate::registry::record::{Collaboration, Cou, TermsAndConditions};
 use crate::registry::shape::Field;
 
 impl Rules for Collaboration {
@@ -23,7 +23,40 @@ impl Rules for Collaboration {
                 });
             }
         });
+        report.within("org_identity_sources", |report| {
+            report.unique(self.org_identity_sources.iter().map(|source| source.id.as_str()), "id");
+            for (index, source) in self.org_identity_sources.iter().enumerate() {
+                report.at(index, |report| {
+                    report.within("id", |report| report.id(&source.id));
+                    report.within("description", |report| report.text(&source.description));
+                });
+            }
+        });
+        report.within("terms_and_conditions", |report| {
+            report.unique(self.terms_and_conditions.iter().map(|terms| terms.id.as_str()), "id");
+            for (index, terms) in self.terms_and_conditions.iter().enumerate() {
+                report.at(index, |report| self.terms(terms, report));
+            }
+        });
     }
+}
+
+impl Collaboration {
+    fn terms(&self, terms: &TermsAndConditions, report: &mut Report) {
+        report.within("id", |report| report.id(&terms.id));
+        report.within("description", |report| report.required(&terms.description));
+        if let Some(Err(error)) = terms.url.as_deref().map(url::Url::parse) {
+            report.within("url", |report| report.problem(format!("not an absolute URL: {error}")));
+        }
+        if let Some(cou) = terms.cou.as_deref().filter(|cou| !self.has_unit(cou)) {
+            report.within("cou", |report| report.problem(no_unit(cou)));
+        }
+    }
+}
+
+/// What is wrong with a reference to a unit that does not exist.
+pub(crate) fn no_unit(cou: &str) -> String {
+    format!("there is no unit \"{cou}\" in this collaboration: create it first")
 }
 
 /// The units form trees: every parent exists, and no unit is above itself.

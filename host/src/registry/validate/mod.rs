@@ -10,6 +10,7 @@ pub use id::{MAX_ID_BYTES, check_id};
 pub use parse::parse_record;
 pub use report::{InvalidRecord, MAX_PROBLEMS, MAX_RECORD_BYTES, MAX_TEXT_BYTES, Problem};
 
+pub(crate) use collaboration::no_unit;
 pub(crate) use parse::{read_json, read_record};
 pub(crate) use report::{Report, escape};
 pub(crate) use rules::Rules;
@@ -29,6 +30,7 @@ pub fn validate(mut record: Record) -> Result<Record, InvalidRecord> {
         Record::Group(group) => tidy_and_check(&mut **group, &mut report),
         Record::EmailList(list) => tidy_and_check(&mut **list, &mut report),
         Record::Service(service) => tidy_and_check(&mut **service, &mut report),
+        Record::Department(department) => tidy_and_check(&mut **department, &mut report),
     }
     report.size(&record);
     report.finish().map(|()| record)

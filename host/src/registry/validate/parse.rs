@@ -31,6 +31,7 @@ pub(crate) fn read_record(kind: RecordKind, json: &[u8]) -> Result<Record, Inval
         RecordKind::Group => Record::Group(read_json(json)?),
         RecordKind::EmailList => Record::EmailList(read_json(json)?),
         RecordKind::Service => Record::Service(read_json(json)?),
+        RecordKind::Department => Record::Department(read_json(json)?),
     })
 }
 

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::Report;
 use crate::registry::record::{
-    AdHocAttribute, Address, Agreement, Authenticator, ClusterAccount, Credential, EmailAddress, EmailList,
-    Group, Identifier, Membership, Name, OrgIdentity, Person, Role, Service, TelephoneNumber, Url,
+    AdHocAttribute, Address, Agreement, Authenticator, ClusterAccount, Credential, Department, EmailAddress,
+    EmailList, Group, Identifier, Membership, Name, OrgIdentity, Person, Role, Service, TelephoneNumber, Url,
 };
 use crate::registry::shape::Field;
 
@@ -176,6 +176,17 @@ impl Rules for Service {
         report.within("name", |report| report.filled(&self.name));
         reference("cou", self.cou.as_deref(), report);
         reference("group", self.group.as_deref(), report);
+    }
+}
+
+impl Rules for Department {
+    fn rules(&self, report: &mut Report) {
+        report.within("name", |report| report.filled(&self.name));
+        report.within("type", |report| report.filled(&self.department_type));
+        reference("cou", self.cou.as_deref(), report);
+        reference("leadership_group", self.leadership_group.as_deref(), report);
+        reference("administrative_group", self.administrative_group.as_deref(), report);
+        reference("support_group", self.support_group.as_deref(), report);
     }
 }
 

@@ -295,6 +295,7 @@ fn every_text_of_every_record_is_looked_at() {
             Record::Group(group) => (RecordKind::Group, serde_json::to_value(group)),
             Record::EmailList(list) => (RecordKind::EmailList, serde_json::to_value(list)),
             Record::Service(service) => (RecordKind::Service, serde_json::to_value(service)),
+            Record::Department(department) => (RecordKind::Department, serde_json::to_value(department)),
         };
         let json = json.unwrap();
         let mut texts = Vec::new();

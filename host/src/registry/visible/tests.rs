@@ -100,6 +100,34 @@ fn a_person_who_is_not_provisionable_is_a_skeleton() {
     }
 }
 
+/// What a target receives of a person of each status, memberships in an ordinary group and in one of all members: row by
+/// row as the guide has it.
+#[test]
+fn each_status_shows_what_the_guide_says() {
+    const ALL: &[&str] = &["all", "ordinary"];
+    const ALL_MEMBERS: &[&str] = &["all"];
+    const NONE: &[&str] = &[];
+    let row = |status| match status {
+        // Everything that is in force.
+        Status::Active | Status::GracePeriod => (true, 1, ALL),
+        // The person, and the groups of all members.
+        Status::Expired | Status::Suspended | Status::Locked => (true, 0, ALL_MEMBERS),
+        // Its id and status.
+        _ => (false, 0, NONE),
+    };
+    for status in STATUSES {
+        let role = Role { status: Status::Active, ..Role::default() };
+        let person = Person { roles: vec![role], ..with_status(status) };
+        let memberships = vec![
+            membership("ordinary", GroupType::Standard, Status::Active),
+            membership("all", GroupType::AllMembers, Status::Active),
+        ];
+        let seen = see(person, memberships);
+        let shown = (!seen.person.names.is_empty(), seen.person.roles.len(), &seen_groups(&seen)[..]);
+        assert_eq!(shown, row(status), "{status:?}");
+    }
+}
+
 #[test]
 fn names_addresses_urls_agreements_and_extensions_are_shown_as_they_are() {
     for status in STATUSES.into_iter().filter(|status| status.is_provisionable()) {

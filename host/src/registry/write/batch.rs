@@ -11,20 +11,21 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::collaboration::unknown_unit;
 use super::memberships::Memberships;
 use super::request::{Needs, Step, UnknownGroups, accept};
 use super::{WriteError, WriteOptions, Written, kind_name};
 use crate::clock::Clock;
 use crate::provisioning::{
-    Mode, Plan, PlannedInvocation, Target, WriteEffect, affected, plan, reaches_memberships,
+    Action, Mode, Plan, PlannedInvocation, Target, WriteEffect, affected, intent, plan, reaches_memberships,
 };
 use crate::registry::history::{NewChange, Operation};
-use crate::registry::reconcile::{Reconciled, Stamp, reconcile};
+use crate::registry::reconcile::{ChangedPart, Reconciled, Stamp, reconcile};
 use crate::registry::record::{
-    Collaboration, Group, Membership, Meta, Record, RecordKind, Status, SubjectKey,
+    Collaboration, Cou, Group, Membership, Meta, Record, RecordKind, Status, SubjectKey,
 };
 use crate::registry::status::recalculate;
-use crate::registry::validate::InvalidRecord;
+use crate::registry::validate::{InvalidRecord, no_unit};
 use crate::store::{StoreError, Transaction};
 use settle::Unsettled;
 
@@ -39,6 +40,8 @@ pub(super) struct Batch<'t, 'c> {
     transaction: &'t mut Transaction<'c>,
     co: String,
     collaboration: Collaboration,
+    /// Whether the store is still to be told of units.
+    new_units: bool,
     options: WriteOptions,
     at: Timestamp,
     /// Whether results carry the record.
@@ -52,8 +55,8 @@ pub(super) struct Batch<'t, 'c> {
     /// What is still to follow from the writes.
     unsettled: Unsettled,
     changes: Vec<NewChange>,
-    /// What happened, with the index of its change in `changes`.
-    effects: Vec<(usize, WriteEffect)>,
+    /// What happened, with the index of its change in `changes`, if it was one.
+    effects: Vec<(Option<usize>, WriteEffect)>,
     /// With the index of the change in `changes`.
     results: Vec<Result<(Option<usize>, Written), WriteError>>,
 }
@@ -70,7 +73,7 @@ struct Entry {
 /// What a write to a record did, before it is noted.
 struct Stored {
     operation: Option<Operation>,
-    parts: Vec<String>,
+    parts: Vec<ChangedPart>,
     before: Option<Status>,
     after: Option<Status>,
 }
@@ -84,9 +87,8 @@ impl<'t, 'c> Batch<'t, 'c> {
         keep_records: bool,
         clock: &Clock,
     ) -> Result<Self, WriteError> {
-        let Some(collaboration) = transaction.collaboration(co).await? else {
-            return Err(WriteError::UnknownCollaboration(co.to_owned()));
-        };
+        let collaboration = transaction.collaboration(co).await?;
+        let collaboration = collaboration.ok_or_else(|| WriteError::UnknownCollaboration(co.to_owned()))?;
         let mut targets = if options.provision { transaction.targets(co).await? } else { Vec::new() };
         targets.retain(|target| !matches!(target.mode, Mode::Manual | Mode::Disabled));
         let records = load_records(transaction, co, needs.keys).await?;
@@ -100,6 +102,7 @@ impl<'t, 'c> Batch<'t, 'c> {
             transaction,
             co: co.to_owned(),
             collaboration,
+            new_units: false,
             options,
             // Read inside the transaction, so that times ascend with the history.
             at: clock.now(),
@@ -117,10 +120,15 @@ impl<'t, 'c> Batch<'t, 'c> {
 
     /// Carries out one write and tells whether it was refused. An error ends the whole request.
     pub(super) async fn apply(&mut self, step: Result<Step, WriteError>) -> Result<bool, WriteError> {
-        let result = match step {
+        let mut result = match step {
             Ok(step) => self.carry_out(step).await,
             Err(refused) => Err(refused),
         };
+        if let Ok((change, written)) = &mut result
+            && self.options.pipeline
+        {
+            self.end_flow(&written.subject, *change, Action::Pipeline);
+        }
         if let Err(WriteError::Store(error)) = result {
             return Err(error.into());
         }
@@ -148,6 +156,11 @@ impl<'t, 'c> Batch<'t, 'c> {
             Step::DeleteMembership { group, person, again } => self.delete_membership(&group, &person, again),
             Step::Nest(nesting) => self.nest(nesting).await,
             Step::Unnest { group, source } => self.unnest(&group, &source).await,
+            Step::FinalizeEnrollment(key) => {
+                self.live(&key).ok_or_else(|| not_found(&key))?;
+                self.end_flow(&key, None, Action::EnrollmentFinalized);
+                Ok((None, written(key, None)))
+            }
         }
     }
 }
@@ -163,15 +176,19 @@ impl Batch<'_, '_> {
         unknown_groups: UnknownGroups,
     ) -> Result<(Option<usize>, Written), WriteError> {
         self.refuse_another_automatic_group(&record, &key)?;
+        self.know_units(&key, &record, unknown_groups)?;
         if unknown_groups == UnknownGroups::Create {
             unknown.iter().for_each(|id| self.create_group(id));
         }
-        let Stored { operation, mut parts, before, after } = self.store(&key, record);
+        let Stored { operation, parts, before, after } = self.store(&key, record);
+        let changed = || parts.iter().map(|part| part.reach);
+        let mut intent = intent(changed());
         self.note_nesting_change(&key, before, after, &parts);
         let mut related = match operation {
-            Some(_) if reaches_memberships(key.kind, before, after, &parts) => self.related(&key).await?,
+            Some(_) if reaches_memberships(key.kind, before, after, changed()) => self.related(&key).await?,
             _ => Vec::new(),
         };
+        let mut parts = names_of(&parts);
         let mut operation = operation;
         if let Some(mut memberships) = memberships {
             memberships.retain(|membership| {
@@ -182,16 +199,39 @@ impl Batch<'_, '_> {
             if !moved.is_empty() {
                 operation = operation.or(Some(Operation::Updated));
                 parts.push("memberships".to_owned());
+                intent = Action::Updated;
                 related.extend(moved);
             }
         }
         let change = operation.map(|operation| self.note(&key, operation, parts));
         if let Some(change) = change {
             let subject = key.clone();
-            self.effects.push((change, WriteEffect::Record { subject, before, after, related }));
+            self.effects
+                .push((Some(change), WriteEffect::Record { subject, before, after, intent, related }));
         }
         let record = if self.keep_records { self.live(&key).cloned() } else { None };
         Ok((change, Written { record, ..written(key, operation) }))
+    }
+
+    /// Sees to it that the units are there that a record names.
+    fn know_units(
+        &mut self,
+        key: &SubjectKey,
+        record: &Record,
+        unknown_groups: UnknownGroups,
+    ) -> Result<(), InvalidRecord> {
+        let named = record.units();
+        let stored = self.live(key).map(Record::units).unwrap_or_default();
+        let mut missing = Vec::new();
+        while let Some((pointer, id)) = unknown_unit(&self.collaboration, &stored, &missing, &named) {
+            if unknown_groups != UnknownGroups::Create {
+                return Err(InvalidRecord::new(pointer, no_unit(id)));
+            }
+            missing.push(Cou { id: id.to_owned(), name: id.to_owned(), parent: None });
+        }
+        self.new_units |= !missing.is_empty();
+        self.collaboration.cous.extend(missing);
+        Ok(())
     }
 
     /// Puts a record in its place in memory.
@@ -203,11 +243,11 @@ impl Batch<'_, '_> {
             let stored = if let Some(Record::Person(stored)) = &entry.live { Some(&**stored) } else { None };
             recalculate(stored, person, self.at);
         }
-        let before = entry.live.as_ref().map(status_of);
+        let before = entry.live.as_ref().map(Record::status);
         let mut new_id = || Uuid::now_v7().to_string();
         let mut stamp = Stamp { at: self.at, new_id: &mut new_id };
         let Reconciled { record, parts } = reconcile(&key.id, entry.live.as_ref(), record, &mut stamp);
-        let after = Some(status_of(&record));
+        let after = Some(record.status());
         let operation = match before {
             None => Some(Operation::Created),
             Some(_) if parts.is_empty() => None,
@@ -224,13 +264,14 @@ impl Batch<'_, '_> {
         let key = group(id);
         let record = Group { meta: Meta::default(), name: id.to_owned(), ..Group::default() };
         let Stored { parts, before, after, .. } = self.store(&key, Record::Group(Box::new(record)));
-        let change = self.note(&key, Operation::Created, parts);
-        let effect = WriteEffect::Record { subject: key, before, after, related: Vec::new() };
-        self.effects.push((change, effect));
+        let change = self.note(&key, Operation::Created, names_of(&parts));
+        let intent = Action::Updated;
+        let effect = WriteEffect::Record { subject: key, before, after, intent, related: Vec::new() };
+        self.effects.push((Some(change), effect));
     }
 
     async fn delete(&mut self, key: SubjectKey, again: bool) -> Result<(Option<usize>, Written), WriteError> {
-        let Some(before) = self.live(&key).map(status_of) else {
+        let Some(before) = self.live(&key).map(Record::status) else {
             let known = self.records.get(&key).is_some_and(|entry| entry.known);
             return if known && again { Ok((None, written(key, None))) } else { Err(not_found(&key)) };
         };
@@ -248,11 +289,12 @@ impl Batch<'_, '_> {
         match key.kind {
             RecordKind::Person => self.memberships.forget_person(&key.id),
             RecordKind::Group => self.memberships.forget_group(&key.id),
-            RecordKind::EmailList | RecordKind::Service => {}
+            RecordKind::EmailList | RecordKind::Service | RecordKind::Department => {}
         }
         let change = self.note(&key, Operation::Deleted, Vec::new());
-        let effect = WriteEffect::Record { subject: key.clone(), before: Some(before), after: None, related };
-        self.effects.push((change, effect));
+        let (subject, before, intent) = (key.clone(), Some(before), Action::Updated);
+        let effect = WriteEffect::Record { subject, before, after: None, intent, related };
+        self.effects.push((Some(change), effect));
         Ok((Some(change), written(key, Some(Operation::Deleted))))
     }
 
@@ -275,7 +317,7 @@ impl Batch<'_, '_> {
                     people.extend(page.into_iter().map(|membership| membership.person));
                 }
             }
-            RecordKind::EmailList | RecordKind::Service => Ok(Vec::new()),
+            RecordKind::EmailList | RecordKind::Service | RecordKind::Department => Ok(Vec::new()),
         }
     }
 }
@@ -368,15 +410,27 @@ impl Batch<'_, '_> {
     /// A membership changed; the history has it with the person.
     fn note_membership(&mut self, of: &str, member: &SubjectKey) -> usize {
         let change = self.note(member, Operation::Updated, vec!["memberships".to_owned()]);
-        let person_status = self.live(member).map(status_of).unwrap_or_default();
+        let person_status = self.live(member).map(Record::status).unwrap_or_default();
         let (person, group) = (member.id.clone(), of.to_owned());
-        self.effects.push((change, WriteEffect::Membership { person, person_status, group }));
+        self.effects.push((Some(change), WriteEffect::Membership { person, person_status, group }));
         change
     }
 }
 
 /// The end of a request.
 impl Batch<'_, '_> {
+    /// Something came to its end for a person, whether or not that changed anything: the person is told, and all the
+    /// person's groups.
+    fn end_flow(&mut self, subject: &SubjectKey, change: Option<usize>, intent: Action) {
+        if subject.kind != RecordKind::Person || self.targets.is_empty() {
+            return;
+        }
+        let Some(status) = self.live(subject).map(Record::status) else { return };
+        let related = self.memberships.groups_of(&subject.id);
+        let (subject, before, after) = (subject.clone(), Some(status), Some(status));
+        self.effects.push((change, WriteEffect::Record { subject, before, after, intent, related }));
+    }
+
     fn live(&self, key: &SubjectKey) -> Option<&Record> {
         self.records.get(key)?.live.as_ref()
     }
@@ -438,6 +492,10 @@ impl Batch<'_, '_> {
         mut self,
     ) -> Result<(Vec<Result<Written, WriteError>>, Vec<PlannedInvocation>), WriteError> {
         self.settle().await?;
+        if self.new_units {
+            self.transaction.put_collaboration(&self.collaboration).await?;
+            self.transaction.set_unsettled_behind(&self.co, Some("")).await?;
+        }
         // Nobody looks at the records in memory any more.
         self.flush_records(Option::take).await?;
         let mut sequences = Vec::new();
@@ -465,7 +523,7 @@ impl Batch<'_, '_> {
         }
         let effects: Vec<(Option<i64>, WriteEffect)> = std::mem::take(&mut self.effects)
             .into_iter()
-            .map(|(index, effect)| (sequences.get(index).copied(), effect))
+            .map(|(index, effect)| (index.and_then(|index| sequences.get(index).copied()), effect))
             .collect();
         let Plan { now: mut planned, queued } =
             plan(&affected(&effects), &self.targets, self.at, Uuid::now_v7);
@@ -524,17 +582,12 @@ fn written(subject: SubjectKey, operation: Option<Operation>) -> Written {
     }
 }
 
-fn not_found(key: &SubjectKey) -> WriteError {
-    WriteError::NotFound { kind: kind_name(key.kind), id: key.id.clone() }
+fn names_of(parts: &[ChangedPart]) -> Vec<String> {
+    parts.iter().map(|part| part.name.to_owned()).collect()
 }
 
-fn status_of(record: &Record) -> Status {
-    match record {
-        Record::Person(person) => person.status,
-        Record::Group(group) => group.status,
-        Record::EmailList(list) => list.status,
-        Record::Service(service) => service.status,
-    }
+fn not_found(key: &SubjectKey) -> WriteError {
+    WriteError::NotFound { kind: kind_name(key.kind), id: key.id.clone() }
 }
 
 fn person(id: &str) -> SubjectKey {

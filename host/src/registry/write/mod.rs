@@ -2,19 +2,21 @@
 //! transaction, or not at all.
 
 mod batch;
+mod collaboration;
+mod ingest;
 mod memberships;
 mod request;
 
-use super::automatic;
 use super::history::Operation;
-use super::record::{Collaboration, GroupNesting, Membership, Record, RecordKind, SubjectKey};
-use super::validate::{InvalidRecord, validate_collaboration};
+use super::record::{GroupNesting, Membership, Record, RecordKind, SubjectKey};
+use super::validate::InvalidRecord;
 use crate::clock::Clock;
 use crate::provisioning::{PlannedInvocation, RegisteredJob};
 use crate::store::{Store, StoreError};
 use batch::Batch;
 use request::{Needs, Step};
 
+pub use ingest::Ingested;
 pub use request::{ImportItem, OnError, UnknownGroups};
 
 /// Who writes, and whether it is to be provisioned.
@@ -24,6 +26,9 @@ pub struct WriteOptions {
     pub actor: String,
     /// Whether targets are told. The history notes the change either way.
     pub provision: bool,
+    /// Whether it is the last write of a pipeline: then the person is provisioned for that, with all the person's groups,
+    /// even if the write itself changes nothing.
+    pub pipeline: bool,
 }
 
 /// What a write came to.
@@ -68,7 +73,7 @@ pub enum WriteError {
     /// What the write is about does not exist.
     #[error("there is no {kind} \"{id}\" in this collaboration")]
     NotFound {
-        /// "person", "group", "email list", "service", "membership".
+        /// "person", "group", "email list", "service", "department", "membership".
         kind: &'static str,
         /// Its id; group and person of a membership, separated by a slash.
         id: String,
@@ -95,6 +100,16 @@ pub enum WriteError {
         /// From `group` to `source_group`, each nested in the next.
         way: Vec<String>,
     },
+    /// An entry of the collaboration is to be removed, and a record refers to it.
+    #[error("{by} refers to the {kind} \"{id}\": change that first")]
+    InUse {
+        /// "unit", "org identity source", "terms and conditions".
+        kind: &'static str,
+        /// Its id.
+        id: String,
+        /// Kind and id of a record.
+        by: String,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -116,32 +131,6 @@ impl Registry {
     /// The registry in a store, at a time that a clock tells.
     pub fn with_clock(store: Store, clock: Clock) -> Self {
         Self { store, clock }
-    }
-
-    /// Creates or replaces a collaboration, and tells whether it is new.
-    pub async fn put_collaboration(
-        &self,
-        collaboration: Collaboration,
-    ) -> Result<(Collaboration, bool), WriteError> {
-        validate_collaboration(&collaboration)?;
-        let clock = self.clock.clone();
-        self.store
-            .write(move |transaction| {
-                Box::pin(async move {
-                    let before = transaction.collaboration(&collaboration.id).await?;
-                    transaction.put_collaboration(&collaboration).await?;
-                    let groups = automatic::groups(&collaboration);
-                    if before.as_ref().is_none_or(|before| automatic::groups(before) != groups) {
-                        transaction.set_unsettled_behind(&collaboration.id, Some("")).await?;
-                    }
-                    if before.is_none() {
-                        // There are no people and no targets yet, so that this is all.
-                        batch::settle_collaboration(transaction, &collaboration.id, &clock).await?;
-                    }
-                    Ok((collaboration, before.is_none()))
-                })
-            })
-            .await
     }
 
     /// Creates a record or replaces it as a whole.
@@ -174,6 +163,17 @@ impl Registry {
         options: &WriteOptions,
     ) -> Result<Written, WriteError> {
         self.one(co, Step::Delete { key: key.clone(), again: false }, options).await
+    }
+
+    /// Tells the targets that a person's enrollment has come to its end; the person must exist.
+    pub async fn finalize_enrollment(
+        &self,
+        co: &str,
+        person: &str,
+        options: &WriteOptions,
+    ) -> Result<Written, WriteError> {
+        let key = SubjectKey { kind: RecordKind::Person, id: person.to_owned() };
+        self.one(co, Step::FinalizeEnrollment(key), options).await
     }
 
     /// Creates a membership or replaces it. Person and group must exist.
@@ -303,6 +303,7 @@ fn kind_name(kind: RecordKind) -> &'static str {
         RecordKind::Group => "group",
         RecordKind::EmailList => "email list",
         RecordKind::Service => "service",
+        RecordKind::Department => "department",
     }
 }
 

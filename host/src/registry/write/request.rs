@@ -37,7 +37,7 @@ pub enum UnknownGroups {
     /// The item is refused.
     #[default]
     Refuse,
-    /// The group is created; its id is its name.
+    /// The group is created; its id is its name. So is a unit that the record names.
     Create,
     /// The membership is left out.
     Skip,
@@ -84,6 +84,8 @@ pub(super) enum Step {
         group: String,
         source: String,
     },
+    /// Changes nothing, and is told to the person's targets.
+    FinalizeEnrollment(SubjectKey),
 }
 
 impl Step {
@@ -116,7 +118,9 @@ impl Needs {
                     needs.record(key);
                     memberships.iter().flatten().for_each(|membership| needs.group(&membership.group));
                 }
-                Step::Change { key, .. } | Step::Delete { key, .. } => needs.record(key),
+                Step::Change { key, .. } | Step::Delete { key, .. } | Step::FinalizeEnrollment(key) => {
+                    needs.record(key);
+                }
                 Step::PutMembership(Membership { group, person, .. })
                 | Step::DeleteMembership { group, person, .. } => {
                     needs.record(&SubjectKey { kind: RecordKind::Person, id: person.clone() });
@@ -149,7 +153,7 @@ impl TryFrom<ImportItem> for Step {
     fn try_from(item: ImportItem) -> Result<Self, WriteError> {
         match item {
             ImportItem::Put { record, mut memberships, unknown_groups } => {
-                let key = key_of(&record);
+                let key = record.key();
                 let record = accept(&key, record)?;
                 for (index, membership) in memberships.iter_mut().flatten().enumerate() {
                     belong_to(membership, &key)
@@ -170,29 +174,15 @@ impl TryFrom<ImportItem> for Step {
 /// Checks that a record can be stored under a key.
 pub(super) fn accept(key: &SubjectKey, record: Record) -> Result<Record, InvalidRecord> {
     check_id(&key.id).map_err(|message| InvalidRecord::new("/meta/id", message))?;
-    let (kind, id) = kind_and_id(&record);
+    let (kind, id) = (record.kind(), &record.meta().id);
     if kind != key.kind {
         return Err(InvalidRecord::new("", "the record is of another kind than its place says"));
     }
-    if !id.is_empty() && id != key.id {
+    if !id.is_empty() && *id != key.id {
         let message = format!("the record is \"{}\" here: leave the id out or make them equal", key.id);
         return Err(InvalidRecord::new("/meta/id", message));
     }
     validate(record)
-}
-
-fn key_of(record: &Record) -> SubjectKey {
-    let (kind, id) = kind_and_id(record);
-    SubjectKey { kind, id: id.to_owned() }
-}
-
-fn kind_and_id(record: &Record) -> (RecordKind, &str) {
-    match record {
-        Record::Person(person) => (RecordKind::Person, &person.meta.id),
-        Record::Group(group) => (RecordKind::Group, &group.meta.id),
-        Record::EmailList(list) => (RecordKind::EmailList, &list.meta.id),
-        Record::Service(service) => (RecordKind::Service, &service.meta.id),
-    }
 }
 
 /// A membership that comes with a person is the person's.

@@ -1,11 +1,12 @@
 //! Writes to the nesting of groups, and what writes to groups mean for it.
 
-use super::{Batch, group, not_found, status_of, written};
-use crate::provisioning::WriteEffect;
+use super::{Batch, group, not_found, written};
+use crate::provisioning::{Action, WriteEffect};
 use crate::registry::automatic;
 use crate::registry::history::Operation;
 use crate::registry::nesting::way;
-use crate::registry::record::{GroupNesting, RecordKind, Status, SubjectKey};
+use crate::registry::reconcile::ChangedPart;
+use crate::registry::record::{GroupNesting, Record, RecordKind, Status, SubjectKey};
 use crate::registry::validate::InvalidRecord;
 use crate::registry::write::{WriteError, Written};
 use crate::store::StoreError;
@@ -83,9 +84,11 @@ impl Batch<'_, '_> {
     fn note_rule(&mut self, target: &SubjectKey) -> usize {
         self.unsettled.rules.insert(target.id.clone());
         let change = self.note(target, Operation::Updated, vec!["nestings".to_owned()]);
-        let status = self.live(target).map(status_of);
+        let status = self.live(target).map(Record::status);
         let (subject, related) = (target.clone(), Vec::new());
-        self.effects.push((change, WriteEffect::Record { subject, before: status, after: status, related }));
+        let effect =
+            WriteEffect::Record { subject, before: status, after: status, related, intent: Action::Updated };
+        self.effects.push((Some(change), effect));
         change
     }
 
@@ -95,7 +98,7 @@ impl Batch<'_, '_> {
         key: &SubjectKey,
         before: Option<Status>,
         after: Option<Status>,
-        parts: &[String],
+        parts: &[ChangedPart],
     ) {
         if key.kind != RecordKind::Group || before.is_none() {
             return;
@@ -103,7 +106,7 @@ impl Batch<'_, '_> {
         if (before == Some(Status::Active)) != (after == Some(Status::Active)) {
             self.unsettled.sources.insert(key.id.clone());
         }
-        if parts.iter().any(|part| part == "nesting_mode") {
+        if parts.iter().any(|part| part.name == "nesting_mode") {
             self.unsettled.rules.insert(key.id.clone());
         }
     }

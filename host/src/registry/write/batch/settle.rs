@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::{Batch, Entry, MEMBERS_PAGE, group, load_records, person, status_of};
-use crate::provisioning::WriteEffect;
+use super::{Batch, Entry, MEMBERS_PAGE, group, load_records, names_of, person};
+use crate::provisioning::{Action, WriteEffect};
 use crate::registry::automatic;
 use crate::registry::history::Operation;
 use crate::registry::nesting::{Follows, NestingRule, counts, follows, in_order};
@@ -96,10 +96,11 @@ impl Batch<'_, '_> {
             };
             let stored = self.store(&key, Record::Group(Box::new(record)));
             let Some(operation) = stored.operation else { continue };
-            let change = self.note(&key, operation, stored.parts);
-            let (before, after) = (stored.before, stored.after);
-            self.effects
-                .push((change, WriteEffect::Record { subject: key, before, after, related: Vec::new() }));
+            let change = self.note(&key, operation, names_of(&stored.parts));
+            let (before, after, related) = (stored.before, stored.after, Vec::new());
+            let effect =
+                WriteEffect::Record { subject: key, before, after, related, intent: Action::Updated };
+            self.effects.push((Some(change), effect));
         }
         Ok(())
     }
@@ -185,7 +186,7 @@ impl Batch<'_, '_> {
         let rules = nested.into_iter().filter_map(|(id, nestings)| {
             let Some(Record::Group(target)) = self.live(&group(&id)) else { return None };
             let is_active = |nesting: &GroupNesting| {
-                self.live(&group(&nesting.source)).is_some_and(|source| status_of(source) == Status::Active)
+                self.live(&group(&nesting.source)).is_some_and(|source| source.status() == Status::Active)
             };
             let sources = nestings.into_iter().filter(is_active);
             let sources = sources.map(|nesting| (nesting.source, nesting.negate)).collect();
@@ -269,10 +270,10 @@ impl Batch<'_, '_> {
             }
             None => self.note(&key, Operation::Updated, vec![part()]),
         };
-        let person_status = self.live(&key).map(status_of).unwrap_or_default();
+        let person_status = self.live(&key).map(Record::status).unwrap_or_default();
         for group in groups {
             let (person, group) = (id.to_owned(), group.clone());
-            self.effects.push((change, WriteEffect::Membership { person, person_status, group }));
+            self.effects.push((Some(change), WriteEffect::Membership { person, person_status, group }));
         }
     }
 

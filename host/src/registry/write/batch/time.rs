@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashSet};
 
 use jiff::Timestamp;
 
-use super::{Batch, group, person, status_of};
+use super::{Batch, group, names_of, person};
 use crate::clock::Clock;
-use crate::provisioning::{WriteEffect, reaches_memberships};
+use crate::provisioning::{Action, WriteEffect, reaches_memberships};
 use crate::registry::history::Operation;
 use crate::registry::record::{Membership, Record};
 use crate::registry::validity::{membership_turned, next_of_membership, next_of_record, turned_parts};
@@ -22,7 +22,7 @@ const PAGE: u32 = 250;
 pub(super) const SCHEDULE: &str = "schedule";
 
 pub(super) fn by_the_host() -> WriteOptions {
-    WriteOptions { actor: SCHEDULE.to_owned(), provision: true }
+    WriteOptions { actor: SCHEDULE.to_owned(), provision: true, pipeline: false }
 }
 
 /// Takes some of what is due in a collaboration.
@@ -80,17 +80,23 @@ impl Batch<'_, '_> {
         }
         let status = stored.status;
         let changed = self.store(&key, Record::Person(stored));
-        let after = self.live(&key).map(status_of);
-        let mut parts: BTreeSet<String> = changed.parts.into_iter().collect();
+        let after = self.live(&key).map(Record::status);
+        let mut parts: BTreeSet<String> = names_of(&changed.parts).into_iter().collect();
         parts.extend(turned.into_iter().map(str::to_owned));
         let parts: Vec<String> = parts.into_iter().collect();
-        let related = match reaches_memberships(key.kind, Some(status), after, &parts) {
+        let related = match reaches_memberships(
+            key.kind,
+            Some(status),
+            after,
+            changed.parts.iter().map(|part| part.reach),
+        ) {
             true => self.related(&key).await?,
             false => Vec::new(),
         };
         let change = self.note(&key, Operation::Updated, parts);
         let before = Some(status);
-        self.effects.push((change, WriteEffect::Record { subject: key, before, after, related }));
+        let effect = WriteEffect::Record { subject: key, before, after, related, intent: Action::Updated };
+        self.effects.push((Some(change), effect));
         Ok(())
     }
 

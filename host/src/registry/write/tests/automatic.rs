@@ -94,7 +94,7 @@ async fn people_who_are_there_already_are_brought_in_page_by_page() {
     scene.put(Group { meta: meta(ALL), ..group("staff") }).await;
     for number in 0..260 {
         let put = person(&format!("p{number:03}"));
-        scene.registry.put(CO, key_of(&put.clone().into()), put.into(), &quietly()).await.unwrap();
+        scene.registry.put(CO, Record::from(put.clone()).key(), put.into(), &quietly()).await.unwrap();
     }
     scene.registry.put_collaboration(collaboration(&[])).await.unwrap();
     assert_eq!(scene.store.unsettled_collaborations().await.unwrap(), [CO]);

@@ -1,10 +1,12 @@
 mod automatic;
 mod import;
+mod ingest;
 mod memberships;
 mod nesting;
 mod nesting_model;
 mod records;
 mod time;
+mod triggers;
 
 use std::collections::BTreeMap;
 
@@ -67,7 +69,7 @@ impl Scene {
 
     async fn put(&self, record: impl Into<Record>) -> Written {
         let record = record.into();
-        self.registry.put(CO, key_of(&record), record, &options()).await.unwrap()
+        self.registry.put(CO, record.key(), record, &options()).await.unwrap()
     }
 
     async fn join(&self, group: &str, person: &str) -> Written {
@@ -123,7 +125,7 @@ fn follows<const N: usize>(rows: [(&str, Action, Option<&str>); N]) -> Vec<(Stri
 }
 
 fn options() -> WriteOptions {
-    WriteOptions { actor: "tester".to_owned(), provision: true }
+    WriteOptions { actor: "tester".to_owned(), provision: true, pipeline: false }
 }
 
 fn quietly() -> WriteOptions {
@@ -156,16 +158,6 @@ fn person_key(id: &str) -> SubjectKey {
 
 fn group_key(id: &str) -> SubjectKey {
     SubjectKey { kind: RecordKind::Group, id: id.to_owned() }
-}
-
-fn key_of(record: &Record) -> SubjectKey {
-    let (kind, meta) = match record {
-        Record::Person(person) => (RecordKind::Person, &person.meta),
-        Record::Group(group) => (RecordKind::Group, &group.meta),
-        Record::EmailList(list) => (RecordKind::EmailList, &list.meta),
-        Record::Service(service) => (RecordKind::Service, &service.meta),
-    };
-    SubjectKey { kind, id: meta.id.clone() }
 }
 
 fn meta(id: &str) -> Meta {

@@ -106,7 +106,7 @@ impl Model {
             _ => {
                 self.clock.advance(Duration::from_secs(3_600 * dice.below(12) as u64));
                 while registry.pass_time(CO).await.unwrap().more {}
-                return format!("{later}");
+                return format!("{}", self.now());
             }
         };
         match result {

@@ -230,7 +230,7 @@ async fn lists_and_services_are_provisioned_by_themselves() {
     let list = EmailList { meta: meta("l"), name: "l".to_owned(), ..EmailList::default() };
     let service = Service { meta: meta("s"), name: "s".to_owned(), ..Service::default() };
     for record in [Record::EmailList(Box::new(list)), Record::Service(Box::new(service))] {
-        let key = key_of(&record);
+        let key = record.key();
         assert_eq!(planned_for_first(&scene.put(record).await), follows([(&key.id, Added, None)]));
         let written = scene.registry.delete(CO, &key, &options()).await.unwrap();
         assert_eq!(planned_for_first(&written), follows([(&key.id, Deleted, None)]));

@@ -146,7 +146,7 @@ async fn more_than_a_page_of_what_is_due_is_done_page_by_page() {
     let timed = Timed::new(true).await;
     for number in 0..251 {
         let put = Person { roles: vec![role(Status::Active)], ..person(&format!("p{number}")) };
-        timed.scene.registry.put(CO, key_of(&put.clone().into()), put.into(), &quietly()).await.unwrap();
+        timed.scene.registry.put(CO, Record::from(put.clone()).key(), put.into(), &quietly()).await.unwrap();
     }
     timed.set("2031-01-01T00:00:00Z");
     let first = timed.scene.registry.pass_time(CO).await.unwrap();

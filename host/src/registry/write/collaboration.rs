@@ -1,0 +1,135 @@
+//! Writes to the collaboration itself, as a whole and entry by entry.
+
+use super::{Registry, WriteError, batch};
+use crate::registry::automatic;
+use crate::registry::record::{Collaboration, Cou, Entry, Reference};
+use crate::registry::validate::validate_collaboration;
+use crate::store::Transaction;
+
+impl Registry {
+    /// Creates or replaces a collaboration, and tells whether it is new. An entry that a record refers to must stay.
+    pub async fn put_collaboration(
+        &self,
+        collaboration: Collaboration,
+    ) -> Result<(Collaboration, bool), WriteError> {
+        validate_collaboration(&collaboration)?;
+        let clock = self.clock.clone();
+        self.store
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let before = transaction.collaboration(&collaboration.id).await?;
+                    if let Some(before) = &before {
+                        entries_in_use_stay(transaction, before, &collaboration).await?;
+                    }
+                    store(transaction, before.as_ref(), &collaboration).await?;
+                    if before.is_none() {
+                        // There are no people and no targets yet, so that this is all.
+                        batch::settle_collaboration(transaction, &collaboration.id, &clock).await?;
+                    }
+                    Ok((collaboration, before.is_none()))
+                })
+            })
+            .await
+    }
+
+    /// Creates or replaces an entry of a collaboration, and tells whether it is new.
+    pub async fn put_entry<E: Entry>(&self, co: &str, entry: E) -> Result<bool, WriteError> {
+        self.change_collaboration(co, move |collaboration| {
+            let entries = E::entries_mut(collaboration);
+            match entries.iter_mut().find(|old| old.id() == entry.id()) {
+                Some(old) => {
+                    *old = entry;
+                    Ok(false)
+                }
+                None => {
+                    entries.push(entry);
+                    Ok(true)
+                }
+            }
+        })
+        .await
+    }
+
+    /// Removes an entry that nothing refers to.
+    pub async fn delete_entry<E: Entry>(&self, co: &str, id: &str) -> Result<(), WriteError> {
+        let id = id.to_owned();
+        self.change_collaboration(co, move |collaboration| {
+            let entries = E::entries_mut(collaboration);
+            let before = entries.len();
+            entries.retain(|entry| entry.id() != id);
+            match entries.len() == before {
+                true => Err(WriteError::NotFound { kind: E::REFERENCE.word(), id }),
+                false => Ok(()),
+            }
+        })
+        .await
+    }
+
+    async fn change_collaboration<T: Send + 'static>(
+        &self,
+        co: &str,
+        change: impl FnOnce(&mut Collaboration) -> Result<T, WriteError> + Send + 'static,
+    ) -> Result<T, WriteError> {
+        let co = co.to_owned();
+        self.store
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let before = transaction.collaboration(&co).await?;
+                    let before = before.ok_or(WriteError::UnknownCollaboration(co))?;
+                    let mut collaboration = before.clone();
+                    let changed = change(&mut collaboration)?;
+                    validate_collaboration(&collaboration)?;
+                    entries_in_use_stay(transaction, &before, &collaboration).await?;
+                    store(transaction, Some(&before), &collaboration).await?;
+                    Ok(changed)
+                })
+            })
+            .await
+    }
+}
+
+/// Stores a collaboration; what its automatic groups are to be follows from it later.
+async fn store(
+    transaction: &mut Transaction<'_>,
+    before: Option<&Collaboration>,
+    after: &Collaboration,
+) -> Result<(), WriteError> {
+    transaction.put_collaboration(after).await?;
+    let groups = automatic::groups(after);
+    if before.is_none_or(|before| automatic::groups(before) != groups) {
+        transaction.set_unsettled_behind(&after.id, Some("")).await?;
+    }
+    Ok(())
+}
+
+async fn entries_in_use_stay(
+    transaction: &mut Transaction<'_>,
+    before: &Collaboration,
+    after: &Collaboration,
+) -> Result<(), WriteError> {
+    for reference in Reference::ALL {
+        let kept = reference.ids(after);
+        for id in reference.ids(before).into_iter().filter(|id| !kept.contains(id)) {
+            if let Some(by) = transaction.record_that_refers(&before.id, reference, id).await? {
+                let by = format!("{} \"{}\"", super::kind_name(by.kind), by.id);
+                return Err(WriteError::InUse { kind: reference.word(), id: id.to_owned(), by });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The first unit that a record names and that is not there, with the place. What the stored record names may stay.
+pub(super) fn unknown_unit<'r>(
+    collaboration: &Collaboration,
+    stored: &[(String, &str)],
+    new: &[Cou],
+    named: &'r [(String, &'r str)],
+) -> Option<(&'r str, &'r str)> {
+    let is_known = |cou: &str| {
+        collaboration.has_unit(cou)
+            || stored.iter().any(|(_, old)| *old == cou)
+            || new.iter().any(|new| new.id == cou)
+    };
+    named.iter().find(|(_, cou)| !is_known(cou)).map(|(pointer, cou)| (pointer.as_str(), *cou))
+}
