@@ -5,7 +5,6 @@ mod batch;
 mod memberships;
 mod request;
 
-use super::automatic;
 use super::history::Operation;
 use super::record::{Collaboration, GroupNesting, Membership, Record, RecordKind, SubjectKey};
 use super::validate::{InvalidRecord, validate_collaboration};
@@ -126,17 +125,13 @@ impl Registry {
         self.store
             .write(move |transaction| {
                 Box::pin(async move {
-                    let before = transaction.collaboration(&collaboration.id).await?;
+                    let created = transaction.collaboration(&collaboration.id).await?.is_none();
                     transaction.put_collaboration(&collaboration).await?;
-                    let groups = automatic::groups(&collaboration);
-                    if before.as_ref().is_none_or(|before| automatic::groups(before) != groups) {
-                        transaction.set_unsettled_behind(&collaboration.id, Some("")).await?;
-                    }
-                    if before.is_none() {
+                    if created {
                         // There are no people and no targets yet, so that this is all.
                         batch::settle_collaboration(transaction, &collaboration.id, &clock).await?;
                     }
-                    Ok((collaboration, before.is_none()))
+                    Ok((collaboration, created))
                 })
             })
             .await
