@@ -37,12 +37,8 @@ fn windows(person: &Person) -> impl Iterator<Item = (&'static str, Window)> {
 
 /// The next instant after `now` at which a part of a record becomes valid or ceases to be so.
 pub fn next_of_record(record: &Record, now: Timestamp) -> Option<Timestamp> {
-    match record {
-        Record::Person(person) => {
-            windows(person).flat_map(|(_, window)| instants(window)).filter(|instant| *instant > now).min()
-        }
-        Record::Group(_) | Record::EmailList(_) | Record::Service(_) | Record::Department(_) => None,
-    }
+    let Record::Person(person) = record else { return None };
+    windows(person).flat_map(|(_, window)| instants(window)).filter(|instant| *instant > now).min()
 }
 
 /// The next instant after `now` at which a membership becomes valid or ceases to be so.

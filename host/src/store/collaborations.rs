@@ -29,12 +29,14 @@ impl Transaction<'_> {
         collaboration(self.in_collaboration(co).await?, co).await
     }
 
-    /// Stores a collaboration, in place of the one with its id.
+    /// Stores a collaboration, in place of the one with its id. If that says anything new, people are to be brought into its
+    /// automatic groups.
     pub async fn put_collaboration(&mut self, collaboration: &Collaboration) -> Result<(), StoreError> {
         let document = json(collaboration)?;
         sqlx::query(
-            "INSERT INTO collaborations (id, document) VALUES ($1, $2) \
-             ON CONFLICT (id) DO UPDATE SET document = excluded.document",
+            "INSERT INTO collaborations (id, document, unsettled) VALUES ($1, $2, '') \
+             ON CONFLICT (id) DO UPDATE SET document = excluded.document, unsettled = CASE \
+             WHEN collaborations.document = excluded.document THEN collaborations.unsettled ELSE '' END",
         )
         .bind(collaboration.id.as_str())
         .bind(document)

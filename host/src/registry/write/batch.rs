@@ -2,6 +2,7 @@
 //! memory one after the other, and what came of them is stored at once.
 
 mod collaboration;
+mod memberships;
 mod nestings;
 mod settle;
 mod time;
@@ -322,91 +323,8 @@ impl Batch<'_, '_> {
     }
 }
 
-/// Writes to memberships.
+/// Notes.
 impl Batch<'_, '_> {
-    fn put_membership(&mut self, membership: Membership) -> Result<(Option<usize>, Written), WriteError> {
-        let (of, member) = (group(&membership.group), person(&membership.person));
-        if let Some(missing) = [&of, &member].into_iter().find(|key| self.live(key).is_none()) {
-            return Err(not_found(missing));
-        }
-        let membership = self.accept_membership(membership)?;
-        let existed = self.memberships.get(&of.id, &member.id).is_some();
-        let changed = self.put_in_memory(membership);
-        let operation = match (changed, existed) {
-            (false, _) => None,
-            (true, true) => Some(Operation::Updated),
-            (true, false) => Some(Operation::Created),
-        };
-        let change = changed.then(|| self.note_membership(&of.id, &member));
-        let membership = self.memberships.get(&of.id, &member.id).cloned();
-        Ok((change, Written { membership, ..written(member, operation) }))
-    }
-
-    fn delete_membership(
-        &mut self,
-        of: &str,
-        member: &str,
-        again: bool,
-    ) -> Result<(Option<usize>, Written), WriteError> {
-        let key = person(member);
-        self.refuse_removal_of_membership(of, member)?;
-        if self.memberships.remove(of, member) {
-            let change = self.note_membership(of, &key);
-            return Ok((Some(change), written(key, Some(Operation::Deleted))));
-        }
-        let known = |key: &SubjectKey| self.records.get(key).is_some_and(|entry| entry.known);
-        if again && known(&key) && known(&group(of)) {
-            return Ok((None, written(key, None)));
-        }
-        Err(WriteError::NotFound { kind: "membership", id: format!("{of}/{member}") })
-    }
-
-    /// Groups of a person's new memberships that do not exist; refused if that is asked for.
-    fn unknown_groups(
-        &self,
-        memberships: &[Membership],
-        unknown_groups: UnknownGroups,
-    ) -> Result<HashSet<String>, InvalidRecord> {
-        let mut seen = HashSet::new();
-        let mut unknown = HashSet::new();
-        for (index, membership) in memberships.iter().enumerate() {
-            let key = group(&membership.group);
-            let problem = |message| Err(InvalidRecord::new(format!("/memberships/{index}/group"), message));
-            if !seen.insert(&membership.group) {
-                return problem(format!("there are two memberships in group \"{}\"", membership.group));
-            }
-            if self.live(&key).is_none() {
-                if unknown_groups == UnknownGroups::Refuse {
-                    let advice = "create it first, or have the import create or skip it";
-                    return problem(format!("{}: {advice}", not_found(&key)));
-                }
-                unknown.insert(key.id);
-            }
-        }
-        Ok(unknown)
-    }
-
-    /// Makes these all the memberships of a person, and returns the groups where something changed.
-    fn replace_memberships(&mut self, member: &str, memberships: Vec<Membership>) -> Vec<String> {
-        let mut left: Vec<String> = self.memberships.groups_of(member);
-        left.retain(|group| !memberships.iter().any(|membership| membership.group == *group));
-        left.retain(|group| !self.is_kept(group, member));
-        left.retain(|group| self.memberships.remove(group, member));
-        let mut moved = left;
-        for membership in memberships {
-            let group = membership.group.clone();
-            if self.put_in_memory(membership) {
-                moved.push(group);
-            }
-        }
-        moved
-    }
-
-    fn put_in_memory(&mut self, membership: Membership) -> bool {
-        let mut new_id = || Uuid::now_v7().to_string();
-        self.memberships.put(membership, &mut Stamp { at: self.at, new_id: &mut new_id })
-    }
-
     /// A membership changed; the history has it with the person.
     fn note_membership(&mut self, of: &str, member: &SubjectKey) -> usize {
         let change = self.note(member, Operation::Updated, vec!["memberships".to_owned()]);
@@ -494,7 +412,6 @@ impl Batch<'_, '_> {
         self.settle().await?;
         if self.new_units {
             self.transaction.put_collaboration(&self.collaboration).await?;
-            self.transaction.set_unsettled_behind(&self.co, Some("")).await?;
         }
         // Nobody looks at the records in memory any more.
         self.flush_records(Option::take).await?;

@@ -1,7 +1,6 @@
 //! Writes to the collaboration itself, as a whole and entry by entry.
 
 use super::{Registry, WriteError, batch};
-use crate::registry::automatic;
 use crate::registry::record::{Collaboration, Cou, Entry, Reference};
 use crate::registry::validate::validate_collaboration;
 use crate::store::Transaction;
@@ -21,7 +20,7 @@ impl Registry {
                     if let Some(before) = &before {
                         entries_in_use_stay(transaction, before, &collaboration).await?;
                     }
-                    store(transaction, before.as_ref(), &collaboration).await?;
+                    transaction.put_collaboration(&collaboration).await?;
                     if before.is_none() {
                         // There are no people and no targets yet, so that this is all.
                         batch::settle_collaboration(transaction, &collaboration.id, &clock).await?;
@@ -80,26 +79,12 @@ impl Registry {
                     let changed = change(&mut collaboration)?;
                     validate_collaboration(&collaboration)?;
                     entries_in_use_stay(transaction, &before, &collaboration).await?;
-                    store(transaction, Some(&before), &collaboration).await?;
+                    transaction.put_collaboration(&collaboration).await?;
                     Ok(changed)
                 })
             })
             .await
     }
-}
-
-/// Stores a collaboration; what its automatic groups are to be follows from it later.
-async fn store(
-    transaction: &mut Transaction<'_>,
-    before: Option<&Collaboration>,
-    after: &Collaboration,
-) -> Result<(), WriteError> {
-    transaction.put_collaboration(after).await?;
-    let groups = automatic::groups(after);
-    if before.is_none_or(|before| automatic::groups(before) != groups) {
-        transaction.set_unsettled_behind(&after.id, Some("")).await?;
-    }
-    Ok(())
 }
 
 async fn entries_in_use_stay(
