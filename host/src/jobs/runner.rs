@@ -126,7 +126,7 @@ impl Runner {
         let here = self.pipeline.jobs_of(&co, &target);
         let free = room.saturating_sub(self.pipeline.jobs_under_way());
         // Half of what is free leaves something for every other target, however many there are.
-        let share = (free / 2).max(1).min(CLAIM);
+        let share = (free / 2).clamp(1, CLAIM);
         if here > share / 2 {
             return Ok(0);
         }

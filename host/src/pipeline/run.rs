@@ -133,7 +133,8 @@ async fn attempt(
     let Some(Assembled { subject, action }) = assembled else {
         return nothing("the record is gone without a trace");
     };
-    if action == Action::Deleted {
+    // A run that was cut off may have reached the target, and nothing tells of it.
+    if action == Action::Deleted && work.attempt == 1 {
         let service = parts.store.provisioned_service(&work.co, &work.target, &work.subject).await?;
         if service.is_none_or(|service| service.status == ServiceStatus::Never) {
             return nothing("the target was never called for this subject");
