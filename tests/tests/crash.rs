@@ -326,3 +326,21 @@ async fn a_command_that_waits_for_a_service_that_is_killed_gets_its_outcomes_fro
     assert_healthy(&program);
     assert_complete(&store(&program).await, "t", 10).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subject_whose_first_call_was_cut_off_is_removed_if_it_is_gone_by_then() {
+    let (program, receiver) = (program(), Receiver::start().await);
+    misbehaving(&program, &receiver, json!([{"do": "request", "slot": "web", "url": "/x"}]));
+    receiver.hold();
+    let serving = program.serve().await;
+    assert_eq!(put(&serving, "anna").await, 202);
+    receiver.wait_for(1).await;
+    serving.kill();
+    receiver.release();
+    program.file("gone.ndjson", "{\"kind\": \"person\", \"delete\": \"anna\"}\n");
+    program.output(&["import", "gone.ndjson", "--co", CO]);
+    assert_healthy(&program);
+    let stored = store(&program).await;
+    let service = stored.provisioned_service(CO, "t", &person_key("anna")).await.unwrap();
+    assert_eq!(service.map(|service| service.status), Some(ServiceStatus::Removed));
+}

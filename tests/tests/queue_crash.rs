@@ -77,7 +77,7 @@ fn told(file: &Path) -> HashMap<String, Option<String>> {
     let mut told = HashMap::new();
     for line in lines(file) {
         let id = line["subject"]["id"].as_str().unwrap().to_owned();
-        let name = &line["document"]["Name"][0]["given"];
+        let name = &line["document"]["names"][0]["given"];
         let name = name.as_str().map(str::to_owned);
         told.insert(id, if line["action"] == "deleted" { None } else { name });
     }
