@@ -51,6 +51,18 @@ pub fn group(collaboration: &Collaboration, id: &str) -> Option<Group> {
     groups(collaboration).into_iter().find(|group| group.meta.id == id)
 }
 
+/// The `id`s of the groups that the host creates for a unit. They go with it.
+pub fn ids_of_unit(unit: &str) -> [String; 4] {
+    KINDS.map(|(kind, _)| id_of(Some(unit), kind))
+}
+
+/// Whether a group with this `id` was created for a unit that is not there any more.
+pub fn is_of_former_unit(collaboration: &Collaboration, id: &str) -> bool {
+    let unit = |kind: &str| id.strip_prefix("CO:COU:")?.strip_suffix(kind)?.strip_suffix(':');
+    let mut units = KINDS.iter().filter_map(|(kind, _)| unit(kind));
+    collaboration.automatic_groups && units.any(|unit| !collaboration.has_unit(unit))
+}
+
 /// Whether the members of a group with this `id` are kept by the host, in a collaboration that has automatic groups.
 pub fn keeps_members(collaboration: &Collaboration, id: &str) -> bool {
     let is_of = |kind: &str| {
@@ -109,6 +121,24 @@ mod tests {
             automatic_groups: true,
             ..Collaboration::default()
         }
+    }
+
+    #[test]
+    fn groups_of_a_unit_that_is_gone_are_told_from_others() {
+        let collaboration = collaboration();
+        for (id, former) in [
+            ("CO:COU:lab:members:all", false),
+            ("CO:COU:x:y:admins", false),
+            ("CO:COU:old:members:active", true),
+            ("CO:members:all", false),
+            ("CO:COU:old:friends", false),
+            ("old", false),
+        ] {
+            assert_eq!(is_of_former_unit(&collaboration, id), former, "{id}");
+        }
+        assert!(ids_of_unit("old").iter().all(|id| is_of_former_unit(&collaboration, id)));
+        let by_hand = Collaboration { automatic_groups: false, ..collaboration };
+        assert!(!is_of_former_unit(&by_hand, "CO:COU:old:admins"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use sqlx::{AnyConnection, Row};
 use super::records::record_of;
 use super::rows::{document, json};
 use super::{Store, StoreError, Transaction};
-use crate::registry::record::{Collaboration, Reference, SubjectKey};
+use crate::registry::record::{Collaboration, RecordKind, Reference, SubjectKey};
 
 impl Store {
     /// All collaborations, by ascending id.
@@ -52,12 +52,28 @@ const MENTIONS: &str = "SELECT kind, id, document, deleted, last_memberships FRO
      ORDER BY kind, id LIMIT 100";
 
 impl Transaction<'_> {
-    /// A living record that refers to an entry of its collaboration, if there is one. Reads all records.
+    /// The `id`s of living groups whose `id` begins so, ascending.
+    pub async fn group_ids_below(&mut self, co: &str, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM records WHERE co = $1 AND kind = 'group' AND id >= $2 AND deleted IS NULL \
+             AND substr(id, 1, $3) = $2 ORDER BY id",
+        )
+        .bind(co)
+        .bind(prefix)
+        .bind(prefix.chars().count() as i64)
+        .fetch_all(self.in_collaboration(co).await?)
+        .await?;
+        Ok(ids)
+    }
+
+    /// A living record that refers to an entry of its collaboration, if there is one, but for these groups. Reads all
+    /// records.
     pub async fn record_that_refers(
         &mut self,
         co: &str,
         reference: Reference,
         id: &str,
+        but: &[String],
     ) -> Result<Option<SubjectKey>, StoreError> {
         let mut text = format!("\"{}\":\"{id}\"", reference.field());
         for special in ['\\', '%', '_'] {
@@ -74,7 +90,8 @@ impl Transaction<'_> {
                 .await?;
             for row in &rows {
                 let stored = record_of(row)?;
-                if reference.is_in(&stored.record, id) {
+                let counts = stored.key.kind != RecordKind::Group || !but.contains(&stored.key.id);
+                if counts && reference.is_in(&stored.record, id) {
                     return Ok(Some(stored.key));
                 }
                 after = (stored.key.kind.word().to_owned(), stored.key.id);

@@ -33,13 +33,15 @@ const PERSON: [Row; 13] = [
     ("cluster_accounts", Itself, Updated),
     ("extensions", Itself, Updated),
 ];
-const GROUP: [Row; 9] = [
+const GROUP: [Row; 10] = [
     ("name", Memberships, Updated),
     ("description", Itself, Updated),
     ("introduction", Itself, Updated),
     ("status", MembershipsByStatus, Updated),
     ("type", Memberships, Updated),
     ("open", Itself, Updated),
+    // Members follow from it, and are told by their memberships.
+    ("nesting_mode", Itself, Updated),
     ("cou", Itself, Updated),
     ("identifiers", Itself, Updated),
     ("extensions", Itself, Updated),
@@ -91,6 +93,7 @@ fn altered(old: &Value, pointer: &str) -> Value {
         Value::String(text) if text.parse::<jiff::civil::Date>().is_ok() => json!("1991-01-01"),
         Value::String(_) if pointer.ends_with("/status") => json!("pending"),
         Value::String(_) if pointer.ends_with("/visibility") => json!("unauthenticated"),
+        Value::String(_) if pointer == "/nesting_mode" => json!("any"),
         Value::String(_) if pointer == "/type" => json!("admins"),
         Value::String(text) => json!(format!("{text}x")),
         other => panic!("{pointer}: {other}"),

@@ -1,6 +1,7 @@
 //! Writes to the collaboration itself, as a whole and entry by entry.
 
 use super::{Registry, WriteError, batch};
+use crate::registry::automatic;
 use crate::registry::record::{Collaboration, Cou, Entry, Reference};
 use crate::registry::validate::validate_collaboration;
 use crate::store::Transaction;
@@ -95,7 +96,11 @@ async fn entries_in_use_stay(
     for reference in Reference::ALL {
         let kept = reference.ids(after);
         for id in reference.ids(before).into_iter().filter(|id| !kept.contains(id)) {
-            if let Some(by) = transaction.record_that_refers(&before.id, reference, id).await? {
+            let own = match reference {
+                Reference::Unit if before.automatic_groups => automatic::ids_of_unit(id).to_vec(),
+                _ => Vec::new(),
+            };
+            if let Some(by) = transaction.record_that_refers(&before.id, reference, id, &own).await? {
                 let by = format!("{} \"{}\"", super::kind_name(by.kind), by.id);
                 return Err(WriteError::InUse { kind: reference.word(), id: id.to_owned(), by });
             }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::time::by_the_host;
-use super::{Batch, person};
+use super::{Batch, group, person};
 use crate::clock::Clock;
 use crate::registry::automatic;
 use crate::registry::write::request::Needs;
@@ -26,6 +26,7 @@ pub(in crate::registry::write) async fn settle_collaboration(
     let mut batch = Batch::load(transaction, co, needs, by_the_host(), false, clock).await?;
     let groups = automatic::groups(&batch.collaboration);
     if behind.is_empty() {
+        batch.delete_groups_of_former_units().await?;
         batch.create_automatic_groups(groups.iter().map(|group| group.meta.id.clone()).collect()).await?;
     }
     batch.settle_automatic(&people).await?;
@@ -35,4 +36,17 @@ pub(in crate::registry::write) async fn settle_collaboration(
     batch.transaction.set_unsettled_behind(co, last.map(String::as_str)).await?;
     let (_, planned) = batch.complete().await?;
     Ok(Passed { planned, more })
+}
+
+impl Batch<'_, '_> {
+    /// The groups that were created for a unit go with it. Nobody has a role there any more.
+    async fn delete_groups_of_former_units(&mut self) -> Result<(), WriteError> {
+        let mut ids = self.transaction.group_ids_below(&self.co, "CO:COU:").await?;
+        ids.retain(|id| automatic::is_of_former_unit(&self.collaboration, id));
+        self.load_more(ids.iter().map(|id| group(id))).await?;
+        for id in ids {
+            self.delete(group(&id), true).await?;
+        }
+        Ok(())
+    }
 }

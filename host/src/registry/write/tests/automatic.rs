@@ -116,10 +116,15 @@ async fn people_who_are_there_already_are_brought_in_page_by_page() {
 #[tokio::test]
 async fn the_groups_of_a_unit_follow_the_unit() {
     let scene = Scene::automatic(&[]).await;
-    scene.put(in_lab(Status::Active)).await;
-    assert_eq!(scene.groups_of("p1").await, [ACTIVE, ALL]);
+    scene.put(person("p1")).await;
     scene.keep_groups(&["lab"]).await;
+    scene.put(in_lab(Status::Active)).await;
     assert_eq!(scene.groups_of("p1").await.len(), 4);
+    let refused = scene.registry.put_collaboration(collaboration(&[])).await.unwrap_err();
+    assert!(matches!(&refused, WriteError::InUse { by, .. } if by == "person \"p1\""), "{refused}");
+    scene.put(person("p1")).await;
     scene.keep_groups(&[]).await;
     assert_eq!(scene.groups_of("p1").await, [ACTIVE, ALL]);
+    let gone = scene.store.record(CO, &group_key("CO:COU:lab:admins")).await.unwrap().unwrap();
+    assert!(gone.deleted.is_some());
 }
