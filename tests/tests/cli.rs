@@ -224,7 +224,7 @@ mod the_path_of_an_operator {
             &run(&["records", "delete", "--department", "theory", "--no-provision"]),
             &["deleted"],
         );
-        assert_contains(&run(&["services", "--department", "theory"]), &["provisioned"]);
+        assert_contains(&run(&["services", "--department", "theory"]), &["stale"]);
         assert_contains(&run(&["cou", "delete", "lab"]), &["deleted"]);
 
         program.file("people.ndjson", PEOPLE);

@@ -74,6 +74,9 @@ pub(super) struct ListArguments {
     /// Only those of this service
     #[arg(long, value_name = "ID", conflicts_with = "person")]
     service: Option<String>,
+    /// Only those of this department
+    #[arg(long, value_name = "ID", conflicts_with_all = ["person", "group", "email_list", "service"])]
+    department: Option<String>,
     /// Only those that failed
     #[arg(long)]
     failed: bool,
@@ -100,6 +103,7 @@ async fn list(arguments: ListArguments, host: &Host) -> anyhow::Result<Answer> {
         (RecordKind::Group, arguments.group),
         (RecordKind::EmailList, arguments.email_list),
         (RecordKind::Service, arguments.service),
+        (RecordKind::Department, arguments.department),
     ];
     let subject = given.into_iter().find_map(|(kind, id)| id.map(|id| SubjectKey { kind, id }));
     let filter = InvocationFilter { target: arguments.target, subject, failed_only: arguments.failed };

@@ -118,7 +118,7 @@ enum Command {
     /// List invocations, show what one of them did, and run it again from its record
     #[command(subcommand, alias = "invocations")]
     Invocation(invocation::Command),
-    /// List what administrators are to know, acknowledge it, and say how they are told
+    /// List and acknowledge what administrators are to know
     #[command(subcommand, alias = "notification")]
     Notifications(notifications::Command),
     /// List, cancel, queue anew and run jobs

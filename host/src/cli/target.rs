@@ -49,9 +49,9 @@ What a plugin's configuration and slots are: provender plugin inspect NAME")]
         #[arg(long, required = true)]
         dry_run: bool,
     },
-    /// Provision all email lists, groups, people and services to a target, and wait for the end
+    /// Provision all records to a target anew, and wait for the end
     #[command(after_help = "\
-What is not active is removed there. Changes that come meanwhile go first. If this command is ended, a service goes on.
+All email lists, groups, people, services and departments: what is not active is removed there. Changes that come meanwhile go first. If this command is ended, a service goes on.
 The process ends with 1 when a subject failed.")]
     ReprovisionAll(Named),
     /// Remove a target with its plugin's state and what is planned for it

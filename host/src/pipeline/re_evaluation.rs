@@ -48,8 +48,13 @@ const PAGE: u32 = 200;
 /// Failures that are listed.
 const FAILURES: usize = 20;
 /// In the order in which all are provisioned.
-const KINDS: [RecordKind; 4] =
-    [RecordKind::EmailList, RecordKind::Group, RecordKind::Person, RecordKind::Service];
+const KINDS: [RecordKind; 5] = [
+    RecordKind::Department,
+    RecordKind::EmailList,
+    RecordKind::Group,
+    RecordKind::Person,
+    RecordKind::Service,
+];
 
 impl Pipeline {
     /// Looks at every subject as the target is configured now. Calls the filters, and nothing else.

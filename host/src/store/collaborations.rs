@@ -55,12 +55,13 @@ impl Transaction<'_> {
     /// The `id`s of living groups whose `id` begins so, ascending.
     pub async fn group_ids_below(&mut self, co: &str, prefix: &str) -> Result<Vec<String>, StoreError> {
         let ids: Vec<String> = sqlx::query_scalar(
-            "SELECT id FROM records WHERE co = $1 AND kind = 'group' AND id >= $2 AND deleted IS NULL \
-             AND substr(id, 1, $3) = $2 ORDER BY id",
+            "SELECT id FROM records WHERE co = $1 AND kind = 'group' AND id >= $2 AND id < $3 \
+             AND deleted IS NULL ORDER BY id",
         )
         .bind(co)
         .bind(prefix)
-        .bind(prefix.chars().count() as i64)
+        // Behind all that begin so: no text has a greater character.
+        .bind(format!("{prefix}{}", char::MAX))
         .fetch_all(self.in_collaboration(co).await?)
         .await?;
         Ok(ids)

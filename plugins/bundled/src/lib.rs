@@ -53,7 +53,9 @@ mod tests {
         }
         for plugin in PLUGINS {
             for unused in ["wasi:filesystem", "wasi:sockets", "wasi:random", "wasi:clocks/wall-clock"] {
-                assert!(!names(plugin.name, unused), "{} must not import {unused}", plugin.name);
+                // Its regular expressions are kept by hash.
+                let hashes = (plugin.name, unused) == ("group-filter", "wasi:random");
+                assert!(hashes || !names(plugin.name, unused), "{} must not import {unused}", plugin.name);
             }
         }
     }

@@ -14,7 +14,7 @@ fn program(smtp: &SmtpReceiver, settle_s: u64) -> Program {
     let program = Program::new(env!("CARGO_BIN_EXE_provender-under-test"));
     configure(&program, smtp, settle_s);
     program.file("misbehaving.wasm", MISBEHAVING);
-    program.output(&["co", "create", CO, "--name", "Physics"]);
+    program.output(&["co", "create", CO, "--name", "Physics", "--no-automatic-groups"]);
     program.output(&["plugin", "install", "misbehaving.wasm"]);
     let steps = json!({"provision": failing("conflict", "uid is taken")}).to_string();
     program.output(&["target", "put", "t", "--co", CO, "--plugin", "misbehaving", "--config-json", &steps]);

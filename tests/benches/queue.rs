@@ -1,0 +1,188 @@
+//! The queue at work: changes by jobs, all subjects by one job, the time from a commit to its effect, and plain inserts of
+//! the rows that it left. Everything goes through the changelog, on SQLite.
+//!
+//! `cargo bench -p provender-tests --bench queue [-- CHANGES [PEOPLE [ENDED]]]`: changes by jobs (20,000), people of the
+//! largest Reprovision All (100,000), and jobs that ended before (1,000,000).
+
+mod plain;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use provender::jobs::reprovision_all;
+use provender::registry::import::{ImportOptions, import};
+use provender::registry::record::{Name, Person, Record};
+use provender_tests::bench::measure::print_table;
+use provender_tests::host::{CO, TestHost, by_test};
+use provender_tests::people::person_key;
+use serde_json::json;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+
+/// Writes whose effect is waited for.
+const WAITED_FOR: usize = 300;
+
+fn main() {
+    let mut numbers = std::env::args().filter_map(|argument| argument.parse().ok());
+    let changes: usize = numbers.next().unwrap_or(20_000);
+    let people: usize = numbers.next().unwrap_or(100_000);
+    let ended: usize = numbers.next().unwrap_or(1_000_000);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let mut rows = Vec::new();
+        for (concurrency, before) in [(1, 0), (4, 0), (32, 0), (32, ended)] {
+            rows.push(queued(changes, concurrency, before).await);
+        }
+        let heads = [
+            "changes by jobs",
+            "jobs that ended before",
+            "calls at once",
+            "registered per second",
+            "done per second",
+            "plain inserts per second",
+            "done / plain",
+        ];
+        print_table(heads, &rows);
+        let mut rows = Vec::new();
+        for people in [people / 10, people] {
+            rows.extend(all_subjects(people).await);
+        }
+        print_table(
+            ["Reprovision All of people", "per second", "µs a person"],
+            &rows.iter().map(|row| [row[0].clone(), row[1].clone(), row[2].clone()]).collect::<Vec<_>>(),
+        );
+    });
+}
+
+/// Changes of as many people, by jobs.
+async fn queued(changes: usize, concurrency: u32, ended: usize) -> [String; 7] {
+    let test = TestHost::start_with(|configuration| {
+        configuration.sandbox.instances = 64;
+        // Jobs run when they are told to.
+        configuration.workers.jobs = 0;
+    })
+    .await;
+    let settings = json!({"mode": "queue", "concurrency": concurrency});
+    let file = test.changelog("changelog", settings).await;
+    let database = test.host.configuration.data_directory.join("provender.db");
+    finished_jobs(&database, ended).await;
+    let registering = timed(import_people(&test, changes)).await;
+    let doing = timed(async {
+        test.host.jobs.run_due(None, None).await.expect("jobs");
+    })
+    .await;
+    let written = std::fs::read_to_string(file).expect("the changelog").lines().count();
+    assert_eq!(written, changes, "every change is in the changelog");
+    let folder = test.folder("plain");
+    test.host.stop().await;
+    let tables =
+        ["invocations", "transcripts", "provisioned_services", "provisioned_records", "provisioning_history"];
+    let plain = plain::insert(&database, &folder.join("plain.db"), &tables).await;
+    let rate = |time: Duration| changes as f64 / time.as_secs_f64();
+    [
+        changes.to_string(),
+        ended.to_string(),
+        concurrency.to_string(),
+        format!("{:.0}", rate(registering)),
+        format!("{:.0}", rate(doing)),
+        format!("{:.0}", rate(plain)),
+        format!("{:.2}", rate(doing) / rate(plain)),
+    ]
+}
+
+/// All people of a collaboration by one job, and single changes meanwhile.
+async fn all_subjects(people: usize) -> Vec<[String; 3]> {
+    let test = TestHost::start_with(|configuration| configuration.sandbox.instances = 64).await;
+    import_people(&test, people).await;
+    test.changelog("changelog", json!({"concurrency": 32})).await;
+    // The first call loads the plugin.
+    test.host.pipeline.provision(CO, "changelog", &person_key("p0")).await.expect("an outcome");
+    let idle = effects(&test, people, "idle").await;
+    let began = Instant::now();
+    let job =
+        reprovision_all(&test.host.store, CO, "changelog", "bench", Timestamp::now()).await.expect("a job");
+    test.host.jobs.wake();
+    let busy = effects(&test, people, "during Reprovision All").await;
+    loop {
+        let job = test.host.store.job(CO, job.id).await.expect("a store").expect("the job");
+        if job.ended.is_some() {
+            assert_eq!((job.done, job.failed), (people as u64, 0));
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let taken = began.elapsed();
+    test.host.stop().await;
+    let rate = people as f64 / taken.as_secs_f64();
+    let of_all = [people.to_string(), format!("{rate:.0}"), format!("{:.0}", 1e6 / rate)];
+    println!("{idle}\n{busy}");
+    vec![of_all]
+}
+
+/// The time from a commit to its committed outcome.
+async fn effects(test: &TestHost, people: usize, when: &str) -> String {
+    let mut times = Vec::with_capacity(WAITED_FOR);
+    for number in 0..WAITED_FOR {
+        let id = format!("p{}", number * 7 % people);
+        let name = Name { given: Some(format!("{when} {number}")), primary: true, ..Name::default() };
+        let record = Record::Person(Box::new(Person { names: vec![name], ..Person::default() }));
+        let written =
+            test.host.registry.put(CO, person_key(&id), record, &by_test()).await.expect("a person");
+        let committed = Instant::now();
+        test.host.pipeline.submit(CO, &written.planned);
+        let ids: Vec<_> = written.planned.iter().map(|planned| planned.id).collect();
+        test.host.pipeline.outcomes(CO, &ids).await.expect("outcomes");
+        times.push(committed.elapsed());
+    }
+    times.sort_unstable();
+    let at = |share: f64| times[(share * times.len() as f64) as usize].as_secs_f64() * 1e3;
+    format!(
+        "of {people} people, commit to effect {when}: median {:.1} ms, 95th percentile {:.1} ms",
+        at(0.5),
+        at(0.95)
+    )
+}
+
+async fn timed(work: impl Future<Output = ()>) -> Duration {
+    let started = Instant::now();
+    work.await;
+    started.elapsed()
+}
+
+async fn import_people(test: &TestHost, people: usize) {
+    let lines: String = (0..people)
+        .map(|number| {
+            let names = json!([{"given": "Ágnes", "family": format!("Kovács {number}"), "primary": true}]);
+            let mails = json!([{"mail": format!("p{number}@example.org"), "verified": true}]);
+            let record =
+                json!({"meta": {"id": format!("p{number}")}, "names": names, "email_addresses": mails});
+            json!({"kind": "person", "record": record}).to_string() + "\n"
+        })
+        .collect();
+    let options = ImportOptions::default();
+    let summary = import(&test.host.registry, CO, lines.as_bytes(), &options, &by_test(), |_| {}).await;
+    assert_eq!(summary.expect("an import").progress.stored, people as u64);
+}
+
+/// Jobs that ended long ago, written straight into the table.
+async fn finished_jobs(database: &Path, count: usize) {
+    if count == 0 {
+        return;
+    }
+    let mut connection =
+        SqliteConnectOptions::new().filename(database).connect().await.expect("the database");
+    for statement in [
+        format!(
+            "INSERT INTO jobs (co, id, kind, target, subject_kind, subject_id, action, status, asked_by, registered, \
+             start_after, started, ended, retries, worker) \
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) \
+             SELECT '{CO}', i, 'provision', 'changelog', 'person', 'p' || (i % 20000), 'updated', 'complete', 'bench', i, i, \
+             i, i, 0, x'' FROM n"
+        ),
+        format!("INSERT INTO job_numbers VALUES ('{CO}', {count})"),
+    ] {
+        sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await.expect("jobs that ended");
+    }
+    connection.close().await.expect("a closed connection");
+}
