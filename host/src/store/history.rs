@@ -21,9 +21,12 @@ const APPEND: ManyRows = ManyRows {
     columns: 13,
     tail: "",
 };
+/// Who asked for it, or for the job that it belongs to. Of what follows from a change, the change tells.
 const REQUESTERS: ManyKeys = ManyKeys {
     head: &[
-        "SELECT id, requested_by FROM invocations WHERE requested_by IS NOT NULL AND co = ",
+        "SELECT id, COALESCE(requested_by, (SELECT asked_by FROM jobs WHERE jobs.co = invocations.co \
+         AND jobs.id = invocations.job)) FROM invocations \
+         WHERE (requested_by IS NOT NULL OR job IS NOT NULL AND change IS NULL) AND co = ",
         " AND id IN",
     ],
     tail: "",

@@ -2,7 +2,7 @@
 
 use super::*;
 use provender::jobs;
-use provender::provisioning::{Job, JobStatus};
+use provender::provisioning::{HistoryEvent, Job, JobStatus};
 use provender::registry::record::{RecordKind, SubjectKey};
 use provender_tests::waiting::eventually;
 
@@ -52,6 +52,8 @@ async fn everybody_is_provisioned_and_who_is_not_active_is_removed() {
     assert_eq!(lines(&log).len() - before, 63);
     assert_eq!(host.service("t", &person_key("bela")).await.unwrap().status, ServiceStatus::Removed);
     assert_eq!(host.service("t", &person_key("p059")).await.unwrap().status, ServiceStatus::Provisioned);
+    let newest = host.host.store.history(CO, &person_key("p059"), None, 1).await.unwrap().remove(0);
+    assert_eq!((newest.event, newest.actor.as_deref()), (HistoryEvent::ManuallyProvisioned, Some("eve")));
     host.assert_healthy().await;
 }
 
