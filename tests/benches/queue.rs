@@ -125,7 +125,12 @@ async fn effects(test: &TestHost, people: usize, when: &str) -> String {
     let mut times = Vec::with_capacity(WAITED_FOR);
     for number in 0..WAITED_FOR {
         let id = format!("p{}", number * 7 % people);
-        let name = Name { given: Some(format!("{when} {number}")), primary: true, ..Name::default() };
+        let name = Name {
+            given: Some(format!("{when} {number}")),
+            name_type: "official".to_owned(),
+            primary: true,
+            ..Name::default()
+        };
         let record = Record::Person(Box::new(Person { names: vec![name], ..Person::default() }));
         let written =
             test.host.registry.put(CO, person_key(&id), record, &by_test()).await.expect("a person");
