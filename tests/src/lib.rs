@@ -12,6 +12,7 @@ pub mod people;
 pub mod postgres;
 pub mod process;
 pub mod receiver;
+pub mod relay;
 pub mod smtp;
 pub mod waiting;
 pub mod witness;

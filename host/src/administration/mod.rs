@@ -26,7 +26,7 @@ pub use notifications::{ChannelReport, NotificationDelivery, NotificationSetting
 pub(crate) use notifications::{open_webhook_secret, signing_key};
 pub use plugin_choice::PluginChoice;
 pub(crate) use servers::stored as stored_server;
-pub use servers::{LiveServer, Server, ServerInput};
+pub use servers::{Server, ServerInput};
 pub use targets::{StoredTarget, TargetInput};
 
 /// What operators configure. Cheap to clone.

@@ -1,6 +1,5 @@
 //! Servers of a collaboration: configured with their secrets, shown without them, and alive for the pipeline.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -16,7 +15,7 @@ use super::{Administration, check_ids, known_collaboration};
 use crate::servers::configuration::{self, ServerConfiguration, StoredServer};
 use crate::servers::files::FilesRoot;
 use crate::servers::http::{HttpLimits, HttpServer, MAX_RESPONSE_HEADER_BYTES, OutgoingRequest};
-use crate::servers::{ServerError, ServerKey};
+use crate::servers::{LiveServer, ServerKey};
 use crate::store::{ServerRow, StoreError};
 
 /// A server as an operator writes it, secrets included.
@@ -38,13 +37,6 @@ pub struct Server {
     pub id: String,
     pub description: String,
     pub configuration: ServerConfiguration,
-}
-
-/// The connections of a server.
-#[derive(Clone, Debug)]
-pub enum LiveServer {
-    Http(Arc<HttpServer>),
-    Files(Arc<FilesRoot>),
 }
 
 /// What a check reads of an answer at most.
@@ -127,15 +119,7 @@ impl Administration {
         let row = self.server_row(co, id).await?;
         let key = ServerKey { co: co.to_owned(), server: id.to_owned(), revision: row.revision };
         let stored = stored(row)?;
-        let unusable = |error: ServerError| AdministrationError::of_server(id, error);
-        match &stored.configuration {
-            ServerConfiguration::Http(_) => {
-                self.servers.http(&key, &stored).map(LiveServer::Http).map_err(unusable)
-            }
-            ServerConfiguration::Files(_) => {
-                self.servers.files(&key, &stored).map(LiveServer::Files).map_err(unusable)
-            }
-        }
+        self.servers.live(&key, &stored).map_err(|error| AdministrationError::of_server(id, error))
     }
 
     /// Connects to a server and tells what it found there, in lines for the operator. Changes nothing at an HTTP server;

@@ -10,7 +10,7 @@ use wasmtime::component::Resource;
 use super::CallState;
 use super::contract::files::{Entry, EntryKind, Error, Host, HostRoot};
 use super::readable::Readable;
-use crate::sandbox::{Access, Effect, GuestState, Performed, Refusal};
+use crate::sandbox::{Effect, GuestState, InPreview, Performed, Refusal};
 use crate::servers;
 use crate::servers::files::{FilesError, FilesRoot};
 
@@ -24,7 +24,7 @@ pub struct Slot {
 }
 
 /// The roots that a call may open.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Grant(pub Vec<Arc<Slot>>);
 
 /// What the guest holds a handle to.
@@ -49,7 +49,7 @@ impl CallState {
     async fn file_effect<T: Serialize + DeserializeOwned + Send, F>(
         &mut self,
         root: &Resource<Root>,
-        (operation, access): (&'static str, Access),
+        (operation, in_preview): (&'static str, InPreview<T>),
         (path, written): (&str, Written<'_>),
         perform: impl FnOnce(Arc<FilesRoot>, u64) -> F + Send,
         received: impl FnOnce(&T) -> usize + Send,
@@ -66,7 +66,7 @@ impl CallState {
         let effect = Effect {
             capability: "files",
             operation: operation.into(),
-            access,
+            access: in_preview.access(),
             request: Request { slot: &slot.name, path, lines, content },
             bytes_out: written.bytes(),
             overlaps: false,
@@ -74,7 +74,7 @@ impl CallState {
         };
         let gate = Arc::clone(&self.guest().gate);
         let (files, name) = (slot.root.clone(), &slot.name);
-        let answer = gate.pass(effect, |room| async move {
+        let answer = gate.pass(effect, in_preview, |room| async move {
             let performed = match files {
                 Some(files) => perform(files, room).await,
                 None => Err(FilesError::NotFound { path: ".".to_owned() }),
@@ -178,8 +178,14 @@ impl HostRoot for CallState {
         lines: Vec<String>,
     ) -> wasmtime::Result<Result<(), Error>> {
         let append = async |files: Arc<FilesRoot>, _| files.append_lines(&path, &lines).await;
-        self.file_effect(&root, ("append", Access::Write), (&path, Written::Lines(&lines)), append, nothing)
-            .await
+        self.file_effect(
+            &root,
+            ("append", InPreview::Answered(())),
+            (&path, Written::Lines(&lines)),
+            append,
+            nothing,
+        )
+        .await
     }
 
     async fn write(
@@ -190,15 +196,21 @@ impl HostRoot for CallState {
     ) -> wasmtime::Result<Result<(), Error>> {
         let content = Bytes::from(content);
         let write = async |files: Arc<FilesRoot>, _| files.write(&path, content.clone()).await;
-        self.file_effect(&root, ("write", Access::Write), (&path, Written::Content(&content)), write, nothing)
-            .await
+        self.file_effect(
+            &root,
+            ("write", InPreview::Answered(())),
+            (&path, Written::Content(&content)),
+            write,
+            nothing,
+        )
+        .await
     }
 
     async fn read(&mut self, root: Resource<Root>, path: String) -> wasmtime::Result<Result<Vec<u8>, Error>> {
         let read = async |files: Arc<FilesRoot>, room| files.read(&path, room).await.map(Readable);
         let received = |content: &Readable<Vec<u8>>| content.0.len();
         let read = self
-            .file_effect(&root, ("read", Access::Read), (&path, Written::Nothing), read, received)
+            .file_effect(&root, ("read", InPreview::Happens), (&path, Written::Nothing), read, received)
             .await?;
         Ok(read.map(|Readable(content)| content))
     }
@@ -211,7 +223,7 @@ impl HostRoot for CallState {
         let create = async |files: Arc<FilesRoot>, _| files.create_directory(&path).await;
         self.file_effect(
             &root,
-            ("create-directory", Access::Write),
+            ("create-directory", InPreview::Answered(())),
             (&path, Written::Nothing),
             create,
             nothing,
@@ -229,12 +241,19 @@ impl HostRoot for CallState {
             Ok(entries.into_iter().map(entry).collect::<Vec<_>>())
         };
         let received = |entries: &Vec<Entry>| entries.iter().map(|entry| entry.name.len()).sum();
-        self.file_effect(&root, ("list", Access::Read), (&path, Written::Nothing), list, received).await
+        self.file_effect(&root, ("list", InPreview::Happens), (&path, Written::Nothing), list, received).await
     }
 
     async fn remove(&mut self, root: Resource<Root>, path: String) -> wasmtime::Result<Result<(), Error>> {
         let remove = async |files: Arc<FilesRoot>, _| files.remove(&path).await;
-        self.file_effect(&root, ("remove", Access::Write), (&path, Written::Nothing), remove, nothing).await
+        self.file_effect(
+            &root,
+            ("remove", InPreview::Answered(())),
+            (&path, Written::Nothing),
+            remove,
+            nothing,
+        )
+        .await
     }
 
     async fn drop(&mut self, root: Resource<Root>) -> wasmtime::Result<()> {

@@ -10,19 +10,20 @@ mod log;
 pub mod plugin;
 mod readable;
 pub mod registry;
+pub mod slots;
 pub mod state;
 
 use jiff::Timestamp;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
+use self::slots::Slots;
 use crate::sandbox::{Guest, GuestState, Limits, Mode, link_wasi};
 
 /// What a call may reach. Each part is empty unless granted.
 #[derive(Default)]
 pub struct Grants {
-    pub files: files::Grant,
-    pub http: http::Grant,
+    pub slots: Slots,
     pub registry: registry::Grant,
     pub state: state::Grant,
 }
@@ -53,9 +54,9 @@ impl CallState {
     pub fn new(surroundings: Surroundings, grants: Grants) -> Self {
         let Surroundings { limits, seed, time, mode } = surroundings;
         let guest = Guest::new(limits, seed, time, mode);
-        let http = http::HttpState::new(grants.http, guest.gate.clone());
+        let http = http::HttpState::new(grants.slots.http, guest.gate.clone());
         let state = state::StateOfCall::new(grants.state);
-        Self { guest, files: grants.files, http, registry: grants.registry, state }
+        Self { guest, files: grants.slots.files, http, registry: grants.registry, state }
     }
 
     /// What the call wrote to its durable state, to be stored if it ended well.

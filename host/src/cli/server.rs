@@ -11,9 +11,8 @@ use super::input::{SecretArguments, known_collaboration, read_json};
 use super::target::said;
 use crate::administration::{Server, ServerInput};
 use crate::host::Host;
-use crate::servers::configuration::{
-    self, Authentication, AuthenticationInput, HttpConfiguration, ServerConfiguration,
-};
+use crate::servers::configuration::secrets::SecretInput;
+use crate::servers::configuration::{self, Authentication, HttpConfiguration, ServerConfiguration};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -106,17 +105,17 @@ impl PutArguments {
         Ok(ServerInput { id: None, description, configuration })
     }
 
-    fn http_configuration(self) -> anyhow::Result<HttpConfiguration<AuthenticationInput>> {
-        let secret = self.secret.read()?;
-        let mut http: HttpConfiguration<AuthenticationInput> =
+    fn http_configuration(self) -> anyhow::Result<HttpConfiguration<SecretInput>> {
+        let secret = self.secret.read()?.map(SecretInput::Text);
+        let mut http: HttpConfiguration<SecretInput> =
             serde_json::from_value(json!({ "base_url": self.http }))?;
         http.authentication = match (self.username, self.bearer) {
-            (Some(username), _) => AuthenticationInput::Basic { username, password: secret },
-            (None, true) => AuthenticationInput::Bearer { token: secret },
+            (Some(username), _) => Authentication::Basic { username, password: secret.unwrap_or_default() },
+            (None, true) => Authentication::Bearer { token: secret.unwrap_or_default() },
             (None, false) if secret.is_some() => {
                 anyhow::bail!("a password is of no use without --username NAME or --bearer")
             }
-            (None, false) => AuthenticationInput::None {},
+            (None, false) => Authentication::None {},
         };
         http.allow_private_addresses = self.private;
         if let Some(file) = &self.ca_file {
@@ -172,8 +171,8 @@ fn place(configuration: &ServerConfiguration) -> (String, String) {
         ServerConfiguration::Http(http) => {
             let authentication = match &http.authentication {
                 Authentication::None {} => "none".to_owned(),
-                Authentication::Basic { username } => format!("basic, user {username}"),
-                Authentication::Bearer {} => "bearer".to_owned(),
+                Authentication::Basic { username, .. } => format!("basic, user {username}"),
+                Authentication::Bearer { .. } => "bearer".to_owned(),
             };
             (http.base_url.clone(), authentication)
         }

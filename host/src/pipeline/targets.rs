@@ -7,13 +7,15 @@ use super::Parts;
 use super::contract::CollaborationView;
 use super::lookups::Lookups;
 use super::plugin_state::StoredState;
-use crate::administration::LiveServer;
-use crate::capabilities::contract::types::{Context, ServerKind, SlotBinding};
+use crate::capabilities::contract::types::Context;
+use crate::capabilities::http::{ExpectedAnswer, RequestPattern};
+use crate::capabilities::slots::Slots;
 use crate::capabilities::{Grants, files, http, registry, state};
-use crate::plugins::{LoadedPlugin, Slot};
+use crate::plugins::{LoadedPlugin, Manifest, Slot};
 use crate::provisioning::{FailureClass, Target};
 use crate::registry::record::{Collaboration, EmailList, Record, RecordKind, SubjectKey};
 use crate::sandbox::Limits;
+use crate::servers::LiveServer;
 use crate::store::{Store, StoreError};
 
 /// Why a target cannot be called.
@@ -66,8 +68,7 @@ pub(super) struct TargetRuntime {
     pub(super) filters: Vec<Step>,
     pub(super) limits: Limits,
     pub(super) target: Target,
-    files: Vec<Arc<files::Slot>>,
-    http: Vec<Arc<http::Slot>>,
+    slots: Slots,
 }
 
 /// Runtimes by collaboration and target, each for one generation of the collaboration's configuration.
@@ -117,47 +118,55 @@ async fn build(parts: &Parts, co: &str, id: &str) -> Result<TargetRuntime, Targe
         let loaded = load(&filter.plugin.digest).await?;
         filters.push(Step { id: filter.id, loaded, configuration: filter.configuration.to_string() });
     }
-    let (files, http) = bind(parts, co, &target, &loaded).await?;
+    let slots = bind(parts, co, &target, &loaded).await?;
     let provisioner = Step { id: target.id.clone(), loaded, configuration: target.configuration.to_string() };
     let co = Arc::new(collaboration(store, co).await?);
-    Ok(TargetRuntime { co, provisioner, filters, limits, target, files, http })
+    Ok(TargetRuntime { co, provisioner, filters, limits, target, slots })
 }
-
-type Bound = (Vec<Arc<files::Slot>>, Vec<Arc<http::Slot>>);
 
 async fn bind(
     parts: &Parts,
     co: &str,
     target: &Target,
     loaded: &LoadedPlugin,
-) -> Result<Bound, TargetProblem> {
+) -> Result<Slots, TargetProblem> {
     let unusable = |reason: String| TargetProblem::Unusable { target: target.id.clone(), reason };
-    let (mut files, mut http) = (Vec::new(), Vec::new());
+    let mut bound = Slots::default();
     for Slot { name, operations, .. } in &loaded.manifest.slots {
         let Some(server) = target.slots.get(name) else { continue };
         let live = parts.administration.server_live(co, server).await;
+        let (name, operations) = (name.clone(), operations.clone());
         match live.map_err(|error| unusable(format!("server `{server}` of slot `{name}`: {error}")))? {
             LiveServer::Files(root) => {
-                files.push(Arc::new(files::Slot {
-                    name: name.clone(),
-                    root: Some(root),
-                    operations: operations.clone(),
-                }));
+                bound.files.0.push(Arc::new(files::Slot { name, root: Some(root), operations }));
             }
             LiveServer::Http(server) => {
-                let safe_requests = loaded
-                    .manifest
-                    .safe_requests
-                    .iter()
-                    .filter(|safe| safe.slot == *name)
-                    .map(|safe| (safe.method.clone(), safe.path.clone()))
-                    .collect();
-                let (name, operations) = (name.clone(), operations.clone());
-                http.push(Arc::new(http::Slot { name, server, operations, safe_requests }));
+                let (safe_requests, expected_answers) = requests(&loaded.manifest, &name);
+                let slot = http::Slot { name, server, operations, safe_requests, expected_answers };
+                bound.http.0.push(Arc::new(slot));
             }
         }
     }
-    Ok((files, http))
+    Ok(bound)
+}
+
+type Requests = (Vec<RequestPattern>, Vec<(RequestPattern, ExpectedAnswer)>);
+
+/// What a plugin says of its requests to a slot: those that read, and the answers it expects to others.
+fn requests(manifest: &Manifest, slot: &str) -> Requests {
+    let pattern =
+        |method: &str, path: &str| RequestPattern { method: method.to_owned(), path: path.to_owned() };
+    let safe = manifest.safe_requests.iter().filter(|safe| safe.slot == slot);
+    let expected = manifest.expected_answers.iter().filter(|expected| expected.slot == slot);
+    let answer = |status: u16, body: &str| ExpectedAnswer { status, body: body.to_owned() };
+    (
+        safe.map(|safe| pattern(&safe.method, &safe.path)).collect(),
+        expected
+            .map(|expected| {
+                (pattern(&expected.method, &expected.path), answer(expected.status, &expected.body))
+            })
+            .collect(),
+    )
 }
 
 /// Email lists that a collaboration may have before they are no longer shown with groups.
@@ -184,19 +193,12 @@ impl TargetRuntime {
 
     /// In what surroundings the provisioner is called.
     pub(super) fn context(&self, time: String) -> Context {
-        let slots = self.files.iter().map(|slot| (slot.name.clone(), ServerKind::Files, None)).chain(
-            self.http
-                .iter()
-                .map(|slot| (slot.name.clone(), ServerKind::Http, Some(slot.server.base_url().to_string()))),
-        );
         Context {
             co: self.co.collaboration.id.clone(),
             target: self.target.id.clone(),
             target_description: self.target.description.clone(),
             configuration: self.provisioner.configuration.clone(),
-            slots: slots
-                .map(|(slot, kind, base_url)| SlotBinding { slot, kind, base_url, extensions: Vec::new() })
-                .collect(),
+            slots: self.slots.bindings(),
             time,
         }
     }
@@ -210,8 +212,7 @@ impl TargetRuntime {
             subject: subject.cloned(),
         };
         Grants {
-            files: files::Grant(self.files.clone()),
-            http: http::Grant(self.http.clone()),
+            slots: self.slots.clone(),
             registry: self.registry_grant(parts),
             state: state::Grant { reader: Some(Arc::new(stored)), subject: subject.is_some() },
         }

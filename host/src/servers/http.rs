@@ -393,11 +393,11 @@ fn credential(
     let secret = |field: &'static str| secrets.get(field).ok_or(ServerError::MissingSecret { field });
     let (field, text) = match authentication {
         Authentication::None {} => return Ok(None),
-        Authentication::Basic { username } => {
+        Authentication::Basic { username, .. } => {
             let pair = Zeroizing::new(format!("{username}:{}", secret("password")?.expose_secret()));
             ("password", SecretString::from(format!("Basic {}", STANDARD.encode(pair.as_bytes()))))
         }
-        Authentication::Bearer {} => {
+        Authentication::Bearer { .. } => {
             ("token", SecretString::from(format!("Bearer {}", secret("token")?.expose_secret())))
         }
     };
@@ -414,14 +414,14 @@ fn secret_texts(authentication: &Authentication, secrets: &Secrets) -> Vec<Secre
     let text = |text: String| SecretString::from(text);
     match authentication {
         Authentication::None {} => Vec::new(),
-        Authentication::Basic { username } => secrets.get("password").map_or_else(Vec::new, |password| {
+        Authentication::Basic { username, .. } => secrets.get("password").map_or_else(Vec::new, |password| {
             let pair = Zeroizing::new(format!("{username}:{}", password.expose_secret()));
             let encoded = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
             let whole = text(format!("Basic {}", *encoded));
             vec![text((*encoded).clone()), password.clone(), text((*pair).clone()), whole]
         }),
         // With the word before it, a token that is too short to be blanked by itself is blanked too.
-        Authentication::Bearer {} => secrets.get("token").map_or_else(Vec::new, |token| {
+        Authentication::Bearer { .. } => secrets.get("token").map_or_else(Vec::new, |token| {
             vec![token.clone(), text(format!("Bearer {}", token.expose_secret()))]
         }),
     }

@@ -26,6 +26,13 @@ fn description() -> Description {
             method: "POST".to_owned(),
             path: "/search/*".to_owned(),
         }],
+        expected_answers: vec![types::ExpectedAnswer {
+            slot: "directory".to_owned(),
+            method: "PUT".to_owned(),
+            path: "/accounts/*".to_owned(),
+            status: 201,
+            body: r#"{"id": "1"}"#.to_owned(),
+        }],
         extensions: Vec::new(),
     }
 }

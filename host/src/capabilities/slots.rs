@@ -1,0 +1,55 @@
+//! The servers that are bound to the slots of a target, by kind, and what the plugin is told of each.
+
+use std::sync::Arc;
+
+use super::contract::types::{ServerKind, SlotBinding};
+use super::{files, http};
+
+/// What a call may reach by its slots.
+#[derive(Clone, Default)]
+pub struct Slots {
+    pub files: files::Grant,
+    pub http: http::Grant,
+}
+
+impl Slots {
+    /// What the plugin is told of the slots that are bound.
+    pub fn bindings(&self) -> Vec<SlotBinding> {
+        let files = self.files.0.iter().map(|slot| binding(&slot.name, ServerKind::Files));
+        let http = self.http.0.iter().map(|slot| SlotBinding {
+            base_url: Some(slot.server.base_url().to_string()),
+            ..binding(&slot.name, ServerKind::Http)
+        });
+        files.chain(http).collect()
+    }
+
+    /// The slots of a recorded call, in which nothing happens: what is opened by name can be opened again.
+    pub fn recorded(bindings: &[SlotBinding]) -> Self {
+        let mut slots = Self::default();
+        for SlotBinding { slot, kind, .. } in bindings {
+            let name = slot.clone();
+            match kind {
+                ServerKind::Files => {
+                    slots.files.0.push(Arc::new(files::Slot { name, root: None, operations: Vec::new() }));
+                }
+                ServerKind::Http
+                | ServerKind::Ldap
+                | ServerKind::Sql
+                | ServerKind::Messaging
+                | ServerKind::Other(_) => {}
+            }
+        }
+        slots
+    }
+}
+
+fn binding(slot: &str, kind: ServerKind) -> SlotBinding {
+    SlotBinding {
+        slot: slot.to_owned(),
+        kind,
+        base_url: None,
+        reach: Vec::new(),
+        dialect: None,
+        extensions: Vec::new(),
+    }
+}
