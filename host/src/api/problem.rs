@@ -212,9 +212,10 @@ impl From<WriteError> for Problem {
             WriteError::UnknownCollaboration(_) | WriteError::NotFound { .. } => {
                 Self::new(Kind::NotFound, error.to_string())
             }
-            WriteError::Kept { .. } | WriteError::NestingCycle { .. } | WriteError::InUse { .. } => {
-                Self::new(Kind::Conflict, error.to_string())
-            }
+            WriteError::Kept { .. }
+            | WriteError::NestingCycle { .. }
+            | WriteError::ProvisioningGroup { .. }
+            | WriteError::InUse { .. } => Self::new(Kind::Conflict, error.to_string()),
             WriteError::Superseded { .. } => Self::new(Kind::PreconditionFailed, error.to_string()),
         }
     }

@@ -24,8 +24,9 @@ use provender::pipeline::ProvisionError;
 use provender::provisioning::{
     Action, FailureClass, Invocation, InvocationOutcome, InvocationState, NotEligible, ServiceStatus,
 };
-use provender::registry::record::OrgIdentity;
-use provender::registry::record::{Membership, Record, RecordKind, Status, SubjectKey};
+use provender::registry::record::{
+    Group, Membership, OrgIdentity, OrgIdentitySource, Record, RecordKind, Status, SubjectKey,
+};
 use provender::registry::write::WriteOptions;
 use provender_tests::host::{CO, TestHost, by_test, history, lines};
 use provender_tests::people::{group, group_key, membership, person, person_key, plain_person};
