@@ -13,6 +13,7 @@ use crate::administration::{Server, ServerInput};
 use crate::host::Host;
 use crate::servers::configuration::secrets::SecretInput;
 use crate::servers::configuration::{self, Authentication, HttpConfiguration, ServerConfiguration};
+use crate::servers::pacing::PacingConfiguration;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -28,7 +29,18 @@ Examples:
 
 The file holds what the flags say and more:
   {\"configuration\": {\"kind\": \"http\", \"base_url\": \"https://people.example.org/api\",
-   \"authentication\": {\"kind\": \"basic\", \"username\": \"provender\", \"password\": \"...\"}}}
+   \"authentication\": {\"kind\": \"basic\", \"username\": \"provender\", \"password\": \"...\"},
+   \"pacing\": {\"requests_per_second\": 20, \"burst\": 40, \"max_connections\": 16}}}
+Other ways to authenticate:
+  {\"kind\": \"header\", \"name\": \"X-Api-Key\", \"value\": \"...\"}
+  {\"kind\": \"oauth2_client_credentials\", \"token_url\": \"https://login.example.org/token\",
+   \"client_id\": \"provender\", \"client_secret\": \"...\", \"scope\": \"people\"}
+  {\"kind\": \"oauth1\", \"consumer_key\": \"k\", \"consumer_secret\": \"...\",
+   \"access_token\": {\"token\": \"t\", \"secret\": \"...\"}, \"signature\": \"hmac_sha1\"}
+and, beside authentication, in TLS:
+  \"client_certificate\": {\"certificates\": \"PEM\", \"private_key\": \"PEM\"}
+Any secret may be {\"file\": \"/run/secrets/x\"} or {\"environment\": \"NAME\"} instead; a file is read anew
+when it changes.
 
 The plugin never sees a password or token: the host adds it to the requests. One that is left
 out stays as it is stored, as long as the base URL and the user name stay too.")]
@@ -173,10 +185,26 @@ fn place(configuration: &ServerConfiguration) -> (String, String) {
                 Authentication::None {} => "none".to_owned(),
                 Authentication::Basic { username, .. } => format!("basic, user {username}"),
                 Authentication::Bearer { .. } => "bearer".to_owned(),
+                Authentication::Header { name, .. } => format!("header {name}"),
+                Authentication::ClientCredentials { token_url, client_id, .. } => {
+                    format!("OAuth 2.0, client {client_id}, token from {token_url}")
+                }
+                Authentication::OAuth1 { consumer_key, .. } => {
+                    format!("OAuth 1.0a, consumer {consumer_key}")
+                }
             };
             (http.base_url.clone(), authentication)
         }
     }
+}
+
+fn pace(pacing: &PacingConfiguration) -> String {
+    let PacingConfiguration { requests_per_second, burst, max_connections } = pacing;
+    let rate = match requests_per_second {
+        Some(rate) => format!("{rate} requests per second, {burst} at once"),
+        None => "as fast as targets ask".to_owned(),
+    };
+    format!("{rate}; at most {max_connections} connections")
 }
 
 fn described(server: &Server) -> String {
@@ -196,6 +224,8 @@ fn described(server: &Server) -> String {
                 if http.allow_private_addresses { "allowed" } else { "refused" }.to_owned(),
             ),
             ("authorities", trusted.to_owned()),
+            ("client certificate", super::answer::yes_or_no(http.client_certificate.is_some())),
+            ("pace", pace(&http.pacing)),
             ("request timeout", format!("{} ms", http.request_timeout_ms)),
             ("connect timeout", format!("{} ms", http.connect_timeout_ms)),
         ]);

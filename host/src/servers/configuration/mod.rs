@@ -14,7 +14,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use self::files::FilesConfiguration;
-pub use self::http::{Authentication, HttpConfiguration};
+pub(super) use self::http::token_url;
+pub use self::http::{
+    AccessToken, Authentication, ClientAuthentication, ClientCertificate, HttpConfiguration, SignatureMethod,
+};
 pub use self::secrets::Secrets;
 use self::secrets::{SecretField, SecretInput, SecretPlace, Told};
 use super::ServerError;
@@ -100,6 +103,27 @@ impl ServerConfiguration {
             Self::Http(http) => Some(http.recipient()),
             Self::Files(_) => None,
         }
+    }
+
+    /// Where a plugin that is bound to it may act.
+    pub fn reach(&self) -> Vec<String> {
+        match self {
+            Self::Http(http) => vec![http.base_url.clone()],
+            Self::Files(files) => vec![files.root.clone()],
+        }
+    }
+
+    /// Whether it may be at a loopback or private address; None for a kind without addresses.
+    pub fn private_addresses(&self) -> Option<bool> {
+        match self {
+            Self::Http(http) => Some(http.allow_private_addresses),
+            Self::Files(_) => None,
+        }
+    }
+
+    /// Its secrets by name, and where each of them is.
+    pub fn secrets(&self) -> Vec<(&'static str, SecretPlace)> {
+        self.secret_places().into_iter().map(|(field, place)| (field.name, place)).collect()
     }
 
     /// Where each of its secrets is.
