@@ -13,7 +13,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::files::FilesConfiguration;
+pub use self::files::{FilesConfiguration, IdRange, Modes};
 pub use self::http::{Authentication, HttpConfiguration};
 pub use self::secrets::Secrets;
 use self::secrets::{SecretField, SecretInput, SecretPlace, Told};

@@ -1,6 +1,9 @@
+use secrecy::ExposeSecret;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::*;
+use crate::servers::secret::SecretError;
 
 fn key() -> SecretKey {
     SecretKey::from_base64("KioqKioqKioqKioqKioqKioqKioqKioqKioqKioqKio=").unwrap()
@@ -67,7 +70,10 @@ fn secrets_are_sealed_and_not_part_of_what_is_shown() {
         assert_eq!(secrets[field].expose_secret(), "hunter2");
         assert!(!format!("{secrets:?}").contains("hunter2"));
         for (co, id) in [("other", "directory"), ("demo", "other")] {
-            assert!(matches!(again.open(&key(), co, id), Err(SecretError::Damaged { .. })));
+            assert!(matches!(
+                again.open(&key(), co, id),
+                Err(ServerError::Secret(SecretError::Damaged { .. }))
+            ));
         }
     }
 }
