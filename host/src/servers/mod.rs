@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use self::configuration::secrets::{SecretFiles, Secrets};
 use self::configuration::{InvalidConfiguration, ServerConfiguration, StoredServer};
 use self::connector::{Resolver, SystemResolver};
-use self::files::FilesRoot;
+use self::files::{Allowed, FilesRoot};
 use self::http::HttpServer;
 use self::secret::{SecretError, SecretKey};
 
@@ -141,7 +141,7 @@ impl Servers {
                 let root = FilesRoot::open(Path::new(&files.root)).map_err(|error| {
                     ServerError::Unusable { problem: format!("root {}: {error}", files.root) }
                 })?;
-                Ok(LiveServer::Files(Arc::new(root)))
+                Ok(LiveServer::Files(Arc::new(root.allowing(Allowed::from(files)))))
             }
         }
     }

@@ -13,7 +13,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::files::FilesConfiguration;
+pub use self::files::{FilesConfiguration, IdRange, Modes};
 pub(super) use self::http::token_url;
 pub use self::http::{
     AccessToken, Authentication, ClientAuthentication, ClientCertificate, HttpConfiguration, SignatureMethod,
