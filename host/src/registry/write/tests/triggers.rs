@@ -301,11 +301,13 @@ async fn everything_that_a_record_refers_to_must_be_there() {
     let put =
         |unknown_groups| ImportItem::Put { record: referring().into(), memberships: None, unknown_groups };
     for unknown_groups in [UnknownGroups::Refuse, UnknownGroups::Skip] {
-        let imported = scene.registry.import(CO, vec![put(unknown_groups)], OnError::Continue, &options());
-        assert!(imported.await.unwrap()[0].is_err(), "{unknown_groups:?}");
+        let lines = vec![put(unknown_groups)];
+        let imported = scene.registry.import(CO, lines, OnError::Continue, &options()).await.unwrap();
+        assert!(imported[0].is_err(), "{unknown_groups:?}");
     }
-    let imported = scene.registry.import(CO, vec![put(UnknownGroups::Create); 2], OnError::Stop, &options());
-    assert!(imported.await.unwrap().iter().all(Result::is_ok));
+    let lines = vec![put(UnknownGroups::Create); 2];
+    let imported = scene.registry.import(CO, lines, OnError::Stop, &options()).await.unwrap();
+    assert!(imported.iter().all(Result::is_ok));
     let collaboration = scene.store.collaboration(CO).await.unwrap().unwrap();
     for (reference, id) in Reference::ALL.into_iter().zip(["lab", "hr", "use"]) {
         assert_eq!(reference.ids(&collaboration), [id], "{reference:?}");
