@@ -40,9 +40,9 @@ What a plugin's configuration and slots are: provender plugin inspect NAME")]
     Show(Named),
     /// Show what the plugin asks for and what it is granted
     Grants(Named),
-    /// Let the plugin test its configuration and its servers, and show what it did; changes nothing there
+    /// Let the plugin test its configuration and servers, and show what it did
     Check(Named),
-    /// Let the plugin set its servers up, and show what it did; may be done again at any time
+    /// Let the plugin set its servers up, and show what it did
     Prepare {
         #[command(flatten)]
         named: Named,

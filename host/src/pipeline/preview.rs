@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::dispatch::Work;
-use super::effects::ShownEffect;
+use super::effects::{Happened, ShownEffect};
 use super::explain::ExplainError;
 use super::recording::Recording;
 use super::run::{Run, ended};
@@ -65,12 +65,15 @@ impl Pipeline {
             }
             outcome => (None, Some(outcome)),
         };
+        let mut effects: Vec<_> = steps.iter().flat_map(|step| ShownEffect::of(&step.transcript)).collect();
+        // What the plugin tried behind the end was refused for that alone.
+        effects.retain(|effect| ends.is_none() || effect.happened != Happened::Refused);
         Ok(Preview {
             target: target.to_owned(),
             subject: subject.clone(),
             action: end.delivery.sent,
             not_eligible: end.delivery.not_eligible,
-            effects: steps.iter().flat_map(|step| ShownEffect::of(&step.transcript)).collect(),
+            effects,
             effects_left_out: steps.iter().map(|step| step.transcript.effects_left_out).sum(),
             ends,
             outcome,

@@ -9,10 +9,22 @@ fn leads_from_nothing_to_provisioned_people() {
         &program.output(&["target", "check", "log", "--co", "physics"]),
         &["target `log` is as it should be"],
     );
+    assert_contains(
+        &program.output(&["target", "check", "log", "--co", "physics"]),
+        &["#1 files list, done:", "list . of slot `log`"],
+    );
+    assert_contains(
+        &program.output(&["target", "grants", "log", "--co", "physics"]),
+        &["changelog", "append, list", "server `files`, at or below", "provender:plugin/files", "fuel"],
+    );
     program.file("people.ndjson", PEOPLE);
     let imported = program.output(&["import", "people.ndjson", "--co", "physics"]);
     assert_contains(&imported, &["3 lines in ", "3 stored, 0 unchanged, 0 refused", "TARGET", "log     3"]);
 
+    assert_contains(
+        &program.output(&["preview", "--co", "physics", "--target", "log", "--person", "42"]),
+        &["#1 files append, would be done:", "append to changelog.ndjson", "applied", "Nothing was changed."],
+    );
     let lines = std::fs::read_to_string(program.folder().join("out/changelog.ndjson")).unwrap();
     assert_eq!(lines.lines().count(), 3);
     assert_contains(
@@ -67,6 +79,9 @@ fn answers_in_json_everywhere() {
         &["target", "list", "--co", "physics"],
         &["target", "show", "log", "--co", "physics"],
         &["target", "check", "log", "--co", "physics"],
+        &["target", "prepare", "log", "--co", "physics", "--preview"],
+        &["target", "grants", "log", "--co", "physics"],
+        &["preview", "--co", "physics", "--target", "log", "--person", "42"],
         &["filter", "list", "--co", "physics"],
         &["services", "--co", "physics", "--person", "42"],
         &["changes", "--co", "physics"],

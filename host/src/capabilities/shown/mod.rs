@@ -2,6 +2,9 @@
 
 mod files;
 mod http;
+mod ldap;
+mod messaging;
+mod sql;
 
 use serde_json::Value;
 
@@ -13,6 +16,9 @@ pub fn request(effect: &Entry) -> String {
     let shown = match &*effect.capability {
         "http" => http::request(&effect.operation, &request),
         "files" => files::request(&effect.operation, &request),
+        "ldap" => ldap::request(&effect.operation, &request),
+        "sql" => sql::request(&effect.operation, &request),
+        "messaging" => messaging::request(&effect.operation, &request),
         _ => None,
     };
     shown.unwrap_or_else(|| format!("{} {request}", effect.operation))
@@ -102,6 +108,52 @@ mod tests {
             ),
             (effect("files", "write", binary), "write a of slot `log`:\nbase64 /w=="),
             (effect("files", "list", json!({"slot": "log", "path": "."})), "list . of slot `log`"),
+            (
+                effect("files", "rename", json!({"slot": "homes", "path": "a", "to": "b", "mode": "0700"})),
+                "rename a of slot `homes`, mode: 0700, to: b",
+            ),
+            (
+                effect(
+                    "ldap",
+                    "add",
+                    json!({"slot": "d", "dn": "uid=zoë", "attributes": {"cn": ["Zoë"], "uid": ["1", "2"]}}),
+                ),
+                "# dn: uid=zoë\ndn:: dWlkPXpvw6s=\nchangetype: add\n# cn: Zoë\ncn:: Wm/Dqw==\nuid: 1\nuid: 2",
+            ),
+            (
+                effect(
+                    "ldap",
+                    "modify",
+                    json!({"dn": "uid=a", "modifications": [
+                        {"replace": {"mail": ["x@y"]}}, {"delete": {"sn": []}},
+                    ]}),
+                ),
+                "dn: uid=a\nchangetype: modify\nreplace: mail\nmail: x@y\n-\ndelete: sn\n-",
+            ),
+            (
+                effect(
+                    "ldap",
+                    "modify-dn",
+                    json!({"dn": "uid=a", "new_rdn": "uid=b", "delete_old_rdn": true, "new_superior": "o=x"}),
+                ),
+                "dn: uid=a\nchangetype: modrdn\nnewrdn: uid=b\ndeleteoldrdn: 1\nnewsuperior: o=x",
+            ),
+            (
+                effect(
+                    "sql",
+                    "write",
+                    json!({"statement": "DELETE FROM t WHERE a = $1", "parameters": ["x"]}),
+                ),
+                "DELETE FROM t WHERE a = $1\n1: \"x\"",
+            ),
+            (
+                effect(
+                    "messaging",
+                    "publish",
+                    json!({"messages": [{"topic": "t", "key": "k", "headers": {"h": "1"}, "body": "{}"}]}),
+                ),
+                "to t\nkey: k\nh: 1\n\n{}",
+            ),
             (effect("new", "do", json!({"x": 1})), "do {\"x\":1}"),
         ] {
             assert_eq!(request(&effect), shown);
