@@ -207,13 +207,13 @@ mod tests {
 
         let value = json!({ "kind": "http", "base_url": "https://example.org",
                             "authentication": { "kind": "bearer", "token": "x" } });
-        let mut http = stored(&servers, "http", value);
+        let mut bearer = stored(&servers, "http", value);
         assert!(matches!(
-            http(&servers, &key("moved", 1), &http),
+            http(&servers, &key("moved", 1), &bearer),
             Err(ServerError::Secret(SecretError::Damaged { .. }))
         ));
-        http.secrets.clear();
-        let error = http(&servers, &key("http", 1), &http).unwrap_err();
+        bearer.secrets.clear();
+        let error = http(&servers, &key("http", 1), &bearer).unwrap_err();
         assert!(matches!(error, ServerError::MissingSecret { field: "token" }), "{error}");
     }
 }

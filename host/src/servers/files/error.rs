@@ -72,7 +72,6 @@ pub enum FilesError {
     },
 }
 
-
 /// What an operation refuses by itself, on its way through what the operating system says.
 #[derive(Clone, Debug)]
 pub(super) enum Refused {

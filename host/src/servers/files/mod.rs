@@ -24,8 +24,8 @@ use cap_std::fs::{Dir, MetadataExt as _};
 use tokio::sync::{Mutex, Semaphore};
 
 pub use self::attributes::{Allowed, Attributes, Metadata};
-pub use self::content::{Entry, EntryKind};
 use self::content::{Append, append, joined, list, read, replace};
+pub use self::content::{Entry, EntryKind};
 pub use self::error::FilesError;
 use self::error::Refused;
 use self::path::{FilePath, split};
