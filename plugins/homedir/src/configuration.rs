@@ -119,7 +119,6 @@ impl Default for Configuration {
 impl Configuration {
     /// What the schema cannot say.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        let is_below = |path: &str| !path.is_empty() && !self.below.is_empty() && path == self.below;
         for (path, place, may_be_empty) in [
             (self.below.as_str(), "/below", true),
             (self.archive.as_str(), "/archive", false),
@@ -131,7 +130,7 @@ impl Configuration {
                 return Err(Failure::configuration(message).at(place));
             }
         }
-        if is_below(&self.archive) {
+        if self.archive == self.below {
             return Err(
                 Failure::configuration("homes and the archive need directories of their own").at("/archive")
             );

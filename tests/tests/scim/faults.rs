@@ -139,17 +139,18 @@ async fn what_a_server_cannot_do_now_is_told_with_the_time_to_wait() {
     let receiver = Receiver::start().await;
     let host = host_at(&receiver.url(), json!({"update": "put"})).await;
     let problem = |kind: &str| json!({"status": "400", "scimType": kind, "detail": "why"});
-    for (status, body, class, wait) in [
+    let faults = [
         (429, json!({}), FailureClass::RateLimited, Some(7)),
         (503, json!({}), FailureClass::Transient, Some(7)),
         (401, json!({}), FailureClass::Authentication, None),
         (400, problem("invalidValue"), FailureClass::InvalidData, None),
         (409, problem("uniqueness"), FailureClass::Conflict, None),
         (400, problem("mutability"), FailureClass::Permanent, None),
-    ] {
+    ];
+    for (number, (status, body, class, wait)) in faults.into_iter().enumerate() {
         let fault = answer(status, body).header("retry-after", "7");
         receiver.answer(move |request| if request.method == "POST" { fault.clone() } else { empty(request) });
-        let id = format!("p{status}");
+        let id = format!("p{number}");
         let (found, message, retry_after) = failed(&host.put(person_key(&id), person(&id)).await);
         assert_eq!((found, retry_after), (class, wait), "{status}: {message}");
         assert!(status != 400 || message.contains("why"), "{message}");

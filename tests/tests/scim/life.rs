@@ -27,7 +27,7 @@ fn get(address: SocketAddr, path: &str) -> Value {
 }
 
 /// The whole content: users and groups by name, without what the server adds, members by the name of the user.
-fn content(address: SocketAddr, tenant: &str) -> Value {
+pub(super) fn content(address: SocketAddr, tenant: &str) -> Value {
     let list = |of: &str| {
         get(address, &format!("{tenant}/{of}"))["Resources"].as_array().cloned().unwrap_or_default()
     };

@@ -3,6 +3,7 @@
 
 mod faults;
 mod life;
+mod preview;
 
 use provender::provisioning::{FailureClass, Invocation, InvocationOutcome};
 use provender_tests::host::TestHost;
