@@ -56,7 +56,8 @@ async fn a_preview_goes_through_to_its_end_and_changes_nothing() {
         let state = |mode| {
             let mut slots = Slots::default();
             slots.http.0.push(Arc::clone(&slot));
-            let stored = id.map(|id| ("id".to_owned(), json!(id).to_string().into_bytes())).into_iter().collect();
+            let stored =
+                id.map(|id| ("id".to_owned(), json!(id).to_string().into_bytes())).into_iter().collect();
             let state = state::Grant { reader: Some(Arc::new(Stored(stored))), subject: true };
             let surroundings =
                 Surroundings { limits: Limits::default(), seed: [0; 32], time: TIME.parse().unwrap(), mode };
@@ -84,7 +85,8 @@ async fn a_preview_goes_through_to_its_end_and_changes_nothing() {
         };
         let said = plugin_host().provision(&plugin, state(mode), invocation).await;
         let Ok(Ok(Outcome::Applied(applied))) = said.result else { panic!("{:?}", said.result) };
-        let foreseen = said.transcript.effects.iter().filter(|effect| effect.foreseen && effect.capability == "http");
+        let foreseen =
+            said.transcript.effects.iter().filter(|effect| effect.foreseen && effect.capability == "http");
         let foreseen: Vec<(String, Value)> = foreseen
             .map(|effect| (effect.operation.to_string(), effect.request.value()["url"].clone()))
             .collect();
