@@ -150,7 +150,7 @@ async fn a_home_follows_its_owner_through_a_whole_life() {
     host.host.pipeline.prepare_target(CO, "t").await.unwrap();
     let around = vec!["archive 0700 0:0 /".to_owned(), "users 0755 0:0 /".to_owned()];
     let holds = |parts: &[Vec<String>]| {
-        assert_eq!(tree(&homes), all(&[&[around.clone()], parts].concat()));
+        assert_eq!(tree(&homes), all(&[std::slice::from_ref(&around), parts].concat()));
     };
     holds(&[]);
 
