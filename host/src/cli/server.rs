@@ -12,7 +12,9 @@ use super::target::said;
 use crate::administration::{Server, ServerInput};
 use crate::host::Host;
 use crate::servers::configuration::secrets::SecretInput;
-use crate::servers::configuration::{self, Authentication, HttpConfiguration, ServerConfiguration};
+use crate::servers::configuration::{
+    self, Authentication, HttpConfiguration, IdRange, Modes, ServerConfiguration,
+};
 use crate::servers::pacing::PacingConfiguration;
 
 #[derive(Debug, Subcommand)]
@@ -25,6 +27,7 @@ Examples:
   provender server put lab --co physics --http http://10.0.0.7:8080 --private \\
       --bearer --password-env LAB_TOKEN
   provender server put files --co physics --files /var/lib/provender/files
+  provender server put homes --co physics --files /home --owners 1000-59999 --groups 1000-59999
   provender server put people --co physics --file server.json
 
 The file holds what the flags say and more:
@@ -82,6 +85,15 @@ pub(super) struct PutArguments {
     /// A directory of this machine: an absolute path
     #[arg(long, value_name = "DIRECTORY")]
     files: Option<PathBuf>,
+    /// Numeric owners that plugins may set: 1000-59999
+    #[arg(long, value_name = "LOWEST-HIGHEST", requires = "files")]
+    owners: Option<IdRange>,
+    /// Numeric groups that plugins may set
+    #[arg(long, value_name = "LOWEST-HIGHEST", requires = "files")]
+    groups: Option<IdRange>,
+    /// Bits of permission that plugins may set, in octal [default: 0777]
+    #[arg(long, value_name = "MODE", requires = "files")]
+    modes: Option<Modes>,
     /// Read all of it from a JSON file, `-` for standard input
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -111,7 +123,12 @@ impl PutArguments {
         }
         let description = self.description.clone();
         let configuration = match &self.files {
-            Some(root) => serde_json::from_value(json!({ "kind": "files", "root": root }))?,
+            Some(root) => {
+                let modes = self.modes.unwrap_or_default();
+                let (owners, groups) = (self.owners, self.groups);
+                let files = json!({ "root": root, "modes": modes, "owners": owners, "groups": groups });
+                configuration::ServerInput::Files(serde_json::from_value(files)?)
+            }
             None => configuration::ServerInput::Http(self.http_configuration()?),
         };
         Ok(ServerInput { id: None, description, configuration })
@@ -216,6 +233,15 @@ fn described(server: &Server) -> String {
         ("place", place),
         ("authentication", authentication),
     ];
+    if let ServerConfiguration::Files(files) = &server.configuration {
+        let range =
+            |range: Option<IdRange>| range.map_or_else(|| "none".to_owned(), |range| range.to_string());
+        fields.extend([
+            ("modes allowed", files.modes.to_string()),
+            ("owners allowed", range(files.owners)),
+            ("groups allowed", range(files.groups)),
+        ]);
+    }
     if let ServerConfiguration::Http(http) = &server.configuration {
         let trusted = if http.ca_certificates.is_some() { "own certificates" } else { "those of the system" };
         fields.extend([

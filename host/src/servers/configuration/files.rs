@@ -65,9 +65,11 @@ impl FromStr for Modes {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let is_octal = (3..=4).contains(&text.len()) && text.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+        let is_octal =
+            (3..=4).contains(&text.len()) && text.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
         let bits = u32::from_str_radix(text, 8).ok().filter(|_| is_octal);
-        bits.map(Self).ok_or_else(|| format!("{text:?} is no mode; write three or four octal digits, as \"0750\""))
+        bits.map(Self)
+            .ok_or_else(|| format!("{text:?} is no mode; write three or four octal digits, as \"0750\""))
     }
 }
 

@@ -62,11 +62,7 @@ impl Default for Allowed {
 
 impl From<&FilesConfiguration> for Allowed {
     fn from(configuration: &FilesConfiguration) -> Self {
-        Self {
-            modes: configuration.modes.bits(),
-            owners: configuration.owners,
-            groups: configuration.groups,
-        }
+        Self { modes: configuration.modes.bits(), owners: configuration.owners, groups: configuration.groups }
     }
 }
 

@@ -161,4 +161,3 @@ pub(super) fn list(directory: &Dir, path: &str, max_entries: usize) -> io::Resul
 pub(super) fn not_a_file() -> io::Error {
     io::Error::other("is not a file")
 }
-

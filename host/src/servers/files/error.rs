@@ -72,12 +72,11 @@ pub enum FilesError {
     },
 }
 
-
 /// What an operation refuses by itself, on its way through what the operating system says.
 #[derive(Clone, Debug)]
 pub(super) enum Refused {
-    /// A path of the operation other than the one that errors tell of names nothing.
-    Missing(String),
+    /// Of a path of the operation other than the one that errors tell of.
+    Told(FilesError),
     /// Something is in the way.
     Exists,
     NotAllowed(String),
@@ -90,7 +89,7 @@ pub(super) enum Refused {
 impl Refused {
     pub(super) fn of(self, path: String) -> FilesError {
         match self {
-            Self::Missing(path) => FilesError::NotFound { path },
+            Self::Told(error) => error,
             Self::Exists => FilesError::AlreadyExists { path, what: "in the way" },
             Self::NotAllowed(reason) => FilesError::NotAllowed { path, reason },
             Self::TooMany { limit, unit } => FilesError::TooLarge { path, limit, unit },

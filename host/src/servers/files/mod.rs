@@ -24,8 +24,8 @@ use cap_std::fs::{Dir, MetadataExt as _};
 use tokio::sync::{Mutex, Semaphore};
 
 pub use self::attributes::{Allowed, Attributes, Metadata};
-pub use self::content::{Entry, EntryKind};
 use self::content::{Append, append, joined, list, read, replace};
+pub use self::content::{Entry, EntryKind};
 pub use self::error::FilesError;
 use self::error::Refused;
 use self::path::{FilePath, split};
@@ -184,8 +184,8 @@ impl FilesRoot {
         let (allowed, source) = (self.allowed, Arc::clone(&source.root));
         self.tree(&path, move |root, path, stop| {
             allowed.check(&attributes)?;
-            let missing = |_| io::Error::from(Refused::Missing(from.0.clone()));
-            let original = source.current()?.open_dir(&from.0).map_err(missing)?;
+            let told = |error: io::Error| Refused::Told(from.explain(&error));
+            let original = source.current()?.open_dir(&from.0).map_err(told)?;
             let mut copy = Copy::new(&allowed, &attributes, max_bytes, stop);
             let staging = Staging::begin(&*root.current()?, path, stop)?;
             let fill = |directory: &Dir| {
@@ -221,12 +221,9 @@ impl FilesRoot {
         self.blocking(&to, move |root, to| {
             let root = root.current()?;
             let ((old_parent, old_name), (new_parent, new_name)) = (split(&from.0), split(to));
-            let missing = |error: io::Error| match error.kind() {
-                io::ErrorKind::NotFound => Refused::Missing(from.0.clone()).into(),
-                _ => error,
-            };
-            let old_parent = root.open_dir(old_parent).map_err(missing)?;
-            old_parent.symlink_metadata(old_name).map_err(missing)?;
+            let told = |error: io::Error| Refused::Told(from.explain(&error));
+            let old_parent = root.open_dir(old_parent).map_err(told)?;
+            old_parent.symlink_metadata(old_name).map_err(told)?;
             put(&old_parent, old_name, &root.open_dir(new_parent)?, new_name)
         })
         .await

@@ -72,7 +72,6 @@ fn way_out(path: &str) -> Option<&'static str> {
     depths.into_iter().any(|depth| depth < 0).then_some("it has more `..` than parts before them")
 }
 
-
 /// The directory that a path is in, and its name there.
 pub(super) fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or((".", path))

@@ -54,7 +54,10 @@ impl<'a> Staging<'a> {
 
 fn locked(parent: &Dir, name: &str) -> io::Result<Dir> {
     let directory = child(parent, name.as_ref())?;
-    flock(&directory, FlockOperation::NonBlockingLockExclusive)?;
+    flock(&directory, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+        Errno::AGAIN => io::Error::other("is being made by somebody else at this moment"),
+        error => error.into(),
+    })?;
     let there = fstat(child(parent, name.as_ref())?)?;
     let locked = fstat(&directory)?;
     if (there.st_dev, there.st_ino) == (locked.st_dev, locked.st_ino) {

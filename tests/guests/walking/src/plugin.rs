@@ -25,7 +25,7 @@ crate::list! { ()
         crate::forged!(Root).append_lines("file", &["line".to_owned()]),
     "provender:plugin/files#[method]root.write" => crate::forged!(Root).write("file", b"content"),
     "provender:plugin/files#[method]root.read" => crate::forged!(Root).read("file"),
-    "provender:plugin/files#[method]root.create-directory" => 
+    "provender:plugin/files#[method]root.create-directory" =>
         crate::forged!(Root).create_directory("folder", Attributes { mode: None, owner: None, group: None }),
     "provender:plugin/files#[method]root.list" => crate::forged!(Root).list(".").map(|entries| entries.len()),
     "provender:plugin/files#[method]root.remove" => crate::forged!(Root).remove("file"),

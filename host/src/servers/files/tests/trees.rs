@@ -138,9 +138,18 @@ async fn only_what_the_configuration_allows_is_set() {
     fs::create_dir(fixture.path("anna")).unwrap();
     let with = |mode, owner, group| Attributes { mode, owner, group };
     for (attributes, expected) in [
-        (with(Some(0o4755), None, None), "mode 4755 has bits that the server's configuration does not allow; it allows 2777"),
-        (with(None, Some(0), None), "owner 0 may not be set by the server's configuration; it allows 1000-59999"),
-        (with(None, None, Some(60_000)), "group 60000 may not be set by the server's configuration; it allows 1000-59999"),
+        (
+            with(Some(0o4755), None, None),
+            "mode 4755 has bits that the server's configuration does not allow; it allows 2777",
+        ),
+        (
+            with(None, Some(0), None),
+            "owner 0 may not be set by the server's configuration; it allows 1000-59999",
+        ),
+        (
+            with(None, None, Some(60_000)),
+            "group 60000 may not be set by the server's configuration; it allows 1000-59999",
+        ),
     ] {
         let (root, of) = (&fixture.root, "anna");
         for answer in [
@@ -149,7 +158,11 @@ async fn only_what_the_configuration_allows_is_set() {
             root.copy_tree("new", attributes, (root, of), 100).await.err(),
         ] {
             let reason = expected.to_owned();
-            let path = if answer.as_ref().is_some_and(|error| error.to_string().starts_with(of)) { of } else { "new" };
+            let path = if answer.as_ref().is_some_and(|error| error.to_string().starts_with(of)) {
+                of
+            } else {
+                "new"
+            };
             assert_eq!(answer, Some(FilesError::NotAllowed { path: path.to_owned(), reason }));
         }
     }
