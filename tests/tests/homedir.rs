@@ -146,7 +146,7 @@ async fn a_home_follows_its_owner_through_a_whole_life() {
     });
     let (host, homes) = host_with_homes(configuration).await;
     let check = host.host.pipeline.check_target(CO, "t").await.unwrap();
-    assert!(check.iter().any(|line| line.contains("copied from")), "{check:?}");
+    assert!(check.findings.iter().any(|line| line.contains("copied from")), "{check:?}");
     host.host.pipeline.prepare_target(CO, "t").await.unwrap();
     let around = vec!["archive 0700 0:0 /".to_owned(), "users 0755 0:0 /".to_owned()];
     let holds = |parts: &[Vec<String>]| {

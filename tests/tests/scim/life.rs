@@ -91,7 +91,7 @@ async fn live(configuration: Value) {
     let relay = Relay::to("http", server).await;
     let host = host_at(&format!("http://{}{tenant}", relay.address()), configuration).await;
     let check = host.host.pipeline.check_target(CO, "t").await.unwrap();
-    assert!(check[0].contains("PATCH supported"), "{check:?}");
+    assert!(check.findings[0].contains("PATCH supported"), "{check:?}");
     host.host.pipeline.prepare_target(CO, "t").await.unwrap();
     let holds = |users: Value, groups: Value| {
         assert_eq!(content(server, &tenant), json!({ "users": users, "groups": groups }));
