@@ -136,8 +136,6 @@ async fn a_server_that_does_not_say_what_it_created_is_asked() {
 
 #[tokio::test]
 async fn what_a_server_cannot_do_now_is_told_with_the_time_to_wait() {
-    let receiver = Receiver::start().await;
-    let host = host_at(&receiver.url(), json!({"update": "put"})).await;
     let problem = |kind: &str| json!({"status": "400", "scimType": kind, "detail": "why"});
     let faults = [
         (429, json!({}), FailureClass::RateLimited, Some(7)),
@@ -147,11 +145,13 @@ async fn what_a_server_cannot_do_now_is_told_with_the_time_to_wait() {
         (409, problem("uniqueness"), FailureClass::Conflict, None),
         (400, problem("mutability"), FailureClass::Permanent, None),
     ];
-    for (number, (status, body, class, wait)) in faults.into_iter().enumerate() {
+    for (status, body, class, wait) in faults {
+        // A host leaves a server alone that asked for it, so each fault has a server of its own.
+        let receiver = Receiver::start().await;
+        let host = host_at(&receiver.url(), json!({"update": "put"})).await;
         let fault = answer(status, body).header("retry-after", "7");
         receiver.answer(move |request| if request.method == "POST" { fault.clone() } else { empty(request) });
-        let id = format!("p{number}");
-        let (found, message, retry_after) = failed(&host.put(person_key(&id), person(&id)).await);
+        let (found, message, retry_after) = failed(&host.put(person_key("anna"), person("anna")).await);
         assert_eq!((found, retry_after), (class, wait), "{status}: {message}");
         assert!(status != 400 || message.contains("why"), "{message}");
     }
