@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use provender::administration::{AdministrationError, FilterInput, ServerInput, TargetInput};
 use provender::configuration::Configuration;
 use provender::host::Host;
+use provender::jobs;
 use provender::plugins::Manifest;
-use provender::provisioning::{Invocation, InvocationOutcome, ProvisionedService};
+use provender::provisioning::{Invocation, InvocationOutcome, Job, ProvisionedService};
 use provender::registry::record::{
     Collaboration, GroupNesting, Membership, OrgIdentitySource, Record, SubjectKey,
 };
@@ -18,6 +19,7 @@ use tempfile::TempDir;
 
 use crate::calls::COMPILED;
 use crate::guests::{MISBEHAVING, MISBEHAVING_FILTER};
+use crate::waiting::eventually;
 use crate::witness::Root;
 
 /// The collaboration of all tests.
@@ -219,6 +221,21 @@ impl TestHost {
         let nesting = GroupNesting { group: group.to_owned(), source: source.to_owned(), negate };
         let written = self.host.registry.nest(CO, nesting, &by_test()).await.expect("a nesting");
         self.follow(written).await
+    }
+
+    /// Begins to provision all records to a target, on the request of `eve`.
+    pub async fn reprovision_all(&self, target: &str) -> Job {
+        let now = self.host.clock().now();
+        jobs::reprovision_all(&self.host.store, CO, target, "eve", now).await.expect("a job")
+    }
+
+    /// A job, once it has ended.
+    pub async fn ended(&self, id: i64) -> Job {
+        eventually("the job to end", async || {
+            let job = self.host.store.job(CO, id).await.expect("a store");
+            job.filter(|job| job.ended.is_some())
+        })
+        .await
     }
 
     async fn follow(&self, written: Written) -> Vec<Invocation> {

@@ -12,7 +12,6 @@ use provender::capabilities::contract::types::{Action, Context, Inspection, Invo
 use provender::capabilities::plugin::Said;
 use provender::capabilities::slots::Slots;
 use provender::capabilities::{CallState, Grants, Surroundings, files, state};
-use provender::jobs;
 use provender::provisioning::{FailureClass, InvocationOutcome, JobStatus};
 use provender::registry::record::{Identifier, Record, Status};
 use provender::sandbox::{Limits, Mode};
@@ -22,7 +21,6 @@ use provender_bundled_plugins::find;
 use provender_tests::calls::{Stored, TIME, load, person as subject, plugin_host};
 use provender_tests::host::{CO, TestHost};
 use provender_tests::people::{group, group_key, person_key, plain_person};
-use provender_tests::waiting::eventually;
 use serde_json::{Value, json};
 
 /// Everything below a directory: path, mode, owner, group, and content or target.
@@ -189,12 +187,7 @@ async fn a_home_follows_its_owner_through_a_whole_life() {
     let at_last = [a, with_key("archive/anna.anna", "0750", "5005:6001"), ben];
     holds(&at_last);
 
-    let now = host.host.clock().now();
-    let begun = jobs::reprovision_all(&host.host.store, CO, "t", "eve", now).await.unwrap();
-    let job = eventually("the job to end", async || {
-        host.host.store.job(CO, begun.id).await.unwrap().filter(|job| job.ended.is_some())
-    })
-    .await;
+    let job = host.ended(host.reprovision_all("t").await.id).await;
     assert_eq!(job.status, JobStatus::Complete, "{job:?}");
     holds(&at_last);
     host.assert_healthy().await;

@@ -67,7 +67,7 @@ impl RequestPattern {
 pub struct ExpectedAnswer {
     pub status: u16,
     /// JSON text, or nothing.
-    pub body: String,
+    pub body: Bytes,
 }
 
 /// The servers that a call may send requests to.
@@ -250,8 +250,7 @@ impl Response {
         if !body.is_empty() {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        let body = Readable(Bytes::copy_from_slice(body.as_bytes()));
-        Self { status: *status, headers: ReadableHeaders(headers), body }
+        Self { status: *status, headers: ReadableHeaders(headers), body: Readable(body.clone()) }
     }
 
     fn into_incoming(self) -> Result<IncomingResponse, Error> {

@@ -198,7 +198,7 @@ fn requests(manifest: &Manifest, slot: &str) -> Requests {
         |method: &str, path: &str| RequestPattern { method: method.to_owned(), path: path.to_owned() };
     let safe = manifest.safe_requests.iter().filter(|safe| safe.slot == slot);
     let expected = manifest.expected_answers.iter().filter(|expected| expected.slot == slot);
-    let answer = |status: u16, body: &str| ExpectedAnswer { status, body: body.to_owned() };
+    let answer = |status: u16, body: &str| ExpectedAnswer { status, body: body.to_owned().into() };
     (
         safe.map(|safe| pattern(&safe.method, &safe.path)).collect(),
         expected

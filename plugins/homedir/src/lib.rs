@@ -97,25 +97,24 @@ impl Provisioner for Homedir {
         let kept: Option<Kept> = state.get_json(HOME)?;
         let homes = Homes::open(&invocation.context)?;
         let id = &person.metadata.id;
-        let done = match standing(person, &invocation.action) {
-            Standing::Gone => match &kept {
-                None => return Ok(Outcome::skipped("no home was made for the person")),
-                Some(kept) => homes.retire(kept, id, configuration.on_deletion)?,
-            },
-            Standing::Inactive if kept.is_none() => {
+        let done = match (standing(person, &invocation.action), &kept) {
+            (Standing::Gone, None) => return Ok(Outcome::skipped("no home was made for the person")),
+            (Standing::Gone, Some(kept)) => homes.retire(kept, id, configuration.on_deletion)?,
+            (Standing::Inactive, None) => {
                 return Ok(Outcome::skipped("no home is made for somebody who is not active"));
             }
-            Standing::Inactive if configuration.when_inactive != Policy::Keep => match &kept {
-                None => return Ok(Outcome::Unchanged),
-                Some(kept) => homes.retire(kept, id, configuration.when_inactive)?,
-            },
-            Standing::Active | Standing::Inactive => match Account::of(person, configuration)? {
-                None if kept.is_none() => {
-                    return Ok(Outcome::skipped("the person has no account that has a home"));
+            (Standing::Inactive, Some(kept)) if configuration.when_inactive != Policy::Keep => {
+                homes.retire(kept, id, configuration.when_inactive)?
+            }
+            (Standing::Active | Standing::Inactive, kept) => {
+                match (Account::of(person, configuration)?, kept) {
+                    (Some(account), kept) => homes.keep(&account, kept.as_ref(), id)?,
+                    (None, Some(_)) => return Err(account::lost(configuration)),
+                    (None, None) => {
+                        return Ok(Outcome::skipped("the person has no account that has a home"));
+                    }
                 }
-                None => return Err(account::lost(configuration)),
-                Some(account) => homes.keep(&account, kept.as_ref(), id)?,
-            },
+            }
         };
         match &done.kept {
             Some(after) if kept.as_ref() != Some(after) => state.set_json(HOME, after)?,

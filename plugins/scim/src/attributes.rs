@@ -104,6 +104,12 @@ pub(crate) fn merged(found: &Resource, wanted: &Resource) -> Resource {
     merged
 }
 
+/// Values of an attribute that has several; one without any is to be absent.
+pub(crate) fn list(values: impl IntoIterator<Item = Value>) -> Value {
+    let values: Vec<Value> = values.into_iter().collect();
+    if values.is_empty() { Value::Null } else { values.into() }
+}
+
 /// A resource to be created: without what is to be absent.
 pub(crate) fn created(wanted: &Resource) -> Resource {
     merged(&Resource::new(), wanted)

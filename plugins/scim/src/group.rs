@@ -70,10 +70,7 @@ pub(crate) fn provision(
 fn remove(service: &Service<'_>, group: &Group, known: Option<&str>) -> Result<Done, Failure> {
     let id = match known {
         Some(id) => Some(id.to_owned()),
-        None => service
-            .look_up(Endpoint::Groups, "externalId", &group.metadata.id)?
-            .as_ref()
-            .and_then(crate::service::id_of),
+        None => service.id_by_external_id(Endpoint::Groups, &group.metadata.id)?,
     };
     let mut history = Vec::new();
     if let Some(id) = id {
@@ -95,10 +92,7 @@ pub(crate) fn inspect(
         Some(id) => service.read(Endpoint::Groups, id)?.map(|read| read.resource),
         None => service.look_up(Endpoint::Groups, "externalId", keys(&wanted).0)?,
     };
-    let members: Vec<Value> =
-        all_members(service, group)?.into_iter().map(|value| json!({ "value": value })).collect();
-    let members = if members.is_empty() { Value::Null } else { members.into() };
-    wanted.insert("members".to_owned(), members);
+    wanted.insert("members".to_owned(), members(&all_members(service, group)?));
     Ok(inspected(found.as_ref(), &wanted))
 }
 
@@ -120,6 +114,10 @@ fn resource(group: &Group, name_type: Option<&str>) -> Result<Resource, Failure>
 fn members_of(read: &Read) -> BTreeSet<String> {
     let members = read.resource.get("members").and_then(Value::as_array).into_iter().flatten();
     members.filter_map(|member| Some(member.get("value")?.as_str()?.to_owned())).collect()
+}
+
+fn members(ids: &BTreeSet<String>) -> Value {
+    attributes::list(ids.iter().map(|id| json!({ "value": id })))
 }
 
 /// Who is to be in the group. Where one membership was the cause, only that one is looked at: a group may be large.
@@ -204,12 +202,7 @@ fn take_out(service: &Service<'_>, group: &str, ids: &[String]) -> Result<(), Fa
 fn replace(service: &Service<'_>, group: &str, ids: &BTreeSet<String>) -> Result<(), Failure> {
     let read = service.read(Endpoint::Groups, group)?;
     let read = read.ok_or_else(|| Failure::transient("the group was deleted while it was changed"))?;
-    let members: Vec<Value> = ids.iter().map(|id| json!({ "value": id })).collect();
-    let members = if members.is_empty() { Value::Null } else { members.into() };
-    service.bring_up_to_date(
-        Endpoint::Groups,
-        read,
-        &Resource::from_iter([("members".to_owned(), members)]),
-    )?;
+    let wanted = Resource::from_iter([("members".to_owned(), members(ids))]);
+    service.bring_up_to_date(Endpoint::Groups, read, &wanted)?;
     Ok(())
 }

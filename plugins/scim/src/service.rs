@@ -171,7 +171,7 @@ impl<'a> Service<'a> {
         {
             return Ok(Some(read));
         }
-        if let Some(id) = self.look_up(endpoint, "externalId", external_id)?.and_then(|found| id_of(&found)) {
+        if let Some(id) = self.id_by_external_id(endpoint, external_id)? {
             return self.read(endpoint, &id);
         }
         let Some(found) = self.look_up(endpoint, endpoint.name(), name)? else { return Ok(None) };
@@ -230,6 +230,15 @@ impl<'a> Service<'a> {
         Err(Failure::permanent(message))
     }
 
+    /// The identifier that the server gave to the resource of a subject, if it has one.
+    pub(crate) fn id_by_external_id(
+        &self,
+        endpoint: Endpoint,
+        external_id: &str,
+    ) -> Result<Option<String>, Failure> {
+        Ok(self.look_up(endpoint, "externalId", external_id)?.as_ref().and_then(id_of))
+    }
+
     /// Creates a resource, and gives its identifier.
     pub(crate) fn create(&self, endpoint: Endpoint, resource: &Resource) -> Result<String, Failure> {
         let response = good(scim(self.client.post(endpoint.path()), resource)?.send()?)?;
@@ -242,8 +251,8 @@ impl<'a> Service<'a> {
             return Ok(id.to_owned());
         }
         let external_id = resource.get("externalId").and_then(Value::as_str).unwrap_or_default();
-        let found = self.look_up(endpoint, "externalId", external_id)?.as_ref().and_then(id_of);
-        found.ok_or_else(|| Failure::transient("the server created a resource and does not tell its id"))
+        self.id_by_external_id(endpoint, external_id)?
+            .ok_or_else(|| Failure::transient("the server created a resource and does not tell its id"))
     }
 
     /// Makes a resource as it is to be; gives what was changed. What somebody else changed meanwhile is read again.
@@ -314,7 +323,7 @@ fn patch(operations: &[Value]) -> Value {
     json!({ "schemas": [PATCH_OPERATIONS], "Operations": operations })
 }
 
-pub(crate) fn id_of(resource: &Resource) -> Option<String> {
+fn id_of(resource: &Resource) -> Option<String> {
     resource.get("id").and_then(Value::as_str).filter(|id| !id.is_empty()).map(str::to_owned)
 }
 

@@ -1,6 +1,6 @@
 //! People as users.
 
-use provender_sdk::records::{Person, Role, Status};
+use provender_sdk::records::{EmailAddress, Person, Role, Status};
 use provender_sdk::{Failure, Inspection, state};
 use serde_json::{Value, json};
 
@@ -53,10 +53,7 @@ fn remove(service: &Service<'_>, person: &Person, known: Option<&str>) -> Result
     let id = match (known, external_id(person, service.configuration)) {
         (Some(id), _) => Some(id.to_owned()),
         // Nothing else is proof that it was made for this person.
-        (None, Some(external_id)) => service
-            .look_up(Endpoint::Users, "externalId", &external_id)?
-            .as_ref()
-            .and_then(crate::service::id_of),
+        (None, Some(external_id)) => service.id_by_external_id(Endpoint::Users, &external_id)?,
         (None, None) => None,
     };
     let nothing = Done { id: None, history: Vec::new() };
@@ -186,25 +183,23 @@ fn emails(person: &Person, configuration: &Configuration) -> Value {
         let types = configuration.email_types.iter();
         types.flat_map(|of| all.iter().filter(move |email| email.email_type == *of)).collect()
     };
-    let emails: Vec<Value> = wanted
-        .iter()
-        .enumerate()
-        .map(|(place, email)| json!({"value": email.mail, "type": kind(&email.email_type), "primary": place == 0}))
-        .collect();
-    if emails.is_empty() { Value::Null } else { emails.into() }
+    let email = |(place, email): (usize, &&EmailAddress)| {
+        let EmailAddress { mail, email_type, .. } = *email;
+        json!({"value": mail, "type": kind(email_type), "primary": place == 0})
+    };
+    attributes::list(wanted.iter().enumerate().map(email))
 }
 
 fn phone_numbers(person: &Person) -> Value {
     let numbers = person.roles.iter().flat_map(|role| &role.telephone_numbers);
-    let numbers: Vec<Value> = numbers
-        .map(|number| json!({"value": number.formatted(), "type": kind(&number.telephone_type)}))
-        .collect();
-    if numbers.is_empty() { Value::Null } else { numbers.into() }
+    attributes::list(
+        numbers.map(|number| json!({"value": number.formatted(), "type": kind(&number.telephone_type)})),
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use provender_sdk::records::{EmailAddress, Identifier, Metadata, Name};
+    use provender_sdk::records::{Identifier, Metadata, Name};
 
     use super::*;
 

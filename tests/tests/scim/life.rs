@@ -3,14 +3,12 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use provender::jobs;
 use provender::provisioning::JobStatus;
 use provender::registry::record::{Identifier, Record, Status};
 use provender_tests::host::{CO, TestHost};
 use provender_tests::people::{group, group_key, membership, person_key, plain_person};
 use provender_tests::relay::Relay;
 use provender_tests::scim::{TOKEN, tenant};
-use provender_tests::waiting::eventually;
 use serde_json::{Value, json};
 
 use super::{failed, host_at, went_well};
@@ -129,12 +127,7 @@ async fn live(configuration: Value) {
     put(&host, "ben", ben, "Ben", Status::Active).await;
     holds(json!([user("anna", "anna2", true, "Anna"), of_ben]), one.clone());
 
-    let now = host.host.clock().now();
-    let begun = jobs::reprovision_all(&host.host.store, CO, "t", "eve", now).await.unwrap();
-    let job = eventually("the job to end", async || {
-        host.host.store.job(CO, begun.id).await.unwrap().filter(|job| job.ended.is_some())
-    })
-    .await;
+    let job = host.ended(host.reprovision_all("t").await.id).await;
     assert_eq!(job.status, JobStatus::Complete, "{job:?}");
     holds(json!([user("anna", "anna2", true, "Anna"), of_ben]), one);
     went_well(&host.delete(&group_key("staff")).await);

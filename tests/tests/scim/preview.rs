@@ -43,7 +43,7 @@ async fn a_preview_goes_through_to_its_end_and_changes_nothing() {
     let server = http_server(configuration, &[("token", TOKEN)], &[]);
     let expected = manifest.expected_answers.iter().map(|expected| {
         let pattern = RequestPattern { method: expected.method.clone(), path: expected.path.clone() };
-        (pattern, ExpectedAnswer { status: expected.status, body: expected.body.clone() })
+        (pattern, ExpectedAnswer { status: expected.status, body: expected.body.clone().into() })
     });
     let slot = Arc::new(Slot {
         name: "service".to_owned(),

@@ -48,10 +48,11 @@ impl Credential {
                     .map_err(|error| ServerError::Unusable { problem: format!("header name: {error}") })?;
                 (Self::Header(name, sensitive("header_value", value)?), vec![value.clone()])
             }
-            Authentication::ClientCredentials { .. } => {
-                let client_secret = secret("client_secret")?;
-                let source = TokenSource::new(authentication, client_secret)?;
-                let blanked = [vec![client_secret.clone()], source.blanked()].concat();
+            Authentication::ClientCredentials {
+                token_url, client_id, scope, client_authentication, ..
+            } => {
+                let client = (client_id.as_str(), secret("client_secret")?, *client_authentication);
+                let (source, blanked) = TokenSource::new(token_url, client, scope.as_deref())?;
                 (Self::Token(source), blanked)
             }
             Authentication::OAuth1 { consumer_key, access_token, signature, .. } => {

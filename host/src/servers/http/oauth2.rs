@@ -22,7 +22,7 @@ use super::credential::{bearer, sensitive};
 use super::echo::Blanks;
 use super::{Exchange, HttpError};
 use crate::servers::ServerError;
-use crate::servers::configuration::{Authentication, ClientAuthentication, token_url};
+use crate::servers::configuration::{ClientAuthentication, token_url};
 
 /// Largest answer that is read.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
@@ -37,7 +37,6 @@ pub(super) struct TokenSource {
     /// Value of Authorization, where the client authenticates itself so.
     authorization: Option<HeaderValue>,
     form: Zeroizing<String>,
-    blanked: Vec<SecretString>,
     /// Held while a token is asked for, so that one is asked for once.
     token: Mutex<Option<Arc<Token>>>,
 }
@@ -66,16 +65,13 @@ struct Refused {
 }
 
 impl TokenSource {
+    /// Gets tokens at `url` for a client: its id, its secret, and how it shows them. With it come the texts that a
+    /// counterpart could send back and a plugin must not see.
     pub(super) fn new(
-        authentication: &Authentication,
-        client_secret: &SecretString,
-    ) -> Result<Self, ServerError> {
-        let Authentication::ClientCredentials {
-            token_url: url, client_id, scope, client_authentication, ..
-        } = authentication
-        else {
-            return Err(ServerError::Unusable { problem: "no client credentials".to_owned() });
-        };
+        url: &str,
+        (client_id, client_secret, client_authentication): (&str, &SecretString, ClientAuthentication),
+        scope: Option<&str>,
+    ) -> Result<(Self, Vec<SecretString>), ServerError> {
         let url = token_url(url)
             .map_err(|problem| ServerError::Unusable { problem: format!("token_url {problem}") })?;
         let mut form = url::form_urlencoded::Serializer::new(String::new());
@@ -83,7 +79,7 @@ impl TokenSource {
         if let Some(scope) = scope {
             form.append_pair("scope", scope);
         }
-        let (mut authorization, mut blanked) = (None, Vec::new());
+        let (mut authorization, mut blanked) = (None, vec![client_secret.clone()]);
         match client_authentication {
             ClientAuthentication::Body => {
                 form.append_pair("client_id", client_id)
@@ -105,12 +101,7 @@ impl TokenSource {
             }
         }
         let form = Zeroizing::new(form.finish());
-        Ok(Self { url, authorization, form, blanked, token: Mutex::default() })
-    }
-
-    /// Spellings of the secret that a counterpart could repeat.
-    pub(super) fn blanked(&self) -> Vec<SecretString> {
-        self.blanked.clone()
+        Ok((Self { url, authorization, form, token: Mutex::default() }, blanked))
     }
 
     /// The token in force, or a new one.
