@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::contract::types::{ServerKind, SlotBinding};
-use super::{files, http};
+use super::{files, http, ldap};
 
 /// What a call may reach by its slots.
 #[derive(Clone, Default)]
 pub struct Slots {
     pub files: files::Grant,
     pub http: http::Grant,
+    pub ldap: ldap::Grant,
 }
 
 impl Slots {
@@ -20,7 +21,11 @@ impl Slots {
             base_url: Some(slot.server.base_url().to_string()),
             ..binding(&slot.name, ServerKind::Http)
         });
-        files.chain(http).collect()
+        let ldap = self.ldap.0.iter().map(|slot| SlotBinding {
+            reach: slot.server.iter().flat_map(|server| server.base_dns()).map(str::to_owned).collect(),
+            ..binding(&slot.name, ServerKind::Ldap)
+        });
+        files.chain(http).chain(ldap).collect()
     }
 
     /// The slots of a recorded call, in which nothing happens: what is opened by name can be opened again.
@@ -32,11 +37,10 @@ impl Slots {
                 ServerKind::Files => {
                     slots.files.0.push(Arc::new(files::Slot { name, root: None, operations: Vec::new() }));
                 }
-                ServerKind::Http
-                | ServerKind::Ldap
-                | ServerKind::Sql
-                | ServerKind::Messaging
-                | ServerKind::Other(_) => {}
+                ServerKind::Ldap => {
+                    slots.ldap.0.push(Arc::new(ldap::Slot { name, server: None, operations: Vec::new() }));
+                }
+                ServerKind::Http | ServerKind::Sql | ServerKind::Messaging | ServerKind::Other(_) => {}
             }
         }
         slots

@@ -1,6 +1,6 @@
 //! `provender server`: the servers that plugins may reach.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -12,7 +12,9 @@ use super::target::said;
 use crate::administration::{Server, ServerInput};
 use crate::host::Host;
 use crate::servers::configuration::secrets::SecretInput;
-use crate::servers::configuration::{self, Authentication, HttpConfiguration, ServerConfiguration};
+use crate::servers::configuration::{
+    self, Authentication, HttpConfiguration, LdapAuthentication, LdapConfiguration, ServerConfiguration,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -24,6 +26,9 @@ Examples:
   provender server put lab --co physics --http http://10.0.0.7:8080 --private \\
       --bearer --password-env LAB_TOKEN
   provender server put files --co physics --files /var/lib/provender/files
+  provender server put directory --co physics --ldap ldaps://ldap.example.org \\
+      --base-dn ou=physics,dc=example,dc=org --bind-dn cn=provender,dc=example,dc=org \\
+      --password-file directory.password
   provender server put people --co physics --file server.json
 
 The file holds what the flags say and more:
@@ -57,7 +62,7 @@ pub(super) struct Named {
 }
 
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("kind").args(["http", "files", "file"]).required(true))]
+#[command(group = clap::ArgGroup::new("kind").args(["http", "files", "ldap", "file"]).required(true))]
 pub(super) struct PutArguments {
     #[command(flatten)]
     named: Named,
@@ -70,6 +75,15 @@ pub(super) struct PutArguments {
     /// A directory of this machine: an absolute path
     #[arg(long, value_name = "DIRECTORY")]
     files: Option<PathBuf>,
+    /// An LDAP directory: ldaps://HOST, or ldap://HOST, which is secured by StartTLS
+    #[arg(long, value_name = "URL", requires = "base_dn")]
+    ldap: Option<String>,
+    /// A DN at or below which plugins may reach entries; may be given again
+    #[arg(long, value_name = "DN", requires = "ldap")]
+    base_dn: Vec<String>,
+    /// Authenticate by a simple bind as this DN
+    #[arg(long, value_name = "DN", requires = "ldap")]
+    bind_dn: Option<String>,
     /// Read all of it from a JSON file, `-` for standard input
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -82,13 +96,13 @@ pub(super) struct PutArguments {
     #[command(flatten)]
     secret: SecretArguments,
     /// PEM file of the authorities to trust instead of those of the system
-    #[arg(long, value_name = "FILE", requires = "http")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "file"])]
     ca_file: Option<PathBuf>,
     /// Allow a loopback or private address
-    #[arg(long, requires = "http")]
+    #[arg(long, conflicts_with_all = ["files", "file"])]
     private: bool,
     /// Longest time for a request with its response
-    #[arg(long, value_name = "MILLISECONDS", requires = "http")]
+    #[arg(long, value_name = "MILLISECONDS", conflicts_with_all = ["files", "file"])]
     request_timeout_ms: Option<u64>,
 }
 
@@ -98,9 +112,10 @@ impl PutArguments {
             return read_json(file);
         }
         let description = self.description.clone();
-        let configuration = match &self.files {
-            Some(root) => serde_json::from_value(json!({ "kind": "files", "root": root }))?,
-            None => configuration::ServerInput::Http(self.http_configuration()?),
+        let configuration = match (&self.files, &self.ldap) {
+            (Some(root), _) => serde_json::from_value(json!({ "kind": "files", "root": root }))?,
+            (None, Some(_)) => configuration::ServerInput::Ldap(self.ldap_configuration()?),
+            (None, None) => configuration::ServerInput::Http(self.http_configuration()?),
         };
         Ok(ServerInput { id: None, description, configuration })
     }
@@ -118,15 +133,37 @@ impl PutArguments {
             (None, false) => Authentication::None {},
         };
         http.allow_private_addresses = self.private;
-        if let Some(file) = &self.ca_file {
-            let pem = std::fs::read_to_string(file).with_context(|| format!("file `{}`", file.display()))?;
-            http.ca_certificates = Some(pem);
-        }
+        http.ca_certificates = authorities(self.ca_file.as_deref())?;
         if let Some(timeout) = self.request_timeout_ms {
             http.request_timeout_ms = timeout;
         }
         Ok(http)
     }
+
+    fn ldap_configuration(self) -> anyhow::Result<LdapConfiguration<SecretInput>> {
+        let secret = self.secret.read()?.map(SecretInput::Text);
+        let start_tls = self.ldap.as_ref().is_some_and(|url| !url.to_ascii_lowercase().starts_with("ldaps:"));
+        let mut ldap: LdapConfiguration<SecretInput> = serde_json::from_value(
+            json!({ "url": self.ldap, "base_dns": self.base_dn, "start_tls": start_tls }),
+        )?;
+        ldap.authentication = match self.bind_dn {
+            Some(bind_dn) => LdapAuthentication::Simple { bind_dn, password: secret.unwrap_or_default() },
+            None if secret.is_some() => anyhow::bail!("a password is of no use without --bind-dn DN"),
+            None => LdapAuthentication::None {},
+        };
+        ldap.allow_private_addresses = self.private;
+        ldap.ca_certificates = authorities(self.ca_file.as_deref())?;
+        if let Some(timeout) = self.request_timeout_ms {
+            ldap.request_timeout_ms = timeout;
+        }
+        Ok(ldap)
+    }
+}
+
+fn authorities(file: Option<&Path>) -> anyhow::Result<Option<String>> {
+    let read =
+        |file: &Path| std::fs::read_to_string(file).with_context(|| format!("file `{}`", file.display()));
+    file.map(read).transpose()
 }
 
 pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer> {
@@ -168,6 +205,14 @@ pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer>
 fn place(configuration: &ServerConfiguration) -> (String, String) {
     match configuration {
         ServerConfiguration::Files(files) => (files.root.clone(), "-".to_owned()),
+        ServerConfiguration::Ldap(ldap) => {
+            let authentication = match &ldap.authentication {
+                LdapAuthentication::None {} => "none".to_owned(),
+                LdapAuthentication::Simple { bind_dn, .. } => format!("simple, {bind_dn}"),
+                LdapAuthentication::External {} => "external".to_owned(),
+            };
+            (format!("{} {}", ldap.url, ldap.base_dns.join(" ")), authentication)
+        }
         ServerConfiguration::Http(http) => {
             let authentication = match &http.authentication {
                 Authentication::None {} => "none".to_owned(),

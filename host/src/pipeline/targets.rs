@@ -10,7 +10,7 @@ use super::plugin_state::StoredState;
 use crate::capabilities::contract::types::Context;
 use crate::capabilities::http::{ExpectedAnswer, RequestPattern};
 use crate::capabilities::slots::Slots;
-use crate::capabilities::{Grants, files, http, registry, state};
+use crate::capabilities::{Grants, files, http, ldap, registry, state};
 use crate::plugins::{LoadedPlugin, Manifest, Slot};
 use crate::provisioning::{FailureClass, Target};
 use crate::registry::record::{Collaboration, EmailList, Record, RecordKind, SubjectKey};
@@ -139,6 +139,9 @@ async fn bind(
         match live.map_err(|error| unusable(format!("server `{server}` of slot `{name}`: {error}")))? {
             LiveServer::Files(root) => {
                 bound.files.0.push(Arc::new(files::Slot { name, root: Some(root), operations }));
+            }
+            LiveServer::Ldap(server) => {
+                bound.ldap.0.push(Arc::new(ldap::Slot { name, server: Some(server), operations }));
             }
             LiveServer::Http(server) => {
                 let (safe_requests, expected_answers) = requests(&loaded.manifest, &name);

@@ -1,7 +1,7 @@
 //! One configured HTTP server: its pooled connections, its credential, and the exchange of one whole request for one
 //! whole response. Which requests a plugin may make is decided elsewhere.
 
-mod echo;
+pub(super) mod echo;
 
 use std::fmt;
 use std::sync::Arc;

@@ -8,6 +8,7 @@ pub mod configuration;
 pub mod connector;
 pub mod files;
 pub mod http;
+pub mod ldap;
 pub mod secret;
 mod tls;
 
@@ -20,6 +21,7 @@ use self::configuration::{InvalidConfiguration, ServerConfiguration, StoredServe
 use self::connector::{Resolver, SystemResolver};
 use self::files::FilesRoot;
 use self::http::HttpServer;
+use self::ldap::LdapServer;
 use self::secret::{SecretError, SecretKey};
 
 /// Why a server cannot be used as it is configured.
@@ -75,6 +77,7 @@ struct Live {
 pub enum LiveServer {
     Http(Arc<HttpServer>),
     Files(Arc<FilesRoot>),
+    Ldap(Arc<LdapServer>),
 }
 
 impl Servers {
@@ -131,6 +134,10 @@ impl Servers {
                     ServerError::Unusable { problem: format!("root {}: {error}", files.root) }
                 })?;
                 Ok(LiveServer::Files(Arc::new(root)))
+            }
+            ServerConfiguration::Ldap(ldap) => {
+                let server = LdapServer::new(ldap, secrets, Arc::clone(&self.resolver))?;
+                Ok(LiveServer::Ldap(Arc::new(server)))
             }
         }
     }

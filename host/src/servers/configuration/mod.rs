@@ -5,6 +5,7 @@
 
 mod files;
 mod http;
+pub mod ldap;
 mod schema;
 pub mod secrets;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::files::FilesConfiguration;
 pub use self::http::{Authentication, HttpConfiguration};
+pub use self::ldap::{LdapAuthentication, LdapConfiguration};
 pub use self::secrets::Secrets;
 use self::secrets::{SecretField, SecretInput, SecretPlace, Told};
 use super::ServerError;
@@ -32,6 +34,8 @@ pub enum ServerConfiguration<S = SecretPlace> {
     Http(HttpConfiguration<S>),
     /// A directory of the host's file system.
     Files(FilesConfiguration),
+    /// An LDAP directory.
+    Ldap(LdapConfiguration<S>),
 }
 
 /// A server as an operator writes it, secrets included.
@@ -69,6 +73,7 @@ impl<S> ServerConfiguration<S> {
         match self {
             Self::Http(_) => "http",
             Self::Files(_) => "files",
+            Self::Ldap(_) => "ldap",
         }
     }
 
@@ -77,6 +82,7 @@ impl<S> ServerConfiguration<S> {
         match self {
             Self::Http(http) => ServerConfiguration::Http(http.map(secret)),
             Self::Files(files) => ServerConfiguration::Files(files),
+            Self::Ldap(ldap) => ServerConfiguration::Ldap(ldap.map(secret)),
         }
     }
 }
@@ -89,6 +95,7 @@ impl ServerConfiguration {
         let configuration = match self {
             Self::Http(http) => Self::Http(http.validate(refuse)),
             Self::Files(files) => Self::Files(files.validate(refuse)),
+            Self::Ldap(ldap) => Self::Ldap(ldap.validate(refuse)),
         };
         if invalid.is_empty() { Ok(configuration) } else { Err(InvalidConfiguration(invalid)) }
     }
@@ -99,6 +106,7 @@ impl ServerConfiguration {
         match self {
             Self::Http(http) => Some(http.recipient()),
             Self::Files(_) => None,
+            Self::Ldap(ldap) => Some(ldap.recipient()),
         }
     }
 
@@ -203,7 +211,8 @@ impl ServerInput {
         match self {
             Self::Files(_) => return Some("a directory of the host"),
             Self::Http(http) if http.allow_private_addresses => return Some("a server at a private address"),
-            Self::Http(_) => {}
+            Self::Ldap(ldap) if ldap.allow_private_addresses => return Some("a server at a private address"),
+            Self::Http(_) | Self::Ldap(_) => {}
         }
         let mut refers = false;
         let _ = self.clone().map(&mut |_, secret| refers |= matches!(secret, SecretInput::Reference(_)));
