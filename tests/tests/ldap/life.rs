@@ -17,6 +17,8 @@ struct Site {
     host: TestHost,
     slapd: Slapd,
     relay: Relay,
+    /// What the target was configured with.
+    target: Value,
 }
 
 impl Site {
@@ -42,10 +44,10 @@ impl Site {
         }
         let target = json!({
             "plugin": "ldap", "configuration": configuration, "slots": {"directory": "directory"},
-            "limits": {"effects": 5_000, "deadline_ms": 60_000},
+            "limits": {"effects": 5_000, "deadline_ms": 60_000, "transcript_bytes": 4_000_000},
         });
-        host.target("t", target).await;
-        Self { host, slapd, relay }
+        host.target("t", target.clone()).await;
+        Self { host, slapd, relay, target }
     }
 
     async fn put(
@@ -82,6 +84,11 @@ fn failure(invocation: &Invocation) -> (FailureClass, &str) {
         Some(InvocationOutcome::Failed { class, message, .. }) => (*class, message),
         other => panic!("did not fail: {other:?}"),
     }
+}
+
+/// What the plugin did.
+fn effects(transcript: &Value) -> Value {
+    transcript["steps"][0]["transcript"]["effects"].clone()
 }
 
 fn entry(rdn: &str) -> String {
@@ -247,9 +254,14 @@ async fn an_answer_that_was_lost_leads_to_no_second_entry_and_passwords_to_no_tr
     let there = site.content();
     assert_eq!(there.len(), 1);
     assert_eq!(there[&entry("uid=anna")]["userPassword"], values(&["{SSHA}canary-hash"]));
+    // A target that was never told so finds its entry there, as after an answer that was lost.
+    site.host.target("u", site.target.clone()).await;
+    let found = site.host.host.pipeline.provision(CO, "u", &person_key("anna")).await.unwrap();
+    assert_eq!(found.outcome, Some(InvocationOutcome::Unchanged));
+    assert_eq!(site.content(), there);
     for done in site.host.invocations("t").await {
-        let transcript = site.host.transcript(&done).await.to_string();
-        assert!(!transcript.contains("canary"), "{transcript}");
+        let effects = effects(&site.host.transcript(&done).await).to_string();
+        assert!(!effects.contains("canary"), "{effects}");
     }
 }
 
@@ -274,7 +286,7 @@ async fn a_large_group_is_written_by_pages() {
     let done = site.host.host.pipeline.provision(CO, "t", &group_key("all")).await.unwrap();
     assert_eq!(site.content()[&name]["member"].len(), MEMBERS - 1);
     let transcript = site.host.transcript(&done).await;
-    let effects = transcript["effects"].as_array().unwrap();
-    let modify = effects.iter().find(|effect| effect["operation"] == "modify").unwrap();
+    let effects = effects(&transcript);
+    let modify = effects.as_array().unwrap().iter().find(|effect| effect["operation"] == "modify").unwrap();
     assert_eq!(modify["request"]["modifications"].as_array().unwrap().len(), 2, "only what changed is sent");
 }
