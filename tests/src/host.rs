@@ -8,7 +8,9 @@ use provender::configuration::Configuration;
 use provender::host::Host;
 use provender::plugins::Manifest;
 use provender::provisioning::{Invocation, InvocationOutcome, ProvisionedService};
-use provender::registry::record::{Collaboration, GroupNesting, Membership, Record, SubjectKey};
+use provender::registry::record::{
+    Collaboration, GroupNesting, Membership, OrgIdentitySource, Record, SubjectKey,
+};
 use provender::registry::write::{WriteOptions, Written};
 use provender::store::InvocationFilter;
 use serde_json::{Value, json};
@@ -61,7 +63,7 @@ pub fn data_directory(folder: &Path) -> PathBuf {
 }
 
 impl TestHost {
-    /// Starts one with an empty collaboration.
+    /// Starts one with an empty collaboration, which knows the org identity source "hr".
     pub async fn start() -> Self {
         Self::start_with(|_| {}).await
     }
@@ -72,8 +74,15 @@ impl TestHost {
         let mut configuration = configuration(folder.path());
         change(&mut configuration);
         let host = Host::start(configuration).await.expect("a host");
-        let collaboration =
-            Collaboration { id: CO.to_owned(), name: "Physics".to_owned(), ..Collaboration::default() };
+        let collaboration = Collaboration {
+            id: CO.to_owned(),
+            name: "Physics".to_owned(),
+            org_identity_sources: vec![OrgIdentitySource {
+                id: "hr".to_owned(),
+                description: "Payroll".to_owned(),
+            }],
+            ..Collaboration::default()
+        };
         host.registry.put_collaboration(collaboration).await.expect("a collaboration");
         Self { host, roots: Mutex::default(), folder }
     }
@@ -177,7 +186,12 @@ impl TestHost {
 
     /// Writes a record, and waits for what follows from it.
     pub async fn put(&self, key: SubjectKey, record: Record) -> Vec<Invocation> {
-        let written = self.host.registry.put(CO, key, record, &by_test()).await.expect("a stored record");
+        self.put_as(key, record, &by_test()).await
+    }
+
+    /// The same, with other options.
+    pub async fn put_as(&self, key: SubjectKey, record: Record, options: &WriteOptions) -> Vec<Invocation> {
+        let written = self.host.registry.put(CO, key, record, options).await.expect("a stored record");
         self.follow(written).await
     }
 
@@ -235,7 +249,7 @@ impl TestHost {
 
 /// Who writes in tests.
 pub fn by_test() -> WriteOptions {
-    WriteOptions { actor: "test".to_owned(), provision: true, pipeline: false }
+    WriteOptions::by("test")
 }
 
 /// The history of an invocation that was applied.

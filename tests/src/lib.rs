@@ -13,6 +13,7 @@ pub mod postgres;
 pub mod process;
 pub mod receiver;
 pub mod relay;
+pub mod scim;
 pub mod slapd;
 pub mod smtp;
 pub mod waiting;

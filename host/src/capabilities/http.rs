@@ -223,7 +223,7 @@ async fn send(
     });
     match answer.await {
         Ok(Ok(response)) => response.into_incoming(),
-        Ok(Err(failed)) => Err(failed.reason.into()),
+        Ok(Err(failed)) => Err(failed.into()),
         Err(_) => Err(Error::HttpRequestDenied),
     }
 }
@@ -283,6 +283,10 @@ enum Reason {
     HeadersTooLarge,
     ConnectionLost,
     Protocol,
+    /// The host could not authenticate itself.
+    NotAuthenticated,
+    /// The server is not to be asked now; the message says for how long.
+    Held,
 }
 
 fn failed(error: HttpError, room: u64) -> Performed<Response, Failed> {
@@ -358,13 +362,15 @@ impl Reason {
             HttpError::HeadersTooLarge { .. } => Self::HeadersTooLarge,
             HttpError::ConnectionLost { .. } => Self::ConnectionLost,
             HttpError::Protocol { .. } => Self::Protocol,
+            HttpError::NotAuthenticated { .. } => Self::NotAuthenticated,
+            HttpError::Held { .. } | HttpError::NoToken { .. } => Self::Held,
         }
     }
 }
 
 /// The codes of `wasi:http`.
-impl From<Reason> for Error {
-    fn from(reason: Reason) -> Self {
+impl From<Failed> for Error {
+    fn from(Failed { message, reason }: Failed) -> Self {
         match reason {
             Reason::Denied => Self::HttpRequestDenied,
             Reason::AddressProhibited => Self::DestinationIpProhibited,
@@ -377,6 +383,8 @@ impl From<Reason> for Error {
             Reason::HeadersTooLarge => Self::HttpResponseHeaderSectionSize(None),
             Reason::ConnectionLost => Self::ConnectionTerminated,
             Reason::Protocol => Self::HttpProtocolError,
+            Reason::NotAuthenticated => Self::ConfigurationError,
+            Reason::Held => Self::InternalError(Some(message)),
         }
     }
 }

@@ -11,6 +11,7 @@ mod log;
 pub mod plugin;
 mod readable;
 pub mod registry;
+pub mod shown;
 pub mod slots;
 pub mod state;
 

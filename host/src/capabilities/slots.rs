@@ -1,6 +1,7 @@
 //! The servers that are bound to the slots of a target, by kind, and what the plugin is told of each.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::contract::types::{ServerKind, SlotBinding};
 use super::{files, http, ldap};
@@ -26,6 +27,13 @@ impl Slots {
             ..binding(&slot.name, ServerKind::Ldap)
         });
         files.chain(http).chain(ldap).collect()
+    }
+
+    /// How long the servers are left alone from now on: the longest time, where one of them asked for it or is down.
+    pub fn rest(&self) -> Option<Duration> {
+        let http = self.http.0.iter().filter_map(|slot| slot.server.rest());
+        let ldap = self.ldap.0.iter().filter_map(|slot| slot.server.as_ref()?.rest());
+        http.chain(ldap).max()
     }
 
     /// The slots of a recorded call, in which nothing happens: what is opened by name can be opened again.

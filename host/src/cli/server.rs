@@ -13,8 +13,10 @@ use crate::administration::{Server, ServerInput};
 use crate::host::Host;
 use crate::servers::configuration::secrets::SecretInput;
 use crate::servers::configuration::{
-    self, Authentication, HttpConfiguration, LdapAuthentication, LdapConfiguration, ServerConfiguration,
+    self, Authentication, HttpConfiguration, IdRange, LdapAuthentication, LdapConfiguration, Modes,
+    ServerConfiguration,
 };
+use crate::servers::pacing::PacingConfiguration;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -26,6 +28,7 @@ Examples:
   provender server put lab --co physics --http http://10.0.0.7:8080 --private \\
       --bearer --password-env LAB_TOKEN
   provender server put files --co physics --files /var/lib/provender/files
+  provender server put homes --co physics --files /home --owners 1000-59999 --groups 1000-59999
   provender server put directory --co physics --ldap ldaps://ldap.example.org \\
       --base-dn ou=physics,dc=example,dc=org --bind-dn cn=provender,dc=example,dc=org \\
       --password-file directory.password
@@ -33,7 +36,18 @@ Examples:
 
 The file holds what the flags say and more:
   {\"configuration\": {\"kind\": \"http\", \"base_url\": \"https://people.example.org/api\",
-   \"authentication\": {\"kind\": \"basic\", \"username\": \"provender\", \"password\": \"...\"}}}
+   \"authentication\": {\"kind\": \"basic\", \"username\": \"provender\", \"password\": \"...\"},
+   \"pacing\": {\"requests_per_second\": 20, \"burst\": 40, \"max_connections\": 16}}}
+Other ways to authenticate:
+  {\"kind\": \"header\", \"name\": \"X-Api-Key\", \"value\": \"...\"}
+  {\"kind\": \"oauth2_client_credentials\", \"token_url\": \"https://login.example.org/token\",
+   \"client_id\": \"provender\", \"client_secret\": \"...\", \"scope\": \"people\"}
+  {\"kind\": \"oauth1\", \"consumer_key\": \"k\", \"consumer_secret\": \"...\",
+   \"access_token\": {\"token\": \"t\", \"secret\": \"...\"}, \"signature\": \"hmac_sha1\"}
+and, beside authentication, in TLS:
+  \"client_certificate\": {\"certificates\": \"PEM\", \"private_key\": \"PEM\"}
+Any secret may be {\"file\": \"/run/secrets/x\"} or {\"environment\": \"NAME\"} instead; a file is read anew
+when it changes.
 
 The plugin never sees a password or token: the host adds it to the requests. One that is left
 out stays as it is stored, as long as the base URL and the user name stay too.")]
@@ -75,6 +89,15 @@ pub(super) struct PutArguments {
     /// A directory of this machine: an absolute path
     #[arg(long, value_name = "DIRECTORY")]
     files: Option<PathBuf>,
+    /// Numeric owners that plugins may set: 1000-59999
+    #[arg(long, value_name = "LOWEST-HIGHEST", requires = "files")]
+    owners: Option<IdRange>,
+    /// Numeric groups that plugins may set
+    #[arg(long, value_name = "LOWEST-HIGHEST", requires = "files")]
+    groups: Option<IdRange>,
+    /// Bits of permission that plugins may set, in octal [default: 0777]
+    #[arg(long, value_name = "MODE", requires = "files")]
+    modes: Option<Modes>,
     /// An LDAP directory: ldaps://HOST, or ldap://HOST, which is secured by StartTLS
     #[arg(long, value_name = "URL", requires = "base_dn")]
     ldap: Option<String>,
@@ -113,7 +136,12 @@ impl PutArguments {
         }
         let description = self.description.clone();
         let configuration = match (&self.files, &self.ldap) {
-            (Some(root), _) => serde_json::from_value(json!({ "kind": "files", "root": root }))?,
+            (Some(root), _) => {
+                let modes = self.modes.unwrap_or_default();
+                let (owners, groups) = (self.owners, self.groups);
+                let files = json!({ "root": root, "modes": modes, "owners": owners, "groups": groups });
+                configuration::ServerInput::Files(serde_json::from_value(files)?)
+            }
             (None, Some(_)) => configuration::ServerInput::Ldap(self.ldap_configuration()?),
             (None, None) => configuration::ServerInput::Http(self.http_configuration()?),
         };
@@ -218,10 +246,26 @@ fn place(configuration: &ServerConfiguration) -> (String, String) {
                 Authentication::None {} => "none".to_owned(),
                 Authentication::Basic { username, .. } => format!("basic, user {username}"),
                 Authentication::Bearer { .. } => "bearer".to_owned(),
+                Authentication::Header { name, .. } => format!("header {name}"),
+                Authentication::ClientCredentials { token_url, client_id, .. } => {
+                    format!("OAuth 2.0, client {client_id}, token from {token_url}")
+                }
+                Authentication::OAuth1 { consumer_key, .. } => {
+                    format!("OAuth 1.0a, consumer {consumer_key}")
+                }
             };
             (http.base_url.clone(), authentication)
         }
     }
+}
+
+fn pace(pacing: &PacingConfiguration) -> String {
+    let PacingConfiguration { requests_per_second, burst, max_connections } = pacing;
+    let rate = match requests_per_second {
+        Some(rate) => format!("{rate} requests per second, {burst} at once"),
+        None => "as fast as targets ask".to_owned(),
+    };
+    format!("{rate}; at most {max_connections} connections")
 }
 
 fn described(server: &Server) -> String {
@@ -233,6 +277,15 @@ fn described(server: &Server) -> String {
         ("place", place),
         ("authentication", authentication),
     ];
+    if let ServerConfiguration::Files(files) = &server.configuration {
+        let range =
+            |range: Option<IdRange>| range.map_or_else(|| "none".to_owned(), |range| range.to_string());
+        fields.extend([
+            ("modes allowed", files.modes.to_string()),
+            ("owners allowed", range(files.owners)),
+            ("groups allowed", range(files.groups)),
+        ]);
+    }
     if let ServerConfiguration::Http(http) = &server.configuration {
         let trusted = if http.ca_certificates.is_some() { "own certificates" } else { "those of the system" };
         fields.extend([
@@ -241,8 +294,20 @@ fn described(server: &Server) -> String {
                 if http.allow_private_addresses { "allowed" } else { "refused" }.to_owned(),
             ),
             ("authorities", trusted.to_owned()),
+            ("client certificate", super::answer::yes_or_no(http.client_certificate.is_some())),
+            ("pace", pace(&http.pacing)),
             ("request timeout", format!("{} ms", http.request_timeout_ms)),
             ("connect timeout", format!("{} ms", http.connect_timeout_ms)),
+        ]);
+    }
+    if let ServerConfiguration::Ldap(ldap) = &server.configuration {
+        let secured = ldap.start_tls || ldap.url.starts_with("ldaps:");
+        fields.extend([
+            ("secured", super::answer::yes_or_no(secured)),
+            ("client certificate", super::answer::yes_or_no(ldap.client_certificate.is_some())),
+            ("pace", pace(&ldap.pacing)),
+            ("request timeout", format!("{} ms", ldap.request_timeout_ms)),
+            ("connect timeout", format!("{} ms", ldap.connect_timeout_ms)),
         ]);
     }
     Table::of_fields(fields).to_string()

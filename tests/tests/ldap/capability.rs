@@ -161,7 +161,8 @@ async fn a_large_search_comes_by_pages_and_other_operations_share_its_connection
         .collect();
     slapd.change(&ldif);
     let relay = Relay::to("ldap", slapd.address()).await;
-    let server = server(&format!("ldap://{}", relay.address()), &json!({"max_connections": 1}), &[]);
+    let server =
+        server(&format!("ldap://{}", relay.address()), &json!({"pacing": {"max_connections": 1}}), &[]);
     let mut call = Call::of(&server, Mode::Live, &[]).await;
     let pages = call.pages(BASE, "(uid=p*)", 20).await.unwrap();
     assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [20, 20, 5]);
@@ -253,7 +254,7 @@ async fn connections_are_secured_and_bound_as_configured() {
         (slapd.ldaps_url(), json!({"ca_certificates": slapd.ca})),
         (slapd.url(), external),
     ] {
-        let lines = server(&url, &other, &[("client_key", &key)]).check().await.unwrap();
+        let lines = server(&url, &other, &[("client_certificate_key", &key)]).check().await.unwrap();
         assert!(lines.iter().any(|line| line.contains(BASE)), "{lines:?}");
     }
     let stranger = Slapd::start();

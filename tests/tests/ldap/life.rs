@@ -13,19 +13,19 @@ use serde_json::{Value, json};
 use crate::configuration;
 
 /// A host with the plugin at a directory, which it reaches by a relay.
-struct Site {
-    host: TestHost,
-    slapd: Slapd,
-    relay: Relay,
+pub(crate) struct Site {
+    pub(crate) host: TestHost,
+    pub(crate) slapd: Slapd,
+    pub(crate) relay: Relay,
     /// What the target was configured with.
     target: Value,
 }
 
 impl Site {
-    async fn start(more: Value) -> Self {
+    pub(crate) async fn start(more: Value) -> Self {
         let slapd = Slapd::start();
         let relay = Relay::to("ldap", slapd.address()).await;
-        let host = TestHost::start().await;
+        let host = TestHost::start_with(|configuration| configuration.workers.jobs = 0).await;
         host.install_bundled("ldap").await;
         let mut server = configuration(&format!("ldap://{}", relay.address()), &json!({"kind": "ldap"}));
         server["authentication"]["password"] = PASSWORD.into();
@@ -44,6 +44,7 @@ impl Site {
         }
         let target = json!({
             "plugin": "ldap", "configuration": configuration, "slots": {"directory": "directory"},
+            "mode": "queue_on_error", "retry_interval_s": 900, "max_retry": 3,
             "limits": {"effects": 5_000, "deadline_ms": 60_000, "transcript_bytes": 4_000_000},
         });
         host.target("t", target.clone()).await;
@@ -61,7 +62,7 @@ impl Site {
         done.remove(0)
     }
 
-    fn content(&self) -> Content {
+    pub(crate) fn content(&self) -> Content {
         let mut content = self.slapd.content(BASE);
         for unit in [BASE, &format!("ou=people,{BASE}"), &format!("ou=groups,{BASE}")] {
             content.remove(unit);
@@ -70,7 +71,7 @@ impl Site {
     }
 }
 
-fn uid(value: &str) -> Vec<Identifier> {
+pub(crate) fn uid(value: &str) -> Vec<Identifier> {
     let identifier = Identifier {
         identifier: value.to_owned(),
         identifier_type: "uid".to_owned(),
@@ -79,7 +80,7 @@ fn uid(value: &str) -> Vec<Identifier> {
     vec![identifier]
 }
 
-fn failure(invocation: &Invocation) -> (FailureClass, &str) {
+pub(crate) fn failure(invocation: &Invocation) -> (FailureClass, &str) {
     match &invocation.outcome {
         Some(InvocationOutcome::Failed { class, message, .. }) => (*class, message),
         other => panic!("did not fail: {other:?}"),
@@ -91,7 +92,7 @@ fn effects(transcript: &Value) -> Value {
     transcript["steps"][0]["transcript"]["effects"].clone()
 }
 
-fn entry(rdn: &str) -> String {
+pub(crate) fn entry(rdn: &str) -> String {
     format!("{rdn},ou=people,{BASE}")
 }
 
@@ -143,7 +144,7 @@ fn content(entries: Vec<(String, Vec<(String, BTreeSet<String>)>)>) -> Content {
 #[tokio::test]
 async fn a_life_of_people_and_groups_leaves_just_what_it_should() {
     let site = Site::start(json!({})).await;
-    let lines = site.host.host.pipeline.check_target(CO, "t").await.unwrap();
+    let lines = site.host.host.pipeline.check_target(CO, "t").await.unwrap().findings;
     assert!(lines.iter().any(|line| line.contains("knows") && line.contains("voPerson")), "{lines:?}");
     assert_eq!(history(&site.put("anna", |_| {}).await), [format!("added {}", entry("uid=anna"))]);
     let again = site.host.host.pipeline.provision(CO, "t", &person_key("anna")).await.unwrap();

@@ -2,6 +2,7 @@
 
 mod capability;
 mod life;
+mod previews;
 
 use std::sync::Arc;
 

@@ -4,9 +4,11 @@ use provender_ldap_names::Dn;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::http::CLIENT_CERTIFICATE_KEY;
 use super::secrets::{SecretField, SecretForm, SecretPlace, Told};
-use super::{Refuse, check_ranges};
+use super::{ClientCertificate, Refuse, check_ranges};
 use crate::servers::ldap::LdapUrl;
+use crate::servers::pacing::PacingConfiguration;
 use crate::servers::tls;
 
 /// An LDAP directory.
@@ -43,14 +45,13 @@ pub struct LdapConfiguration<S = SecretPlace> {
     #[serde(default = "default_request_timeout_ms")]
     #[schema(minimum = 1, maximum = 300_000, default = default_request_timeout_ms)]
     pub request_timeout_ms: u64,
-    /// Most connections at once.
-    #[serde(default = "default_max_connections")]
-    #[schema(minimum = 1, maximum = 1_000, default = default_max_connections)]
-    pub max_connections: usize,
     /// Longest time in milliseconds that an unused connection is kept.
     #[serde(default = "default_idle_timeout_ms")]
     #[schema(minimum = 1, maximum = 600_000, default = default_idle_timeout_ms)]
     pub idle_timeout_ms: u64,
+    /// How much it is asked at most, by all targets together.
+    #[serde(default, skip_serializing_if = "PacingConfiguration::is_default")]
+    pub pacing: PacingConfiguration,
 }
 
 /// How the host authenticates itself to a directory. Secrets are written and never given back.
@@ -75,21 +76,8 @@ pub enum LdapAuthentication<S = SecretPlace> {
     External {},
 }
 
-/// A certificate with its key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, bound(serialize = "S: Told", deserialize = "S: Deserialize<'de> + Default"))]
-pub struct ClientCertificate<S = SecretPlace> {
-    /// PEM: the certificate, then those that lead to its authority.
-    pub certificates: String,
-    /// PEM: the private key.
-    #[serde(default, skip_serializing_if = "Told::is_left_out")]
-    pub key: S,
-}
-
 pub(in crate::servers) const PASSWORD: SecretField =
     SecretField { name: "password", pointer: "/authentication/password", form: SecretForm::Line };
-pub(in crate::servers) const CLIENT_KEY: SecretField =
-    SecretField { name: "client_key", pointer: "/client_certificate/key", form: SecretForm::Text };
 
 impl<S> Default for LdapAuthentication<S> {
     fn default() -> Self {
@@ -117,15 +105,16 @@ impl<S> LdapConfiguration<S> {
             start_tls: self.start_tls,
             base_dns: self.base_dns,
             authentication: self.authentication.map(secret),
-            client_certificate: self.client_certificate.map(|ClientCertificate { certificates, key }| {
-                ClientCertificate { certificates, key: secret(CLIENT_KEY, key) }
+            client_certificate: self.client_certificate.map(|own| ClientCertificate {
+                certificates: own.certificates,
+                private_key: secret(CLIENT_CERTIFICATE_KEY, own.private_key),
             }),
             ca_certificates: self.ca_certificates,
             allow_private_addresses: self.allow_private_addresses,
             connect_timeout_ms: self.connect_timeout_ms,
             request_timeout_ms: self.request_timeout_ms,
-            max_connections: self.max_connections,
             idle_timeout_ms: self.idle_timeout_ms,
+            pacing: self.pacing,
         }
     }
 }
@@ -162,7 +151,7 @@ impl LdapConfiguration {
             refuse("/ca_certificates", problem);
         }
         if let Some(client) = &self.client_certificate
-            && let Err(problem) = tls::certificates(&client.certificates)
+            && let Err(problem) = tls::certificate_chain(&client.certificates)
         {
             refuse("/client_certificate/certificates", problem);
         }
@@ -170,11 +159,11 @@ impl LdapConfiguration {
             &[
                 ("/connect_timeout_ms", self.connect_timeout_ms, 1, 60_000),
                 ("/request_timeout_ms", self.request_timeout_ms, 1, 300_000),
-                ("/max_connections", self.max_connections as u64, 1, 1_000),
                 ("/idle_timeout_ms", self.idle_timeout_ms, 1, 600_000),
             ],
             refuse,
         );
+        check_ranges(&self.pacing.ranges(), refuse);
         self
     }
 
@@ -215,10 +204,6 @@ fn default_connect_timeout_ms() -> u64 {
 
 fn default_request_timeout_ms() -> u64 {
     30_000
-}
-
-fn default_max_connections() -> usize {
-    10
 }
 
 fn default_idle_timeout_ms() -> u64 {

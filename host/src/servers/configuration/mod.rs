@@ -4,7 +4,7 @@
 //! only read, and is turned into a [`StoredServer`] by [`ServerInput::seal`]. One file per kind of server.
 
 mod files;
-mod http;
+pub(super) mod http;
 pub mod ldap;
 mod schema;
 pub mod secrets;
@@ -14,8 +14,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::files::FilesConfiguration;
-pub use self::http::{Authentication, HttpConfiguration};
+pub use self::files::{FilesConfiguration, IdRange, Modes};
+pub(super) use self::http::token_url;
+pub use self::http::{
+    AccessToken, Authentication, ClientAuthentication, ClientCertificate, HttpConfiguration, SignatureMethod,
+};
 pub use self::ldap::{LdapAuthentication, LdapConfiguration};
 pub use self::secrets::Secrets;
 use self::secrets::{SecretField, SecretInput, SecretPlace, Told};
@@ -108,6 +111,29 @@ impl ServerConfiguration {
             Self::Files(_) => None,
             Self::Ldap(ldap) => Some(ldap.recipient()),
         }
+    }
+
+    /// Where a plugin that is bound to it may act.
+    pub fn reach(&self) -> Vec<String> {
+        match self {
+            Self::Http(http) => vec![http.base_url.clone()],
+            Self::Files(files) => vec![files.root.clone()],
+            Self::Ldap(ldap) => ldap.base_dns.clone(),
+        }
+    }
+
+    /// Whether it may be at a loopback or private address; None for a kind without addresses.
+    pub fn private_addresses(&self) -> Option<bool> {
+        match self {
+            Self::Http(http) => Some(http.allow_private_addresses),
+            Self::Files(_) => None,
+            Self::Ldap(ldap) => Some(ldap.allow_private_addresses),
+        }
+    }
+
+    /// Its secrets by name, and where each of them is.
+    pub fn secrets(&self) -> Vec<(&'static str, SecretPlace)> {
+        self.secret_places().into_iter().map(|(field, place)| (field.name, place)).collect()
     }
 
     /// Where each of its secrets is.

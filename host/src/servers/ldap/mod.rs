@@ -27,10 +27,12 @@ use self::message::Request;
 pub use self::message::{Attribute, Change, Entry, LdapResult, Modification, Scope, Search};
 pub use self::url::LdapUrl;
 use super::ServerError;
-use super::configuration::ldap::{CLIENT_KEY, LdapAuthentication, LdapConfiguration, PASSWORD};
+use super::configuration::http::CLIENT_CERTIFICATE_KEY;
+use super::configuration::ldap::{LdapAuthentication, LdapConfiguration, PASSWORD};
 use super::configuration::secrets::Secrets;
 use super::connector::{ConnectError, Resolver, TcpConnector, tls_reason};
 use super::http::echo::Blanks;
+use super::pacing::{Held, Pacing};
 use super::tls;
 
 /// Why an operation did not come about.
@@ -60,10 +62,6 @@ fn told(message: &str) -> String {
     if message.is_empty() { String::new() } else { format!(": {message}") }
 }
 
-/// After a failed attempt to connect none is made for this long, then twice as long, up to the longest.
-const FIRST_BACK_OFF: Duration = Duration::from_millis(250);
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(30);
-
 /// A directory with its connections.
 pub struct LdapServer {
     url: LdapUrl,
@@ -75,10 +73,9 @@ pub struct LdapServer {
     connect_timeout: Duration,
     request_timeout: Duration,
     idle_timeout: Duration,
-    max_connections: usize,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
-    down: Mutex<Option<Down>>,
+    pacing: Pacing,
     blanks: Blanks,
 }
 
@@ -86,13 +83,6 @@ enum Bind {
     None,
     Simple { dn: String, password: SecretString },
     External,
-}
-
-/// When a new attempt to connect is worth while, and why the last one failed.
-struct Down {
-    until: Instant,
-    back_off: Duration,
-    error: LdapError,
 }
 
 impl LdapServer {
@@ -112,12 +102,15 @@ impl LdapServer {
                 Bind::Simple { dn: bind_dn.clone(), password: secret(PASSWORD.name)?.clone() }
             }
         };
-        let client = configuration.client_certificate.as_ref();
-        let client = client
-            .map(|client| Ok::<_, ServerError>((client.certificates.as_str(), secret(CLIENT_KEY.name)?)))
-            .transpose()?;
+        let own = match &configuration.client_certificate {
+            Some(own) => {
+                let field = CLIENT_CERTIFICATE_KEY.name;
+                Some((own.certificates.as_str(), secret(field)?))
+            }
+            None => None,
+        };
         let tls = if url.is_ldaps() || configuration.start_tls {
-            let tls = tls::with_client_certificate(configuration.ca_certificates.as_deref(), client);
+            let tls = tls::client_configuration(configuration.ca_certificates.as_deref(), own);
             Some(Arc::new(tls.map_err(unusable)?))
         } else {
             None
@@ -140,10 +133,9 @@ impl LdapServer {
             connect_timeout,
             request_timeout: Duration::from_millis(configuration.request_timeout_ms),
             idle_timeout: Duration::from_millis(configuration.idle_timeout_ms),
-            max_connections: configuration.max_connections,
-            permits: Arc::new(Semaphore::new(configuration.max_connections)),
+            permits: Arc::new(Semaphore::new(configuration.pacing.max_connections as usize)),
             idle: Mutex::default(),
-            down: Mutex::default(),
+            pacing: Pacing::new(&configuration.pacing),
             url,
         })
     }
@@ -165,11 +157,8 @@ impl LdapServer {
     /// A connection for the caller alone, new or from the pool.
     pub async fn lease(self: &Arc<Self>) -> Result<Lease, LdapError> {
         let permit = tokio::time::timeout(self.connect_timeout, Arc::clone(&self.permits).acquire_owned());
-        let Ok(Ok(permit)) = permit.await else {
-            let (limit, waited) = (self.max_connections, self.connect_timeout.as_millis());
-            let problem = format!("all {limit} connections to {} are in use; waited {waited} ms", self.url);
-            return Err(LdapError::Unavailable(problem));
-        };
+        // The semaphore is never closed.
+        let Ok(Ok(permit)) = permit.await else { return Err(self.held(Held::TooMuch)) };
         let connection = match self.pooled() {
             Some(connection) => connection,
             None => self.connect().await?,
@@ -187,23 +176,27 @@ impl LdapServer {
     }
 
     async fn connect(&self) -> Result<Connection, LdapError> {
-        if let Some(down) = &*locked(&self.down)
-            && Instant::now() < down.until
-        {
-            return Err(down.error.clone());
-        }
-        let connecting = tokio::time::timeout(self.connect_timeout, self.connect_now()).await;
+        let deadline = tokio::time::Instant::now() + self.connect_timeout;
+        let mut turn = self.pacing.turn(deadline).await.map_err(|held| self.held(held))?;
+        let connecting = tokio::time::timeout_at(deadline, self.connect_now()).await;
         let connected = connecting.unwrap_or_else(|_| {
             let error = ConnectError::Timeout { host: self.url.authority(), after: self.connect_timeout };
             Err(LdapError::Unavailable(error.to_string()))
         });
-        let mut down = locked(&self.down);
-        *down = connected.as_ref().err().map(|error| {
-            let longer = down.as_ref().map(|down| down.back_off.saturating_mul(2));
-            let back_off = longer.unwrap_or(FIRST_BACK_OFF).min(LONGEST_BACK_OFF);
-            Down { until: Instant::now() + back_off, back_off, error: error.clone() }
-        });
+        match &connected {
+            Err(LdapError::Unavailable(_)) => turn.failed(),
+            _ => turn.answered(None),
+        }
         connected
+    }
+
+    fn held(&self, held: Held) -> LdapError {
+        LdapError::Unavailable(format!("{} is not asked now: {held}", self.url))
+    }
+
+    /// How long it is left alone from now on, if it is.
+    pub fn rest(&self) -> Option<Duration> {
+        self.pacing.rest()
     }
 
     async fn connect_now(&self) -> Result<Connection, LdapError> {
@@ -352,7 +345,21 @@ impl Lease {
             return Err(LdapError::Unavailable("the connection was lost before".to_owned()));
         };
         let after = self.server.request_timeout;
-        let exchanged = tokio::time::timeout(after, connection.exchange(request, room)).await;
+        let deadline = tokio::time::Instant::now() + after;
+        let turn = self.server.pacing.turn(deadline).await;
+        let mut turn = match turn {
+            Ok(turn) => turn,
+            Err(held) => {
+                self.connection = Some(connection);
+                return Err(self.server.held(held));
+            }
+        };
+        let exchanged = tokio::time::timeout_at(deadline, connection.exchange(request, room)).await;
+        match &exchanged {
+            Ok(Ok(_)) => turn.answered(None),
+            Ok(Err(LdapError::ConnectionLost { .. })) | Err(_) => turn.failed(),
+            Ok(Err(_)) => {}
+        }
         let mut exchanged = exchanged
             .unwrap_or(Err(LdapError::Timeout { after }))
             .map_err(|error| self.server.blanked_error(error))?;
