@@ -203,26 +203,26 @@ fn parse_rdn(text: &str) -> Result<(Rdn, Option<&str>), String> {
         };
         assertions.push(Assertion { attribute: attribute.to_owned(), value });
         match end {
-            End::OfName => return Ok((Rdn(assertions), None)),
-            End::OfRdn(after) => return Ok((Rdn(assertions), Some(after))),
-            End::OfAssertion(after) => rest = after,
+            End::Name => return Ok((Rdn(assertions), None)),
+            End::Rdn(after) => return Ok((Rdn(assertions), Some(after))),
+            End::Assertion(after) => rest = after,
         }
     }
 }
 
 /// What follows a value.
 enum End<'a> {
-    OfAssertion(&'a str),
-    OfRdn(&'a str),
-    OfName,
+    Assertion(&'a str),
+    Rdn(&'a str),
+    Name,
 }
 
 impl<'a> End<'a> {
     fn of(rest: &'a str) -> Result<Self, String> {
         match rest.chars().next() {
-            None => Ok(Self::OfName),
-            Some(',') => Ok(Self::OfRdn(rest.get(1..).unwrap_or_default())),
-            Some('+') => Ok(Self::OfAssertion(rest.get(1..).unwrap_or_default())),
+            None => Ok(Self::Name),
+            Some(',') => Ok(Self::Rdn(rest.get(1..).unwrap_or_default())),
+            Some('+') => Ok(Self::Assertion(rest.get(1..).unwrap_or_default())),
             Some(other) => Err(format!("{other:?} must be escaped by a backslash")),
         }
     }
@@ -243,8 +243,7 @@ fn parse_text(text: &str) -> Result<(Value, End<'_>), String> {
     // Spaces at the end belong to the value only where they are escaped.
     let mut length = 0;
     let mut rest = text;
-    loop {
-        let Some(letter) = rest.chars().next() else { break };
+    while let Some(letter) = rest.chars().next() {
         let after = rest.get(letter.len_utf8()..).unwrap_or_default();
         match letter {
             ',' | '+' | '"' | ';' | '<' | '>' | '\0' => break,

@@ -92,7 +92,8 @@ impl Slot {
             return refuse(format!("it asks only for {asked}; name `{operation}` in its operations"));
         }
         let Some(server) = &self.server else { return Ok(()) };
-        match dns.iter().find(|dn| !server.covers(dn) && !(operation == "search" && is_public(dn))) {
+        let reachable = |dn: &Dn| server.covers(dn) || operation == "search" && is_public(dn);
+        match dns.iter().find(|dn| !reachable(dn)) {
             Some(outside) => {
                 let bases: Vec<&str> = server.base_dns().collect();
                 refuse(format!("`{outside}` is outside of the base DNs: {}", bases.join("; ")))

@@ -15,7 +15,8 @@ pub(super) struct Malformed;
 pub(super) fn put(tag: u8, content: &[u8], out: &mut Vec<u8>) {
     out.push(tag);
     let length = content.len().to_be_bytes();
-    let significant = length.iter().position(|byte| *byte != 0).map_or(&[][..], |first| &length[first..]);
+    let first = length.iter().position(|byte| *byte != 0).unwrap_or(length.len());
+    let significant = length.get(first..).unwrap_or_default();
     match significant {
         [] => out.push(0),
         [short] if *short < 0x80 => out.push(*short),
