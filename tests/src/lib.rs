@@ -14,6 +14,7 @@ pub mod process;
 pub mod receiver;
 pub mod relay;
 pub mod scim;
+pub mod slapd;
 pub mod smtp;
 pub mod waiting;
 pub mod witness;

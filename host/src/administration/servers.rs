@@ -140,6 +140,7 @@ impl Administration {
         match self.server_live(co, id).await? {
             LiveServer::Http(server) => check_http(&server).await.map_err(unreachable),
             LiveServer::Files(root) => check_files(&root).await.map_err(unreachable),
+            LiveServer::Ldap(server) => server.check().await.map_err(unreachable),
         }
     }
 

@@ -6,6 +6,7 @@
 pub mod contract;
 pub mod files;
 pub mod http;
+pub mod ldap;
 mod log;
 pub mod plugin;
 mod readable;
@@ -46,6 +47,7 @@ pub struct CallState {
     guest: Guest,
     files: files::Grant,
     http: http::HttpState,
+    ldap: ldap::LdapState,
     registry: registry::Grant,
     state: state::StateOfCall,
 }
@@ -56,8 +58,9 @@ impl CallState {
         let Surroundings { limits, seed, time, mode } = surroundings;
         let guest = Guest::new(limits, seed, time, mode);
         let http = http::HttpState::new(grants.slots.http, guest.gate.clone());
+        let ldap = ldap::LdapState::new(grants.slots.ldap);
         let state = state::StateOfCall::new(grants.state);
-        Self { guest, files: grants.slots.files, http, registry: grants.registry, state }
+        Self { guest, files: grants.slots.files, http, ldap, registry: grants.registry, state }
     }
 
     /// What the call wrote to its durable state, to be stored if it ended well.
@@ -93,6 +96,7 @@ pub fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
     contract::state::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::registry::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::files::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
+    contract::ldap::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::records::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::types::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)
 }

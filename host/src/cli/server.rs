@@ -1,6 +1,6 @@
 //! `provender server`: the servers that plugins may reach.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -13,7 +13,8 @@ use crate::administration::{Server, ServerInput};
 use crate::host::Host;
 use crate::servers::configuration::secrets::SecretInput;
 use crate::servers::configuration::{
-    self, Authentication, HttpConfiguration, IdRange, Modes, ServerConfiguration,
+    self, Authentication, HttpConfiguration, IdRange, LdapAuthentication, LdapConfiguration, Modes,
+    ServerConfiguration,
 };
 use crate::servers::pacing::PacingConfiguration;
 
@@ -28,6 +29,9 @@ Examples:
       --bearer --password-env LAB_TOKEN
   provender server put files --co physics --files /var/lib/provender/files
   provender server put homes --co physics --files /home --owners 1000-59999 --groups 1000-59999
+  provender server put directory --co physics --ldap ldaps://ldap.example.org \\
+      --base-dn ou=physics,dc=example,dc=org --bind-dn cn=provender,dc=example,dc=org \\
+      --password-file directory.password
   provender server put people --co physics --file server.json
 
 The file holds what the flags say and more:
@@ -72,7 +76,7 @@ pub(super) struct Named {
 }
 
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("kind").args(["http", "files", "file"]).required(true))]
+#[command(group = clap::ArgGroup::new("kind").args(["http", "files", "ldap", "file"]).required(true))]
 pub(super) struct PutArguments {
     #[command(flatten)]
     named: Named,
@@ -94,6 +98,15 @@ pub(super) struct PutArguments {
     /// Bits of permission that plugins may set, in octal [default: 0777]
     #[arg(long, value_name = "MODE", requires = "files")]
     modes: Option<Modes>,
+    /// An LDAP directory: ldaps://HOST, or ldap://HOST, which is secured by StartTLS
+    #[arg(long, value_name = "URL", requires = "base_dn")]
+    ldap: Option<String>,
+    /// A DN at or below which plugins may reach entries; may be given again
+    #[arg(long, value_name = "DN", requires = "ldap")]
+    base_dn: Vec<String>,
+    /// Authenticate by a simple bind as this DN
+    #[arg(long, value_name = "DN", requires = "ldap")]
+    bind_dn: Option<String>,
     /// Read all of it from a JSON file, `-` for standard input
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -106,13 +119,13 @@ pub(super) struct PutArguments {
     #[command(flatten)]
     secret: SecretArguments,
     /// PEM file of the authorities to trust instead of those of the system
-    #[arg(long, value_name = "FILE", requires = "http")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "file"])]
     ca_file: Option<PathBuf>,
     /// Allow a loopback or private address
-    #[arg(long, requires = "http")]
+    #[arg(long, conflicts_with_all = ["files", "file"])]
     private: bool,
     /// Longest time for a request with its response
-    #[arg(long, value_name = "MILLISECONDS", requires = "http")]
+    #[arg(long, value_name = "MILLISECONDS", conflicts_with_all = ["files", "file"])]
     request_timeout_ms: Option<u64>,
 }
 
@@ -122,14 +135,15 @@ impl PutArguments {
             return read_json(file);
         }
         let description = self.description.clone();
-        let configuration = match &self.files {
-            Some(root) => {
+        let configuration = match (&self.files, &self.ldap) {
+            (Some(root), _) => {
                 let modes = self.modes.unwrap_or_default();
                 let (owners, groups) = (self.owners, self.groups);
                 let files = json!({ "root": root, "modes": modes, "owners": owners, "groups": groups });
                 configuration::ServerInput::Files(serde_json::from_value(files)?)
             }
-            None => configuration::ServerInput::Http(self.http_configuration()?),
+            (None, Some(_)) => configuration::ServerInput::Ldap(self.ldap_configuration()?),
+            (None, None) => configuration::ServerInput::Http(self.http_configuration()?),
         };
         Ok(ServerInput { id: None, description, configuration })
     }
@@ -147,15 +161,37 @@ impl PutArguments {
             (None, false) => Authentication::None {},
         };
         http.allow_private_addresses = self.private;
-        if let Some(file) = &self.ca_file {
-            let pem = std::fs::read_to_string(file).with_context(|| format!("file `{}`", file.display()))?;
-            http.ca_certificates = Some(pem);
-        }
+        http.ca_certificates = authorities(self.ca_file.as_deref())?;
         if let Some(timeout) = self.request_timeout_ms {
             http.request_timeout_ms = timeout;
         }
         Ok(http)
     }
+
+    fn ldap_configuration(self) -> anyhow::Result<LdapConfiguration<SecretInput>> {
+        let secret = self.secret.read()?.map(SecretInput::Text);
+        let start_tls = self.ldap.as_ref().is_some_and(|url| !url.to_ascii_lowercase().starts_with("ldaps:"));
+        let mut ldap: LdapConfiguration<SecretInput> = serde_json::from_value(
+            json!({ "url": self.ldap, "base_dns": self.base_dn, "start_tls": start_tls }),
+        )?;
+        ldap.authentication = match self.bind_dn {
+            Some(bind_dn) => LdapAuthentication::Simple { bind_dn, password: secret.unwrap_or_default() },
+            None if secret.is_some() => anyhow::bail!("a password is of no use without --bind-dn DN"),
+            None => LdapAuthentication::None {},
+        };
+        ldap.allow_private_addresses = self.private;
+        ldap.ca_certificates = authorities(self.ca_file.as_deref())?;
+        if let Some(timeout) = self.request_timeout_ms {
+            ldap.request_timeout_ms = timeout;
+        }
+        Ok(ldap)
+    }
+}
+
+fn authorities(file: Option<&Path>) -> anyhow::Result<Option<String>> {
+    let read =
+        |file: &Path| std::fs::read_to_string(file).with_context(|| format!("file `{}`", file.display()));
+    file.map(read).transpose()
 }
 
 pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer> {
@@ -197,6 +233,14 @@ pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer>
 fn place(configuration: &ServerConfiguration) -> (String, String) {
     match configuration {
         ServerConfiguration::Files(files) => (files.root.clone(), "-".to_owned()),
+        ServerConfiguration::Ldap(ldap) => {
+            let authentication = match &ldap.authentication {
+                LdapAuthentication::None {} => "none".to_owned(),
+                LdapAuthentication::Simple { bind_dn, .. } => format!("simple, {bind_dn}"),
+                LdapAuthentication::External {} => "external".to_owned(),
+            };
+            (format!("{} {}", ldap.url, ldap.base_dns.join(" ")), authentication)
+        }
         ServerConfiguration::Http(http) => {
             let authentication = match &http.authentication {
                 Authentication::None {} => "none".to_owned(),
@@ -254,6 +298,16 @@ fn described(server: &Server) -> String {
             ("pace", pace(&http.pacing)),
             ("request timeout", format!("{} ms", http.request_timeout_ms)),
             ("connect timeout", format!("{} ms", http.connect_timeout_ms)),
+        ]);
+    }
+    if let ServerConfiguration::Ldap(ldap) = &server.configuration {
+        let secured = ldap.start_tls || ldap.url.starts_with("ldaps:");
+        fields.extend([
+            ("secured", super::answer::yes_or_no(secured)),
+            ("client certificate", super::answer::yes_or_no(ldap.client_certificate.is_some())),
+            ("pace", pace(&ldap.pacing)),
+            ("request timeout", format!("{} ms", ldap.request_timeout_ms)),
+            ("connect timeout", format!("{} ms", ldap.connect_timeout_ms)),
         ]);
     }
     Table::of_fields(fields).to_string()

@@ -11,7 +11,7 @@ use super::plugin_state::StoredState;
 use crate::capabilities::contract::types::Context;
 use crate::capabilities::http::{ExpectedAnswer, RequestPattern};
 use crate::capabilities::slots::Slots;
-use crate::capabilities::{Grants, files, http, registry, state};
+use crate::capabilities::{Grants, files, http, ldap, registry, state};
 use crate::plugins::{LoadedPlugin, Manifest, Slot};
 use crate::provisioning::{FailureClass, Target};
 use crate::registry::record::{Collaboration, EmailList, Record, RecordKind, SubjectKey};
@@ -179,6 +179,9 @@ async fn bind(
         match live {
             LiveServer::Files(root) => {
                 bound.files.0.push(Arc::new(files::Slot { name, root: Some(root), operations }));
+            }
+            LiveServer::Ldap(server) => {
+                bound.ldap.0.push(Arc::new(ldap::Slot { name, server: Some(server), operations }));
             }
             LiveServer::Http(server) => {
                 let (safe_requests, expected_answers) = requests(&loaded.manifest, &name);

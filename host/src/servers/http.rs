@@ -2,7 +2,7 @@
 //! whole response. Which requests a plugin may make is decided elsewhere.
 
 mod credential;
-mod echo;
+pub(super) mod echo;
 mod oauth1;
 mod oauth2;
 

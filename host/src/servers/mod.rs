@@ -8,6 +8,7 @@ pub mod configuration;
 pub mod connector;
 pub mod files;
 pub mod http;
+pub mod ldap;
 pub mod pacing;
 pub mod secret;
 mod tls;
@@ -21,6 +22,7 @@ use self::configuration::{InvalidConfiguration, ServerConfiguration, StoredServe
 use self::connector::{Resolver, SystemResolver};
 use self::files::{Allowed, FilesRoot};
 use self::http::HttpServer;
+use self::ldap::LdapServer;
 use self::secret::{SecretError, SecretKey};
 
 /// Why a server cannot be used as it is configured.
@@ -77,6 +79,7 @@ struct Live {
 pub enum LiveServer {
     Http(Arc<HttpServer>),
     Files(Arc<FilesRoot>),
+    Ldap(Arc<LdapServer>),
 }
 
 impl Servers {
@@ -142,6 +145,10 @@ impl Servers {
                     ServerError::Unusable { problem: format!("root {}: {error}", files.root) }
                 })?;
                 Ok(LiveServer::Files(Arc::new(root.allowing(Allowed::from(files)))))
+            }
+            ServerConfiguration::Ldap(ldap) => {
+                let server = LdapServer::new(ldap, secrets, Arc::clone(&self.resolver))?;
+                Ok(LiveServer::Ldap(Arc::new(server)))
             }
         }
     }

@@ -54,7 +54,7 @@ fn names_what_does_not_exist() {
         (&["provision", "--co", "physics", "--target", "log", "--person", "1"], &["there is no person `1`"]),
         (&["import", "nowhere.ndjson", "--co", "physics"], &["nowhere.ndjson", "No such file"]),
         (&["import", "people.ndjson", "--co", "chem"], &["there is no collaboration", "chem"]),
-        (&["plugin", "inspect", "ldap"], &["plugin `ldap` is not installed", "changelog@0.1.0"]),
+        (&["plugin", "inspect", "mainframe"], &["plugin `mainframe` is not installed", "changelog@0.1.0"]),
         (&["target", "show", "t", "--co", "physics"], &["there is no target `t`"]),
         (&["server", "show", "s", "--co", "physics"], &["there is no server `s`"]),
     ] {

@@ -39,6 +39,11 @@ pub(super) fn request(operation: &str, request: &Value) -> Option<String> {
     })
 }
 
+/// How many entries a page of a search has.
+pub(super) fn answer(result: &Value) -> Option<String> {
+    Some(format!("entries: {}", result.get("entries")?.as_array()?.len()))
+}
+
 /// `{"replace": {"mail": ["..."]}}`.
 fn modification(modification: &Value) -> Option<String> {
     let (kind, attributes) = modification.as_object()?.iter().next()?;

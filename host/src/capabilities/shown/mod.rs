@@ -32,6 +32,7 @@ pub fn answer(effect: &Entry) -> Option<String> {
     let result = effect.result.as_ref()?.value();
     let shown = match &*effect.capability {
         "http" => http::answer(&result),
+        "ldap" => ldap::answer(&result),
         _ => None,
     };
     Some(shown.unwrap_or_else(|| match &result {
@@ -167,6 +168,9 @@ mod tests {
         assert_eq!(answer(&http).unwrap(), "status 200, 4 bytes");
         http.error = Some(Json::of(&json!({"message": "no connection", "reason": "tls"})));
         assert_eq!(answer(&http).unwrap(), "failed: no connection");
+        let mut ldap = effect("ldap", "search", json!({}));
+        ldap.result = Some(Json::of(&json!({"entries": [{"dn": "dc=x", "attributes": {}}], "more": false})));
+        assert_eq!(answer(&ldap).unwrap(), "entries: 1");
         let mut files = effect("files", "write", json!({}));
         files.result = Some(Json::of(&json!(null)));
         assert_eq!(answer(&files).unwrap(), "done");

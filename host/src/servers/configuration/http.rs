@@ -169,7 +169,7 @@ const TOKEN_SECRET: SecretField = SecretField {
     pointer: "/authentication/access_token/secret",
     form: SecretForm::Line,
 };
-const CLIENT_CERTIFICATE_KEY: SecretField = SecretField {
+pub(in crate::servers) const CLIENT_CERTIFICATE_KEY: SecretField = SecretField {
     name: "client_certificate_key",
     pointer: "/client_certificate/private_key",
     form: SecretForm::Text,

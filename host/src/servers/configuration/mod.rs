@@ -4,7 +4,8 @@
 //! only read, and is turned into a [`StoredServer`] by [`ServerInput::seal`]. One file per kind of server.
 
 mod files;
-mod http;
+pub(super) mod http;
+pub mod ldap;
 mod schema;
 pub mod secrets;
 
@@ -18,6 +19,7 @@ pub(super) use self::http::token_url;
 pub use self::http::{
     AccessToken, Authentication, ClientAuthentication, ClientCertificate, HttpConfiguration, SignatureMethod,
 };
+pub use self::ldap::{LdapAuthentication, LdapConfiguration};
 pub use self::secrets::Secrets;
 use self::secrets::{SecretField, SecretInput, SecretPlace, Told};
 use super::ServerError;
@@ -35,6 +37,8 @@ pub enum ServerConfiguration<S = SecretPlace> {
     Http(HttpConfiguration<S>),
     /// A directory of the host's file system.
     Files(FilesConfiguration),
+    /// An LDAP directory.
+    Ldap(LdapConfiguration<S>),
 }
 
 /// A server as an operator writes it, secrets included.
@@ -72,6 +76,7 @@ impl<S> ServerConfiguration<S> {
         match self {
             Self::Http(_) => "http",
             Self::Files(_) => "files",
+            Self::Ldap(_) => "ldap",
         }
     }
 
@@ -80,6 +85,7 @@ impl<S> ServerConfiguration<S> {
         match self {
             Self::Http(http) => ServerConfiguration::Http(http.map(secret)),
             Self::Files(files) => ServerConfiguration::Files(files),
+            Self::Ldap(ldap) => ServerConfiguration::Ldap(ldap.map(secret)),
         }
     }
 }
@@ -92,6 +98,7 @@ impl ServerConfiguration {
         let configuration = match self {
             Self::Http(http) => Self::Http(http.validate(refuse)),
             Self::Files(files) => Self::Files(files.validate(refuse)),
+            Self::Ldap(ldap) => Self::Ldap(ldap.validate(refuse)),
         };
         if invalid.is_empty() { Ok(configuration) } else { Err(InvalidConfiguration(invalid)) }
     }
@@ -102,6 +109,7 @@ impl ServerConfiguration {
         match self {
             Self::Http(http) => Some(http.recipient()),
             Self::Files(_) => None,
+            Self::Ldap(ldap) => Some(ldap.recipient()),
         }
     }
 
@@ -110,6 +118,7 @@ impl ServerConfiguration {
         match self {
             Self::Http(http) => vec![http.base_url.clone()],
             Self::Files(files) => vec![files.root.clone()],
+            Self::Ldap(ldap) => ldap.base_dns.clone(),
         }
     }
 
@@ -118,6 +127,7 @@ impl ServerConfiguration {
         match self {
             Self::Http(http) => Some(http.allow_private_addresses),
             Self::Files(_) => None,
+            Self::Ldap(ldap) => Some(ldap.allow_private_addresses),
         }
     }
 
@@ -227,7 +237,8 @@ impl ServerInput {
         match self {
             Self::Files(_) => return Some("a directory of the host"),
             Self::Http(http) if http.allow_private_addresses => return Some("a server at a private address"),
-            Self::Http(_) => {}
+            Self::Ldap(ldap) if ldap.allow_private_addresses => return Some("a server at a private address"),
+            Self::Http(_) | Self::Ldap(_) => {}
         }
         let mut refers = false;
         let _ = self.clone().map(&mut |_, secret| refers |= matches!(secret, SecretInput::Reference(_)));

@@ -139,6 +139,32 @@ fn each_wrong_field_is_named_by_its_pointer() {
             "/ca_certificates",
             "certificate 1 is not PEM",
         ),
+        (json!({ "kind": "ldap", "url": "http://x", "base_dns": ["dc=x"] }), "/url", "must start with ldap"),
+        (json!({ "kind": "ldap", "url": "ldaps://x", "base_dns": [] }), "/base_dns", "at least one"),
+        (json!({ "kind": "ldap", "url": "ldaps://x", "base_dns": ["people"] }), "/base_dns", "no attribute"),
+        (
+            json!({ "kind": "ldap", "url": "ldaps://x", "base_dns": ["dc=x"], "start_tls": true }),
+            "/start_tls",
+            "ldap:// only",
+        ),
+        (
+            json!({ "kind": "ldap", "url": "ldap://x", "base_dns": ["dc=x"],
+                    "authentication": { "kind": "simple", "bind_dn": "cn=x", "password": "hunter2" } }),
+            "/url",
+            "start_tls",
+        ),
+        (
+            json!({ "kind": "ldap", "url": "ldaps://x", "base_dns": ["dc=x"],
+                    "authentication": { "kind": "simple", "bind_dn": "cn=x" } }),
+            "/authentication/password",
+            "is required",
+        ),
+        (
+            json!({ "kind": "ldap", "url": "ldaps://x", "base_dns": ["dc=x"],
+                    "authentication": { "kind": "external" } }),
+            "/authentication",
+            "client_certificate",
+        ),
         (json!({ "kind": "files", "root": "relative" }), "/root", "absolute"),
         (json!({ "kind": "files", "root": "/does/not/exist" }), "/root", "create the directory first"),
         (json!({ "kind": "files", "root": "/dev/null" }), "/root", "is not a directory"),
@@ -169,6 +195,7 @@ fn a_credential_may_go_in_clear_where_the_operator_says_the_network_is_private()
 fn what_is_unknown_is_refused_and_a_secret_is_never_quoted() {
     for value in [
         json!({ "kind": "ldap", "base_url": "x" }),
+        json!({ "kind": "ldap", "url": "ldap://x", "base_dns": [], "authentication": { "kind": "simple", "bind_dn": "cn=x", "password": 4711 } }),
         json!({ "kind": "files", "root": "/", "base_url": "x" }),
         json!({ "kind": "http", "base_url": "x", "conect_timeout_ms": 1 }),
         json!({ "kind": "http", "base_url": "x", "authentication": { "kind": "none", "token": "hunter2" } }),
