@@ -19,6 +19,7 @@ pub mod provisioner {
             "provender:plugin/files.root": crate::capabilities::files::Root,
             "provender:plugin/ldap.directory": crate::capabilities::ldap::Directory,
             "provender:plugin/ldap.search": crate::capabilities::ldap::Search,
+            "provender:plugin/messaging.publisher": crate::capabilities::messaging::Publisher,
         },
     });
 }
@@ -41,4 +42,4 @@ pub mod data_filter {
 }
 
 pub use data_filter::exports::provender::plugin::filtering::Filtered;
-pub use provisioner::provender::plugin::{files, ldap, log, records, registry, state, types};
+pub use provisioner::provender::plugin::{files, ldap, log, messaging, records, registry, state, types};

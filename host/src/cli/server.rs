@@ -13,8 +13,8 @@ use crate::administration::{Server, ServerInput};
 use crate::host::Host;
 use crate::servers::configuration::secrets::SecretInput;
 use crate::servers::configuration::{
-    self, Authentication, HttpConfiguration, IdRange, LdapAuthentication, LdapConfiguration, Modes,
-    ServerConfiguration,
+    self, Authentication, HttpConfiguration, IdRange, LdapAuthentication, LdapConfiguration, Mechanism,
+    MessagingAuthentication, MessagingConfiguration, Modes, ServerConfiguration,
 };
 use crate::servers::pacing::PacingConfiguration;
 
@@ -32,6 +32,8 @@ Examples:
   provender server put directory --co physics --ldap ldaps://ldap.example.org \\
       --base-dn ou=physics,dc=example,dc=org --bind-dn cn=provender,dc=example,dc=org \\
       --password-file directory.password
+  provender server put events --co physics --broker nats --address nats.example.org --tls \\
+      --topic people --username provender --password-file events.password
   provender server put people --co physics --file server.json
 
 The file holds what the flags say and more:
@@ -76,7 +78,7 @@ pub(super) struct Named {
 }
 
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("kind").args(["http", "files", "ldap", "file"]).required(true))]
+#[command(group = clap::ArgGroup::new("kind").args(["http", "files", "ldap", "broker", "file"]).required(true))]
 pub(super) struct PutArguments {
     #[command(flatten)]
     named: Named,
@@ -107,11 +109,26 @@ pub(super) struct PutArguments {
     /// Authenticate by a simple bind as this DN
     #[arg(long, value_name = "DN", requires = "ldap")]
     bind_dn: Option<String>,
+    /// A message broker, by what it speaks: kafka, amqp, nats or mqtt
+    #[arg(long, value_name = "PROTOCOL", requires = "address", requires = "topic")]
+    broker: Option<String>,
+    /// HOST[:PORT] of a node of the broker; may be given again
+    #[arg(long, value_name = "ADDRESS", requires = "broker")]
+    address: Vec<String>,
+    /// A topic that plugins may publish to, or with a final `*` the beginning of some; may be given again
+    #[arg(long, value_name = "TOPIC", requires = "broker")]
+    topic: Vec<String>,
+    /// Exchange of an AMQP broker [default: the one that leads to queues by their names]
+    #[arg(long, value_name = "NAME", requires = "broker")]
+    exchange: Option<String>,
+    /// Secure connections to the broker by TLS
+    #[arg(long, requires = "broker")]
+    tls: bool,
     /// Read all of it from a JSON file, `-` for standard input
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Authenticate by user name and password
-    #[arg(long, value_name = "NAME", requires = "http", conflicts_with = "bearer")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["files", "ldap", "file", "bearer"])]
     username: Option<String>,
     /// Authenticate by a bearer token
     #[arg(long, requires = "http")]
@@ -143,6 +160,9 @@ impl PutArguments {
                 configuration::ServerInput::Files(serde_json::from_value(files)?)
             }
             (None, Some(_)) => configuration::ServerInput::Ldap(self.ldap_configuration()?),
+            (None, None) if self.broker.is_some() => {
+                configuration::ServerInput::Messaging(self.messaging_configuration()?)
+            }
             (None, None) => configuration::ServerInput::Http(self.http_configuration()?),
         };
         Ok(ServerInput { id: None, description, configuration })
@@ -185,6 +205,32 @@ impl PutArguments {
             ldap.request_timeout_ms = timeout;
         }
         Ok(ldap)
+    }
+
+    fn messaging_configuration(self) -> anyhow::Result<MessagingConfiguration<SecretInput>> {
+        let secret = self.secret.read()?.map(SecretInput::Text);
+        let mut broker = json!({ "kind": self.broker });
+        if let Some(exchange) = self.exchange {
+            broker["exchange"] = exchange.into();
+        }
+        let mut messaging: MessagingConfiguration<SecretInput> = serde_json::from_value(json!({
+            "broker": broker, "addresses": self.address, "topics": self.topic, "tls": self.tls,
+        }))?;
+        messaging.authentication = match (self.username, secret) {
+            (Some(username), password) => MessagingAuthentication::Password {
+                username,
+                password: password.unwrap_or_default(),
+                mechanism: Mechanism::default(),
+            },
+            (None, Some(token)) => MessagingAuthentication::Token { token },
+            (None, None) => MessagingAuthentication::None {},
+        };
+        messaging.allow_private_addresses = self.private;
+        messaging.ca_certificates = authorities(self.ca_file.as_deref())?;
+        if let Some(timeout) = self.request_timeout_ms {
+            messaging.request_timeout_ms = timeout;
+        }
+        Ok(messaging)
     }
 }
 
@@ -240,6 +286,17 @@ fn place(configuration: &ServerConfiguration) -> (String, String) {
                 LdapAuthentication::External {} => "external".to_owned(),
             };
             (format!("{} {}", ldap.url, ldap.base_dns.join(" ")), authentication)
+        }
+        ServerConfiguration::Messaging(messaging) => {
+            let authentication = match &messaging.authentication {
+                MessagingAuthentication::None {} => "none".to_owned(),
+                MessagingAuthentication::Token { .. } => "token".to_owned(),
+                MessagingAuthentication::Password { username, mechanism, .. } => {
+                    format!("{}, user {username}", mechanism.word())
+                }
+            };
+            let (protocol, addresses) = (messaging.broker.word(), messaging.addresses.join(","));
+            (format!("{protocol} {addresses} {}", messaging.topics.join(" ")), authentication)
         }
         ServerConfiguration::Http(http) => {
             let authentication = match &http.authentication {
@@ -308,6 +365,16 @@ fn described(server: &Server) -> String {
             ("pace", pace(&ldap.pacing)),
             ("request timeout", format!("{} ms", ldap.request_timeout_ms)),
             ("connect timeout", format!("{} ms", ldap.connect_timeout_ms)),
+        ]);
+    }
+    if let ServerConfiguration::Messaging(messaging) = &server.configuration {
+        fields.extend([
+            ("secured", super::answer::yes_or_no(messaging.tls)),
+            ("client certificate", super::answer::yes_or_no(messaging.client_certificate.is_some())),
+            ("largest message", format!("{} bytes", messaging.max_message_bytes)),
+            ("pace", pace(&messaging.pacing)),
+            ("request timeout", format!("{} ms", messaging.request_timeout_ms)),
+            ("connect timeout", format!("{} ms", messaging.connect_timeout_ms)),
         ]);
     }
     Table::of_fields(fields).to_string()

@@ -9,6 +9,7 @@ pub mod connector;
 pub mod files;
 pub mod http;
 pub mod ldap;
+pub mod messaging;
 pub mod pacing;
 pub mod secret;
 mod tls;
@@ -23,6 +24,7 @@ use self::connector::{Resolver, SystemResolver};
 use self::files::{Allowed, FilesRoot};
 use self::http::HttpServer;
 use self::ldap::LdapServer;
+use self::messaging::MessagingServer;
 use self::secret::{SecretError, SecretKey};
 
 /// Why a server cannot be used as it is configured.
@@ -80,6 +82,7 @@ pub enum LiveServer {
     Http(Arc<HttpServer>),
     Files(Arc<FilesRoot>),
     Ldap(Arc<LdapServer>),
+    Messaging(Arc<MessagingServer>),
 }
 
 impl Servers {
@@ -149,6 +152,10 @@ impl Servers {
             ServerConfiguration::Ldap(ldap) => {
                 let server = LdapServer::new(ldap, secrets, Arc::clone(&self.resolver))?;
                 Ok(LiveServer::Ldap(Arc::new(server)))
+            }
+            ServerConfiguration::Messaging(messaging) => {
+                let server = MessagingServer::new(messaging, secrets, Arc::clone(&self.resolver))?;
+                Ok(LiveServer::Messaging(Arc::new(server)))
             }
         }
     }

@@ -53,6 +53,8 @@ pub(crate) const IMPORTS: &[(&str, Expected)] = &[
     ("provender:plugin/ldap#[method]directory.modify-dn", OutOfReach),
     ("provender:plugin/ldap#[method]directory.delete", OutOfReach),
     ("provender:plugin/ldap#[method]search.next", OutOfReach),
+    ("provender:plugin/messaging#open", Denies(r#"Err(Error::Refused("no broker is bound to slot `broker`; bound are: none"))"#)),
+    ("provender:plugin/messaging#[method]publisher.publish", OutOfReach),
     ("wasi:cli/environment#get-environment", Gives("[]")),
     ("wasi:cli/environment#get-arguments", Gives("[]")),
     ("wasi:cli/environment#initial-cwd", Gives("None")),

@@ -6,6 +6,7 @@
 mod files;
 pub(super) mod http;
 pub mod ldap;
+pub mod messaging;
 mod schema;
 pub mod secrets;
 
@@ -20,6 +21,7 @@ pub use self::http::{
     AccessToken, Authentication, ClientAuthentication, ClientCertificate, HttpConfiguration, SignatureMethod,
 };
 pub use self::ldap::{LdapAuthentication, LdapConfiguration};
+pub use self::messaging::{Broker, Mechanism, MessagingAuthentication, MessagingConfiguration};
 pub use self::secrets::Secrets;
 use self::secrets::{SecretField, SecretInput, SecretPlace, Told};
 use super::ServerError;
@@ -39,6 +41,8 @@ pub enum ServerConfiguration<S = SecretPlace> {
     Files(FilesConfiguration),
     /// An LDAP directory.
     Ldap(LdapConfiguration<S>),
+    /// A message broker.
+    Messaging(MessagingConfiguration<S>),
 }
 
 /// A server as an operator writes it, secrets included.
@@ -77,6 +81,7 @@ impl<S> ServerConfiguration<S> {
             Self::Http(_) => "http",
             Self::Files(_) => "files",
             Self::Ldap(_) => "ldap",
+            Self::Messaging(_) => "messaging",
         }
     }
 
@@ -86,6 +91,7 @@ impl<S> ServerConfiguration<S> {
             Self::Http(http) => ServerConfiguration::Http(http.map(secret)),
             Self::Files(files) => ServerConfiguration::Files(files),
             Self::Ldap(ldap) => ServerConfiguration::Ldap(ldap.map(secret)),
+            Self::Messaging(messaging) => ServerConfiguration::Messaging(messaging.map(secret)),
         }
     }
 }
@@ -99,6 +105,7 @@ impl ServerConfiguration {
             Self::Http(http) => Self::Http(http.validate(refuse)),
             Self::Files(files) => Self::Files(files.validate(refuse)),
             Self::Ldap(ldap) => Self::Ldap(ldap.validate(refuse)),
+            Self::Messaging(messaging) => Self::Messaging(messaging.validate(refuse)),
         };
         if invalid.is_empty() { Ok(configuration) } else { Err(InvalidConfiguration(invalid)) }
     }
@@ -110,6 +117,7 @@ impl ServerConfiguration {
             Self::Http(http) => Some(http.recipient()),
             Self::Files(_) => None,
             Self::Ldap(ldap) => Some(ldap.recipient()),
+            Self::Messaging(messaging) => Some(messaging.recipient()),
         }
     }
 
@@ -119,6 +127,7 @@ impl ServerConfiguration {
             Self::Http(http) => vec![http.base_url.clone()],
             Self::Files(files) => vec![files.root.clone()],
             Self::Ldap(ldap) => ldap.base_dns.clone(),
+            Self::Messaging(messaging) => messaging.topics.clone(),
         }
     }
 
@@ -128,6 +137,7 @@ impl ServerConfiguration {
             Self::Http(http) => Some(http.allow_private_addresses),
             Self::Files(_) => None,
             Self::Ldap(ldap) => Some(ldap.allow_private_addresses),
+            Self::Messaging(messaging) => Some(messaging.allow_private_addresses),
         }
     }
 
@@ -238,7 +248,10 @@ impl ServerInput {
             Self::Files(_) => return Some("a directory of the host"),
             Self::Http(http) if http.allow_private_addresses => return Some("a server at a private address"),
             Self::Ldap(ldap) if ldap.allow_private_addresses => return Some("a server at a private address"),
-            Self::Http(_) | Self::Ldap(_) => {}
+            Self::Messaging(messaging) if messaging.allow_private_addresses => {
+                return Some("a server at a private address");
+            }
+            Self::Http(_) | Self::Ldap(_) | Self::Messaging(_) => {}
         }
         let mut refers = false;
         let _ = self.clone().map(&mut |_, secret| refers |= matches!(secret, SecretInput::Reference(_)));
