@@ -209,10 +209,10 @@ impl PutArguments {
 
     fn messaging_configuration(self) -> anyhow::Result<MessagingConfiguration<SecretInput>> {
         let secret = self.secret.read()?.map(SecretInput::Text);
-        let mut broker = json!({ "kind": self.broker });
-        if let Some(exchange) = self.exchange {
-            broker["exchange"] = exchange.into();
-        }
+        let broker = match self.exchange {
+            Some(exchange) => json!({ "kind": self.broker, "exchange": exchange }),
+            None => json!({ "kind": self.broker }),
+        };
         let mut messaging: MessagingConfiguration<SecretInput> = serde_json::from_value(json!({
             "broker": broker, "addresses": self.address, "topics": self.topic, "tls": self.tls,
         }))?;

@@ -125,7 +125,7 @@ enum Client {
     /// To the node that answered first.
     One(Mutex<Option<Link>>),
     /// To several nodes of a cluster.
-    Kafka(Kafka),
+    Kafka(Box<Kafka>),
 }
 
 /// A connection that is ready, with what the broker tells of itself.
@@ -173,12 +173,11 @@ impl MessagingServer {
         let tcp = TcpConnector::new(resolver, configuration.allow_private_addresses, timeout);
         let dialer = Dialer { tcp, tls, timeout };
         let client = match configuration.broker {
-            Broker::Kafka {} => Client::Kafka(Kafka::new(
-                dialer.clone(),
-                addresses.clone(),
-                credential.clone(),
-                request_timeout,
-            )),
+            Broker::Kafka {} => {
+                let kafka =
+                    Kafka::new(dialer.clone(), addresses.clone(), credential.clone(), request_timeout);
+                Client::Kafka(Box::new(kafka))
+            }
             Broker::Amqp { .. } | Broker::Nats {} | Broker::Mqtt { .. } => Client::One(Mutex::default()),
         };
         let echoed = match &credential {

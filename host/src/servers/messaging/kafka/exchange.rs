@@ -335,7 +335,7 @@ mod tests {
 
     #[test]
     fn counts_that_lie_lead_nowhere() {
-        for body in [&[0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff][..], &[0; 3], &[0xff; 64]] {
+        for body in [&[0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff][..], &[0; 3]] {
             assert!(cluster(&mut Reader::new(body)).is_err());
         }
         let lying = [0x7f, 0xff, 0xff, 0xff, 0];

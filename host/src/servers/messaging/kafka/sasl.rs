@@ -116,6 +116,8 @@ impl Scram {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
     use super::*;
 
     /// The example of RFC 7677.
@@ -136,6 +138,41 @@ mod tests {
             ["", "r=another,s=eA==,i=4096", "r=rOprNGfwEbeRWgbNEkqOx,s=eA==,i=1", "e=unknown-user"]
         {
             assert!(scram.respond(&first, challenge, &password).is_err(), "{challenge}");
+        }
+    }
+
+    /// A node that is asked twice, and answers so; gives what it was asked.
+    async fn node(mut stream: DuplexStream, answers: [&[u8]; 2]) -> [Vec<u8>; 2] {
+        let mut asked = [Vec::new(), Vec::new()];
+        for (asked, answer) in asked.iter_mut().zip(answers) {
+            let length = stream.read_u32().await.unwrap();
+            asked.resize(length as usize, 0);
+            stream.read_exact(asked).await.unwrap();
+            stream.write_u32(answer.len() as u32 + 4).await.unwrap();
+            stream.write_u32(0).await.unwrap();
+            stream.write_all(answer).await.unwrap();
+        }
+        asked
+    }
+
+    #[tokio::test]
+    async fn a_password_in_plain_is_framed_as_nodes_read_it_and_a_refusal_is_told() {
+        let password = SecretString::from("pencil");
+        let refusal = [&[0, 58, 0, 3][..], b"bad", &[0, 0, 0, 0]].concat();
+        for (answer, accepted) in [(&[0, 0, 0xff, 0xff, 0, 0, 0, 0][..], true), (&refusal, false)] {
+            let (ours, theirs) = tokio::io::duplex(1_024);
+            let mut wire = Wire { stream: Box::new(ours), input: BytesMut::new() };
+            let (ended, asked) = tokio::join!(
+                authenticate(&mut wire, Mechanism::Plain, "user", &password),
+                node(theirs, [&[0, 0, 0, 0, 0, 1, 0, 5, b'P', b'L', b'A', b'I', b'N'], answer])
+            );
+            // Request 17 in version 1, and 36 in version 0, each with a number and our name.
+            assert_eq!(asked[0], *b"\0\x11\0\x01\0\0\0\0\0\x09provender\0\x05PLAIN");
+            assert_eq!(asked[1], *b"\0\x24\0\0\0\0\0\0\0\x09provender\0\0\0\x0c\0user\0pencil");
+            match ended {
+                Ok(()) => assert!(accepted),
+                Err(error) => assert!(!accepted && error.to_string().contains("bad"), "{error}"),
+            }
         }
     }
 
