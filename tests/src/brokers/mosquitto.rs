@@ -126,8 +126,9 @@ fn found(offset: usize, message: &Value) -> Found {
     for (name, value) in properties["user-properties"].as_object().into_iter().flatten() {
         if name == "key" { key = value.clone() } else { headers.push(json!([name, value])) }
     }
+    let body = message["payload"].as_str().unwrap_or_default();
     json!({
         "topic": message["topic"], "key": key, "content_type": properties["content-type"], "headers": headers,
-        "body": message["payload"], "offset": offset,
+        "body": body, "offset": offset,
     })
 }

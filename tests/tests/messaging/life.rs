@@ -110,7 +110,8 @@ fn summary(found: &Found) -> (usize, String) {
         false => {
             let members: Vec<&str> =
                 person["members"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
-            format!("{} {}", person["names"][0]["given"].as_str().unwrap(), members.join(","))
+            let status = person["status"].as_str().unwrap();
+            format!("{status} {} {}", person["names"][0]["given"].as_str().unwrap(), members.join(","))
         }
     };
     (envelope, format!("{action}: {told}").trim_end().to_owned())
@@ -149,6 +150,11 @@ async fn leads_a_life(kind: &str) {
         person.status = Status::Suspended;
     };
     applied(&site.put("anna", suspended).await);
+    let expired = |person: &mut Person| {
+        rename("änna@x,+\"=")(person);
+        person.status = Status::Expired;
+    };
+    applied(&site.put("anna", expired).await);
     applied(&site.put("anna", rename("änna@x,+\"=")).await);
 
     // What would be done for bert is told, and not done.
@@ -181,16 +187,17 @@ async fn leads_a_life(kind: &str) {
     }
 
     let expected: BTreeMap<String, Vec<String>> = [
-        ("anna", vec!["added: anna", "updated: Änne", "updated: removed"]),
-        ("bert", vec!["added: bert", "reprovision_requested: Bertram"]),
+        ("anna", vec!["added: active anna", "updated: active Änne", "updated: removed"]),
+        ("bert", vec!["added: active bert", "reprovision_requested: active Bertram"]),
         (
             "änna@x,+\"=",
             vec![
-                "updated: anna",
-                "updated: anna Group staff",
-                "updated: anna",
-                "deleted: removed",
-                "added: anna",
+                "updated: active anna",
+                "updated: active anna Group staff",
+                "updated: active anna",
+                "updated: suspended anna",
+                "expired: expired anna",
+                "unexpired: active anna",
                 "deleted: removed",
             ],
         ),

@@ -46,7 +46,7 @@ pub(super) trait Protocol: Send + 'static {
     /// How many more messages may be sent while so many are not confirmed.
     fn room(&self, unconfirmed: usize) -> usize;
 
-    /// Largest message that the broker says it takes.
+    /// Largest message by its [`Message::size`] that the broker takes, where it says so.
     fn limit(&self) -> Option<usize>;
 
     /// Writes messages. Each is known by its ticket, which counts from 1.
@@ -70,6 +70,8 @@ pub(super) trait Protocol: Send + 'static {
     fn end(&mut self, out: &mut BytesMut);
 }
 
+/// What a protocol adds to a message, at most.
+pub(super) const ADDED_BYTES: usize = 1_024;
 /// Messages of calls that wait to be written.
 const QUEUE: usize = 256;
 /// Messages that are written at once.

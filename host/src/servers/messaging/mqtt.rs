@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, BytesMut};
 use secrecy::ExposeSecret;
 
-use super::link::{Confirmed, Outgoing, Protocol, Whose};
+use super::link::{ADDED_BYTES, Confirmed, Outgoing, Protocol, Whose};
 use super::wire::{Address, Dialer, MAX_PIECE, Malformed, Reader, Wire};
 use super::{CLIENT, Credential, Message, MessagingError};
 
@@ -162,7 +162,7 @@ impl Protocol for Mqtt {
     }
 
     fn limit(&self) -> Option<usize> {
-        Some(self.maximum_packet.unwrap_or(LARGEST_PACKET))
+        Some(self.maximum_packet.unwrap_or(LARGEST_PACKET).saturating_sub(ADDED_BYTES))
     }
 
     fn publish(&mut self, messages: &[(u64, Outgoing)], out: &mut BytesMut) {

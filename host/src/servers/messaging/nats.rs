@@ -8,7 +8,7 @@ use memchr::memmem;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
-use super::link::{Confirmed, Outgoing, Protocol, Whose};
+use super::link::{ADDED_BYTES, Confirmed, Outgoing, Protocol, Whose};
 use super::wire::{Address, Dialer, MAX_PIECE, Malformed, Wire};
 use super::{CLIENT, Credential, Message, MessagingError};
 
@@ -172,7 +172,7 @@ impl Protocol for Nats {
     }
 
     fn limit(&self) -> Option<usize> {
-        self.max_payload
+        Some(self.max_payload?.saturating_sub(ADDED_BYTES))
     }
 
     fn publish(&mut self, messages: &[(u64, Outgoing)], out: &mut BytesMut) {
