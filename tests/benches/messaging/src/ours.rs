@@ -25,7 +25,8 @@ pub fn server(address: SocketAddr, broker: &Value) -> Arc<MessagingServer> {
     if broker["kind"] != "kafka" {
         configuration["authentication"] = json!({"kind": "password", "username": USER});
     }
-    let configuration: MessagingConfiguration = serde_json::from_value(configuration).expect("a configuration");
+    let configuration: MessagingConfiguration =
+        serde_json::from_value(configuration).expect("a configuration");
     let secrets = [("password".to_owned(), SecretString::from(PASSWORD))].into();
     Arc::new(MessagingServer::new(&configuration, &secrets, Arc::new(SystemResolver)).expect("a server"))
 }
@@ -34,18 +35,15 @@ pub fn by_server(server: &Arc<MessagingServer>) -> Publish {
     let server = Arc::clone(server);
     Arc::new(move |number| {
         let server = Arc::clone(&server);
-        let message = Message {
-            topic: TOPIC.to_owned(),
-            key: Some(key(number)),
-            body: body(),
-            ..Message::default()
-        };
+        let message =
+            Message { topic: TOPIC.to_owned(), key: Some(key(number)), body: body(), ..Message::default() };
         Box::pin(async move { server.publish(vec![message]).await.expect("a confirmation") })
     })
 }
 
 pub async fn by_plugin(server: &Arc<MessagingServer>) -> Publish {
-    let plugin = load(provender_bundled_plugins::find("api").expect("the plugin").wasm).await.expect("a plugin");
+    let plugin =
+        load(provender_bundled_plugins::find("api").expect("the plugin").wasm).await.expect("a plugin");
     let mut slots = Slots::default();
     let (name, server) = ("broker".to_owned(), Some(Arc::clone(server)));
     slots.messaging.0.push(Arc::new(messaging::Slot { name, server, operations: Vec::new() }));

@@ -39,7 +39,8 @@ async fn kafka(address: SocketAddr) -> Publish {
     use rskafka::record::Record;
 
     let client = ClientBuilder::new(vec![address.to_string()]).build().await.expect("a client");
-    let partition = client.partition_client(TOPIC, 0, UnknownTopicHandling::Error).await.expect("a partition");
+    let partition =
+        client.partition_client(TOPIC, 0, UnknownTopicHandling::Error).await.expect("a partition");
     let producer = BatchProducerBuilder::new(Arc::new(partition))
         .with_linger(Duration::from_millis(1))
         .build(RecordAggregator::new(512 << 10));
