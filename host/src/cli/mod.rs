@@ -2,6 +2,7 @@
 //! messages and exit codes. Decides nothing itself.
 
 mod answer;
+mod bulk;
 mod changes;
 mod check;
 mod co;
@@ -24,7 +25,6 @@ mod person;
 mod plugin;
 mod provision;
 mod records;
-mod reprovision_all;
 mod serve;
 mod server;
 mod services;

@@ -249,6 +249,7 @@ impl Model {
             record: None,
             identifiers: None,
             state: Vec::new(),
+            untouched: false,
             usage: Usage::default(),
             transcript: Json::of(&None::<Recording>),
             at: self.now,

@@ -66,6 +66,8 @@ pub(super) struct TargetRuntime {
     pub(super) filters: Vec<Step>,
     pub(super) limits: Limits,
     pub(super) target: Target,
+    /// [`Target::settings`].
+    pub(super) settings: String,
     files: Vec<Arc<files::Slot>>,
     http: Vec<Arc<http::Slot>>,
 }
@@ -120,7 +122,8 @@ async fn build(parts: &Parts, co: &str, id: &str) -> Result<TargetRuntime, Targe
     let (files, http) = bind(parts, co, &target, &loaded).await?;
     let provisioner = Step { id: target.id.clone(), loaded, configuration: target.configuration.to_string() };
     let co = Arc::new(collaboration(store, co).await?);
-    Ok(TargetRuntime { co, provisioner, filters, limits, target, files, http })
+    let settings = target.settings();
+    Ok(TargetRuntime { co, provisioner, filters, limits, target, settings, files, http })
 }
 
 type Bound = (Vec<Arc<files::Slot>>, Vec<Arc<http::Slot>>);

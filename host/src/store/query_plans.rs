@@ -56,12 +56,20 @@ async fn statements_on_large_tables_find_their_rows_by_an_index() {
             "invocations USING COVERING INDEX invocations_of_job (co=? AND job=?)",
         ),
         (
+            bulk_jobs::PAGE_WITH_DELETED.to_owned(),
+            "records USING INDEX sqlite_autoindex_records_1 (co=? AND (kind,id)>(?,?))",
+        ),
+        (
             bulk_jobs::PAGE.to_owned(),
             "records USING INDEX sqlite_autoindex_records_1 (co=? AND (kind,id)>(?,?))",
         ),
         (jobs::PRUNE.to_owned(), "jobs USING INDEX jobs_ended (ended<?)"),
         (
             invocations::FINISH.sql(Sqlite, 4),
+            "invocations USING INDEX sqlite_autoindex_invocations_1 (co=? AND id=?)",
+        ),
+        (
+            invocations::WITHDRAW.sql(Sqlite, 4),
             "invocations USING INDEX sqlite_autoindex_invocations_1 (co=? AND id=?)",
         ),
         (

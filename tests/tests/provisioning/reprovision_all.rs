@@ -11,7 +11,7 @@ async fn begin(host: &TestHost, target: &str) -> Job {
     jobs::reprovision_all(&host.host.store, CO, target, "eve", now).await.unwrap()
 }
 
-async fn ended(host: &TestHost, id: i64) -> Job {
+pub(crate) async fn ended(host: &TestHost, id: i64) -> Job {
     eventually("the job to end", async || {
         host.host.store.job(CO, id).await.unwrap().filter(|job| job.ended.is_some())
     })
@@ -19,7 +19,7 @@ async fn ended(host: &TestHost, id: i64) -> Job {
 }
 
 /// Stores people without provisioning them.
-async fn quiet_people(host: &TestHost, count: usize) {
+pub(crate) async fn quiet_people(host: &TestHost, count: usize) {
     let quiet = WriteOptions { provision: false, ..by_test() };
     for number in 0..count {
         let id = format!("p{number:03}");
@@ -66,7 +66,7 @@ async fn subjects_that_fail_are_listed_and_the_job_is_no_success() {
     let job = ended(&host, begin(&host, "t").await.id).await;
     assert_eq!(
         (job.status, job.failed, job.message.as_deref()),
-        (JobStatus::Failed, 5, Some("5 of 5 subjects failed"))
+        (JobStatus::Failed, 5, Some("5 subjects, 5 of them failed"))
     );
     let lines = host.host.store.job_history(CO, job.id).await.unwrap();
     let mut failed: Vec<String> = lines.into_iter().filter_map(|line| Some(line.subject?.id)).collect();

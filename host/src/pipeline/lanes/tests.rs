@@ -38,6 +38,7 @@ impl Scene {
             job: None,
             bulk: false,
             attempt: 1,
+            only_differing: false,
         }
     }
 
