@@ -19,7 +19,11 @@ const START_ATTEMPTS: usize = 5;
 const GUARDIAN: &str = "cat > /dev/null; kill -INT \"$1\"; while kill -0 \"$1\" 2> /dev/null; do sleep 0.05; done; \
                         rm -rf \"$2\"";
 
+/// What makes a server fast that need not survive a loss of power.
+const FORGETFUL: &str = "-c fsync=off -c full_page_writes=off";
+
 static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
+static DURABLE_SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
 static DATABASES: AtomicUsize = AtomicUsize::new(0);
 
 struct Server {
@@ -30,7 +34,19 @@ struct Server {
 
 /// The URL of a new, empty database. The first call starts the server.
 pub async fn fresh_database() -> anyhow::Result<String> {
-    let server = SERVER.get_or_init(|| Server::start().map_err(|error| format!("{error:#}")));
+    database_of(&SERVER, FORGETFUL).await
+}
+
+/// As [`fresh_database`], on a server with the settings that one has by default: for figures.
+pub async fn durable_database() -> anyhow::Result<String> {
+    database_of(&DURABLE_SERVER, "").await
+}
+
+async fn database_of(
+    server: &'static OnceLock<Result<Server, String>>,
+    settings: &str,
+) -> anyhow::Result<String> {
+    let server = server.get_or_init(|| Server::start(settings).map_err(|error| format!("{error:#}")));
     let port = server.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?.port;
     let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
     let mut connection = PgConnection::connect(&url(port, "postgres")).await?;
@@ -58,7 +74,7 @@ fn url(port: u16, database: &str) -> String {
 }
 
 impl Server {
-    fn start() -> anyhow::Result<Self> {
+    fn start(settings: &str) -> anyhow::Result<Self> {
         let programs = programs()?;
         let directory = tempfile::Builder::new().prefix("provender-postgres-").tempdir()?;
         let owner = owner(directory.path())?;
@@ -69,7 +85,7 @@ impl Server {
             .args(["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8"])
             .args(["--locale-provider=icu", "--icu-locale=en", "--pgdata"])
             .arg(&data))?;
-        let port = start_server(&owner, &programs, directory.path(), &data)?;
+        let port = start_server(&owner, &programs, directory.path(), &data, settings)?;
         let pid = fs::read_to_string(data.join("postmaster.pid"))?;
         let pid = pid.lines().next().context("postmaster.pid is empty")?;
         let guardian = Command::new("sh")
@@ -85,13 +101,19 @@ impl Server {
     }
 }
 
-fn start_server(owner: &Owner, programs: &Path, directory: &Path, data: &Path) -> anyhow::Result<u16> {
+fn start_server(
+    owner: &Owner,
+    programs: &Path,
+    directory: &Path,
+    data: &Path,
+    settings: &str,
+) -> anyhow::Result<u16> {
     let mut last = None;
     for _ in 0..START_ATTEMPTS {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let options = format!(
             "-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={} -c max_connections=300 \
-             -c fsync=off -c full_page_writes=off",
+             {settings}",
             directory.display()
         );
         let log = directory.join("log");
