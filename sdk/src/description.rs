@@ -29,6 +29,7 @@ pub struct Description {
     other_subjects: &'static [&'static str],
     slots: &'static [Slot],
     safe_requests: &'static [SafeRequest],
+    expected_answers: &'static [ExpectedAnswer],
 }
 
 impl Description {
@@ -43,6 +44,7 @@ impl Description {
             other_subjects: &[],
             slots: &[],
             safe_requests: &[],
+            expected_answers: &[],
         }
     }
 
@@ -76,6 +78,13 @@ impl Description {
         self
     }
 
+    /// What the counterparts are expected to answer to requests that change something: in a preview the plugin gets these
+    /// answers, and nothing is sent. A preview ends at a request without one.
+    pub const fn expected_answers(mut self, expected_answers: &'static [ExpectedAnswer]) -> Self {
+        self.expected_answers = expected_answers;
+        self
+    }
+
     /// The name it was started with.
     pub const fn name(&self) -> &'static str {
         self.name
@@ -96,6 +105,7 @@ impl Description {
             configuration_schema,
             slots: self.slots.iter().map(|slot| slot.into_contract()).collect(),
             safe_requests: self.safe_requests.iter().map(|request| request.into_contract()).collect(),
+            expected_answers: self.expected_answers.iter().map(|answer| answer.into_contract()).collect(),
             extensions: Vec::new(),
         }
     }
@@ -115,6 +125,9 @@ pub struct Slot {
 enum SlotKind {
     Http,
     Files,
+    Ldap,
+    Sql,
+    Messaging,
     Other(&'static str),
 }
 
@@ -127,6 +140,21 @@ impl Slot {
     /// A directory that is reached by [`crate::files`].
     pub const fn files(name: &'static str) -> Self {
         Self::of_kind(name, SlotKind::Files)
+    }
+
+    /// A directory that speaks LDAP.
+    pub const fn ldap(name: &'static str) -> Self {
+        Self::of_kind(name, SlotKind::Ldap)
+    }
+
+    /// A database that speaks SQL.
+    pub const fn sql(name: &'static str) -> Self {
+        Self::of_kind(name, SlotKind::Sql)
+    }
+
+    /// A message broker.
+    pub const fn messaging(name: &'static str) -> Self {
+        Self::of_kind(name, SlotKind::Messaging)
     }
 
     /// A server of a kind that this version has no constructor for.
@@ -144,8 +172,8 @@ impl Slot {
         self
     }
 
-    /// The least the plugin can live with. http: methods ("GET", "PUT", ...). files: "append", "read", "write",
-    /// "create-directory", "list", "remove". Without this, all operations of the kind.
+    /// The least the plugin can live with: the operations of its kind as `types.wit` names them under `slot`. Without
+    /// this, all operations of the kind.
     pub const fn operations(mut self, operations: &'static [&'static str]) -> Self {
         self.operations = operations;
         self
@@ -163,6 +191,9 @@ impl Slot {
             kind: match self.kind {
                 SlotKind::Http => contract::ServerKind::Http,
                 SlotKind::Files => contract::ServerKind::Files,
+                SlotKind::Ldap => contract::ServerKind::Ldap,
+                SlotKind::Sql => contract::ServerKind::Sql,
+                SlotKind::Messaging => contract::ServerKind::Messaging,
                 SlotKind::Other(kind) => contract::ServerKind::Other(kind.to_owned()),
             },
             required: self.required,
@@ -195,6 +226,32 @@ impl SafeRequest {
     }
 }
 
+/// What a counterpart is expected to answer to a request that changes something: what the plugin gets in a preview.
+#[derive(Clone, Copy, Debug)]
+pub struct ExpectedAnswer {
+    request: SafeRequest,
+    status: u16,
+    body: &'static str,
+}
+
+impl ExpectedAnswer {
+    /// `path` is below the server's base URL, exact, or up to a final "*".
+    pub const fn new(slot: &'static str, method: &'static str, path: &'static str, status: u16) -> Self {
+        Self { request: SafeRequest::new(slot, method, path), status, body: "" }
+    }
+
+    /// With a body: JSON text.
+    pub const fn body(mut self, json: &'static str) -> Self {
+        self.body = json;
+        self
+    }
+
+    fn into_contract(self) -> contract::ExpectedAnswer {
+        let contract::SafeRequest { slot, method, path } = self.request.into_contract();
+        contract::ExpectedAnswer { slot, method, path, status: self.status, body: self.body.to_owned() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,9 +265,10 @@ mod tests {
             .slots(&[
                 Slot::http("directory").summary("writes").operations(&["GET", "PUT"]),
                 Slot::files("report").optional(),
-                Slot::other("tree", "ldap"),
+                Slot::other("tree", "ftp"),
             ])
-            .safe_requests(&[SafeRequest::new("directory", "POST", "/search")]);
+            .safe_requests(&[SafeRequest::new("directory", "POST", "/search")])
+            .expected_answers(&[ExpectedAnswer::new("directory", "PUT", "/accounts/*", 201).body("{}")]);
 
         let contract = DESCRIPTION.into_contract("{}".to_owned());
 
@@ -225,7 +283,11 @@ mod tests {
         assert!(directory.required && !report.required && tree.required);
         assert_eq!(directory.operations, ["GET", "PUT"]);
         assert_eq!(report.kind, contract::ServerKind::Files);
-        assert_eq!(tree.kind, contract::ServerKind::Other("ldap".to_owned()));
+        assert_eq!(tree.kind, contract::ServerKind::Other("ftp".to_owned()));
         assert_eq!(contract.safe_requests[0].path, "/search");
+        assert_eq!(
+            (contract.expected_answers[0].status, contract.expected_answers[0].body.as_str()),
+            (201, "{}")
+        );
     }
 }

@@ -80,6 +80,7 @@ pub mod export;
 mod failure;
 pub mod files;
 pub mod http;
+pub mod ldap;
 pub mod log;
 mod outcome;
 mod pages;
@@ -90,7 +91,7 @@ pub mod state;
 
 pub use bindings::filtering::exports::provender::plugin::filtering::Filtered;
 pub use bindings::host::provender::plugin::types::{Action, ServerKind, SlotBinding};
-pub use description::{Description, SafeRequest, Slot};
+pub use description::{Description, ExpectedAnswer, SafeRequest, Slot};
 pub use failure::{Failure, LocatedFailure, PassingFailure};
 pub use outcome::{Applied, Inspection, Outcome, WrittenIdentifier};
 pub use plugin::{Context, DataFilter, Invocation, Provisioner};

@@ -14,10 +14,9 @@ use jiff::Timestamp;
 use provender::capabilities::contract::Filtered;
 use provender::capabilities::contract::records::{Collaboration, Metadata, Person, Status, Subject};
 use provender::capabilities::contract::state::Scope;
-use provender::capabilities::contract::types::{
-    Action, Context, Failure, Invocation, Outcome, ServerKind, SlotBinding,
-};
+use provender::capabilities::contract::types::{Action, Context, Failure, Invocation, Outcome};
 use provender::capabilities::plugin::{Plugin, PluginHost, Said};
+use provender::capabilities::slots::Slots;
 use provender::capabilities::state::StateReader;
 use provender::capabilities::{CallState, Grants, Surroundings, files, http, state};
 use provender::plugins::Catalog;
@@ -82,9 +81,8 @@ pub struct TestCall {
     filter: Value,
     limits: BTreeMap<String, u64>,
     seed: [u8; 32],
-    files: Vec<Arc<files::Slot>>,
+    slots: Slots,
     roots: Vec<witness::Root>,
-    web: Vec<Arc<http::Slot>>,
     state: state::Grant,
 }
 
@@ -110,7 +108,7 @@ impl TestCall {
     /// With a directory bound to a slot, for these operations.
     pub fn folder(mut self, slot: &str, root: &Path, operations: &[&str]) -> Self {
         let root = witness::Root::bind(root);
-        self.files.push(Arc::new(files::Slot {
+        self.slots.files.0.push(Arc::new(files::Slot {
             name: slot.to_owned(),
             root: Some(Arc::new(FilesRoot::open(root.path()).expect("a root"))),
             operations: owned(operations),
@@ -121,11 +119,12 @@ impl TestCall {
 
     /// With a server bound to a slot, for these methods.
     pub fn web(mut self, slot: &str, server: &Arc<HttpServer>, operations: &[&str]) -> Self {
-        self.web.push(Arc::new(http::Slot {
+        self.slots.http.0.push(Arc::new(http::Slot {
             name: slot.to_owned(),
             server: Arc::clone(server),
             operations: owned(operations),
             safe_requests: Vec::new(),
+            expected_answers: Vec::new(),
         }));
         self
     }
@@ -220,23 +219,12 @@ impl TestCall {
     }
 
     fn context(&self) -> Context {
-        let binding = |slot: &str, kind, base_url| SlotBinding {
-            slot: slot.to_owned(),
-            kind,
-            base_url,
-            extensions: Vec::new(),
-        };
-        let files = self.files.iter().map(|slot| binding(&slot.name, ServerKind::Files, None));
-        let web = self
-            .web
-            .iter()
-            .map(|slot| binding(&slot.name, ServerKind::Http, Some(slot.server.base_url().to_string())));
         Context {
             co: "physics".to_owned(),
             target: "under-test".to_owned(),
             target_description: "Under test".to_owned(),
             configuration: self.configuration.to_string(),
-            slots: files.chain(web).collect(),
+            slots: self.slots.bindings(),
             time: TIME.to_owned(),
         }
     }
@@ -248,12 +236,7 @@ impl TestCall {
             time: TIME.parse().expect("a time"),
             mode: Mode::Live,
         };
-        let grants = Grants {
-            files: files::Grant(self.files),
-            http: http::Grant(self.web),
-            state: self.state,
-            ..Grants::default()
-        };
+        let grants = Grants { slots: self.slots, state: self.state, ..Grants::default() };
         CallState::new(surroundings, grants)
     }
 }

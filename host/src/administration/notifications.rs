@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::error::{AdministrationError, Kind, Problems};
 use super::{Administration, known_collaboration};
 use crate::provisioning::{Channel, EmailSettings, NotificationSettings, WebhookSettings};
-use crate::servers::configuration::secret_text;
+use crate::servers::configuration::secrets::secret_text;
 use crate::servers::secret::{SealedSecret, SecretKey};
 use crate::store::{NotificationSettingsRow, StoreError, Transaction};
 

@@ -13,10 +13,11 @@ use utoipa::ToSchema;
 
 use super::error::{AdministrationError, Kind, Problems};
 use super::{Administration, check_ids, known_collaboration};
+use crate::servers::configuration::secrets::SecretFiles;
 use crate::servers::configuration::{self, ServerConfiguration, StoredServer};
 use crate::servers::files::FilesRoot;
 use crate::servers::http::{HttpLimits, HttpServer, MAX_RESPONSE_HEADER_BYTES, OutgoingRequest};
-use crate::servers::{ServerError, ServerKey};
+use crate::servers::{LiveServer, ServerKey};
 use crate::store::{ServerRow, StoreError};
 
 /// A server as an operator writes it, secrets included.
@@ -38,13 +39,6 @@ pub struct Server {
     pub id: String,
     pub description: String,
     pub configuration: ServerConfiguration,
-}
-
-/// The connections of a server.
-#[derive(Clone, Debug)]
-pub enum LiveServer {
-    Http(Arc<HttpServer>),
-    Files(Arc<FilesRoot>),
 }
 
 /// What a check reads of an answer at most.
@@ -124,18 +118,19 @@ impl Administration {
 
     /// The connections of a server.
     pub async fn server_live(&self, co: &str, id: &str) -> Result<LiveServer, AdministrationError> {
+        Ok(self.watched_server(co, id).await?.0)
+    }
+
+    /// The connections of a server, and the files that its secrets were read from.
+    pub async fn watched_server(
+        &self,
+        co: &str,
+        id: &str,
+    ) -> Result<(LiveServer, Arc<SecretFiles>), AdministrationError> {
         let row = self.server_row(co, id).await?;
         let key = ServerKey { co: co.to_owned(), server: id.to_owned(), revision: row.revision };
         let stored = stored(row)?;
-        let unusable = |error: ServerError| AdministrationError::of_server(id, error);
-        match &stored.configuration {
-            ServerConfiguration::Http(_) => {
-                self.servers.http(&key, &stored).map(LiveServer::Http).map_err(unusable)
-            }
-            ServerConfiguration::Files(_) => {
-                self.servers.files(&key, &stored).map(LiveServer::Files).map_err(unusable)
-            }
-        }
+        self.servers.live(&key, &stored).map_err(|error| AdministrationError::of_server(id, error))
     }
 
     /// Connects to a server and tells what it found there, in lines for the operator. Changes nothing at an HTTP server;
@@ -145,6 +140,7 @@ impl Administration {
         match self.server_live(co, id).await? {
             LiveServer::Http(server) => check_http(&server).await.map_err(unreachable),
             LiveServer::Files(root) => check_files(&root).await.map_err(unreachable),
+            LiveServer::Ldap(server) => server.check().await.map_err(unreachable),
         }
     }
 

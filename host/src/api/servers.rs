@@ -18,7 +18,6 @@ use super::records::CoPath;
 use super::request::{JsonBody, NoQuery};
 use crate::administration::{Server, ServerInput};
 use crate::host::Host;
-use crate::servers::configuration::ServerConfiguration;
 
 /// A server, filter or target in the path.
 #[derive(Deserialize, IntoParams)]
@@ -83,7 +82,8 @@ async fn get(
 
 /// Creates or replaces a server. A secret that is left out stays as it is, as long as base URL and user name stay too.
 ///
-/// A server that reaches into the host's own surroundings, so a directory or a private address, needs a platform key.
+/// A server that reaches into the host's own surroundings, so a directory, a private address or a secret
+/// that is read from a file, needs a platform key.
 #[utoipa::path(
     put, path = "/cos/{co}/servers/{id}", tag = "servers", operation_id = "put_server", request_body = ServerInput,
     params(ItemPath),
@@ -99,12 +99,8 @@ async fn put(
     _: NoQuery,
     JsonBody(input): JsonBody<ServerInput>,
 ) -> Result<Response, Problem> {
-    match &input.configuration {
-        ServerConfiguration::Files(_) => caller.caller.on_platform("a directory of the host")?,
-        ServerConfiguration::Http(http) if http.allow_private_addresses => {
-            caller.caller.on_platform("a server at a private address")?;
-        }
-        ServerConfiguration::Http(_) => {}
+    if let Some(what) = input.configuration.reaches_into_host() {
+        caller.caller.on_platform(what)?;
     }
     let stored_server = host.administration.put_server(&caller.co, &path.id, input).await?;
     Ok(stored(stored_server, &caller.co, "servers", &path.id))

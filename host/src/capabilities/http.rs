@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ use self::bounds::{BUFFERED_CHUNKS, MAX_CHUNK_BYTES, MAX_FIELDS_BYTES};
 use self::traffic::Traffic;
 use super::CallState;
 use super::readable::{Readable, ReadableHeaders};
-use crate::sandbox::{Access, Effect, Gate, LimitName, Performed, Refusal};
+use crate::sandbox::{Effect, Gate, InPreview, LimitName, Performed, Refusal};
 use crate::servers::connector::ConnectError;
 use crate::servers::http::{
     HttpError, HttpLimits, HttpServer, IncomingResponse, MAX_METHOD_BYTES, MAX_RESPONSE_HEADER_BYTES,
@@ -38,9 +38,36 @@ pub struct Slot {
     pub server: Arc<HttpServer>,
     /// Methods that the slot asks for; empty asks for all.
     pub operations: Vec<String>,
-    /// Requests that read though their method may write: method, and path below the base URL, exact or up to a final
-    /// `*`.
-    pub safe_requests: Vec<(String, String)>,
+    /// Requests that read though their method may write.
+    pub safe_requests: Vec<RequestPattern>,
+    /// What the plugin expects to be answered to requests that write.
+    pub expected_answers: Vec<(RequestPattern, ExpectedAnswer)>,
+}
+
+/// Requests to one server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestPattern {
+    pub method: String,
+    /// Path below the base URL, exact or up to a final `*`.
+    pub path: String,
+}
+
+impl RequestPattern {
+    fn covers(&self, method: &Method, path: &str) -> bool {
+        self.method == method.as_str()
+            && match self.path.strip_suffix('*') {
+                Some(prefix) => path.starts_with(prefix),
+                None => path == self.path,
+            }
+    }
+}
+
+/// An answer to a request that does not happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectedAnswer {
+    pub status: u16,
+    /// JSON text, or nothing.
+    pub body: Bytes,
 }
 
 /// The servers that a call may send requests to.
@@ -154,12 +181,15 @@ async fn send(
     let _turn = traffic.turn().await;
     let slot = grant.slot_of(&parts.method, &parts.uri);
     let method: String = parts.method.as_str().chars().take(MAX_METHOD_BYTES).collect();
-    let safe = slot.as_ref().is_ok_and(|(slot, path)| slot.reads(&parts.method, path.path()));
+    let in_preview = match &slot {
+        Ok((slot, path)) => slot.in_preview(&parts.method, path.path()),
+        Err(_) => InPreview::Ends,
+    };
     let bytes_out = (body.len() + header_bytes(&parts.headers)) as u64;
     let effect = Effect {
         capability: "http",
         operation: method.into(),
-        access: if safe { Access::Read } else { Access::Write },
+        access: in_preview.access(),
         request: Request {
             url: parts.uri.to_string(),
             headers: ReadableHeaders(parts.headers.clone()),
@@ -171,7 +201,7 @@ async fn send(
     };
     let deadline = Duration::from_millis(gate.limits().get(LimitName::DeadlineMs));
     let timeout = options.and_then(|options| shortest(&options)).unwrap_or(deadline);
-    let answer = gate.pass(effect, |room| async move {
+    let answer = gate.pass(effect, in_preview, |room| async move {
         let Ok((slot, path_and_query)) = slot else {
             return failed(HttpError::Refused("not granted".to_owned()), room);
         };
@@ -193,7 +223,7 @@ async fn send(
     });
     match answer.await {
         Ok(Ok(response)) => response.into_incoming(),
-        Ok(Err(failed)) => Err(failed.reason.into()),
+        Ok(Err(failed)) => Err(failed.into()),
         Err(_) => Err(Error::HttpRequestDenied),
     }
 }
@@ -215,6 +245,14 @@ struct Response {
 }
 
 impl Response {
+    fn expected(ExpectedAnswer { status, body }: &ExpectedAnswer) -> Self {
+        let mut headers = HeaderMap::new();
+        if !body.is_empty() {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        Self { status: *status, headers: ReadableHeaders(headers), body: Readable(body.clone()) }
+    }
+
     fn into_incoming(self) -> Result<IncomingResponse, Error> {
         let Self { status, headers: ReadableHeaders(headers), body: Readable(body) } = self;
         let status = StatusCode::from_u16(status).map_err(|_| Error::HttpProtocolError)?;
@@ -244,6 +282,10 @@ enum Reason {
     HeadersTooLarge,
     ConnectionLost,
     Protocol,
+    /// The host could not authenticate itself.
+    NotAuthenticated,
+    /// The server is not to be asked now; the message says for how long.
+    Held,
 }
 
 fn failed(error: HttpError, room: u64) -> Performed<Response, Failed> {
@@ -287,18 +329,17 @@ impl Grant {
 }
 
 impl Slot {
-    fn reads(&self, method: &Method, path: &str) -> bool {
-        if method.is_safe() {
-            return true;
-        }
+    /// Requests that read happen in a preview, others are answered as the plugin expects.
+    fn in_preview(&self, method: &Method, path: &str) -> InPreview<Response> {
         let below = path.strip_prefix(self.server.base_url().path()).unwrap_or(path);
-        self.safe_requests.iter().any(|(safe_method, safe_path)| {
-            safe_method == method.as_str()
-                && match safe_path.strip_suffix('*') {
-                    Some(prefix) => below.starts_with(prefix),
-                    None => below == safe_path,
-                }
-        })
+        if method.is_safe() || self.safe_requests.iter().any(|safe| safe.covers(method, below)) {
+            return InPreview::Happens;
+        }
+        let expected = self.expected_answers.iter().find(|(request, _)| request.covers(method, below));
+        match expected {
+            Some((_, answer)) => InPreview::Answered(Response::expected(answer)),
+            None => InPreview::Ends,
+        }
     }
 }
 
@@ -320,13 +361,15 @@ impl Reason {
             HttpError::HeadersTooLarge { .. } => Self::HeadersTooLarge,
             HttpError::ConnectionLost { .. } => Self::ConnectionLost,
             HttpError::Protocol { .. } => Self::Protocol,
+            HttpError::NotAuthenticated { .. } => Self::NotAuthenticated,
+            HttpError::Held { .. } | HttpError::NoToken { .. } => Self::Held,
         }
     }
 }
 
 /// The codes of `wasi:http`.
-impl From<Reason> for Error {
-    fn from(reason: Reason) -> Self {
+impl From<Failed> for Error {
+    fn from(Failed { message, reason }: Failed) -> Self {
         match reason {
             Reason::Denied => Self::HttpRequestDenied,
             Reason::AddressProhibited => Self::DestinationIpProhibited,
@@ -339,6 +382,8 @@ impl From<Reason> for Error {
             Reason::HeadersTooLarge => Self::HttpResponseHeaderSectionSize(None),
             Reason::ConnectionLost => Self::ConnectionTerminated,
             Reason::Protocol => Self::HttpProtocolError,
+            Reason::NotAuthenticated => Self::ConfigurationError,
+            Reason::Held => Self::InternalError(Some(message)),
         }
     }
 }

@@ -6,23 +6,26 @@
 pub mod contract;
 pub mod files;
 pub mod http;
+pub mod ldap;
 mod log;
 pub mod plugin;
 mod readable;
 pub mod registry;
+pub mod shown;
+pub mod slots;
 pub mod state;
 
 use jiff::Timestamp;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
+use self::slots::Slots;
 use crate::sandbox::{Guest, GuestState, Limits, Mode, link_wasi};
 
 /// What a call may reach. Each part is empty unless granted.
 #[derive(Default)]
 pub struct Grants {
-    pub files: files::Grant,
-    pub http: http::Grant,
+    pub slots: Slots,
     pub registry: registry::Grant,
     pub state: state::Grant,
 }
@@ -44,6 +47,7 @@ pub struct CallState {
     guest: Guest,
     files: files::Grant,
     http: http::HttpState,
+    ldap: ldap::LdapState,
     registry: registry::Grant,
     state: state::StateOfCall,
 }
@@ -53,9 +57,10 @@ impl CallState {
     pub fn new(surroundings: Surroundings, grants: Grants) -> Self {
         let Surroundings { limits, seed, time, mode } = surroundings;
         let guest = Guest::new(limits, seed, time, mode);
-        let http = http::HttpState::new(grants.http, guest.gate.clone());
+        let http = http::HttpState::new(grants.slots.http, guest.gate.clone());
+        let ldap = ldap::LdapState::new(grants.slots.ldap);
         let state = state::StateOfCall::new(grants.state);
-        Self { guest, files: grants.files, http, registry: grants.registry, state }
+        Self { guest, files: grants.slots.files, http, ldap, registry: grants.registry, state }
     }
 
     /// What the call wrote to its durable state, to be stored if it ended well.
@@ -91,6 +96,7 @@ pub fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
     contract::state::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::registry::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::files::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
+    contract::ldap::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::records::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::types::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::CallState;
 use super::contract::records::{CollaborationUnit, Group, Identifier};
 use super::contract::registry::{Affiliation, Error, GroupPage, Host, MemberPage, ServicePage};
-use crate::sandbox::{Access, Effect, GuestState, HostFunctionFault, Performed, Refusal};
+use crate::sandbox::{Access, Effect, GuestState, HostFunctionFault, InPreview, Performed, Refusal};
 
 /// Answers look-ups for one collaboration and one target. `None` stands for "no such record".
 pub trait RegistryReader: Send + Sync {
@@ -61,7 +61,7 @@ impl CallState {
             granted,
         };
         let gate = Arc::clone(&self.guest().gate);
-        let answer = gate.pass(effect, |_| async move {
+        let answer = gate.pass(effect, InPreview::Happens, |_| async move {
             let answer = match reader {
                 Some(reader) => {
                     perform(reader).await.map_err(|error| format!("look-up in the registry: {error:#}"))

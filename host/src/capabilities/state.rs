@@ -11,7 +11,9 @@ use serde::de::DeserializeOwned;
 use super::CallState;
 use super::contract::state::{Error, Host, Scope};
 use super::readable::Readable;
-use crate::sandbox::{Access, Effect, GuestState, HostFunctionFault, LimitName, Performed, Refusal};
+use crate::sandbox::{
+    Access, Effect, GuestState, HostFunctionFault, InPreview, LimitName, Performed, Refusal,
+};
 
 /// Reads what calls before this one stored.
 pub trait StateReader: Send + Sync {
@@ -144,7 +146,7 @@ impl CallState {
             granted,
         };
         let gate = Arc::clone(&self.guest().gate);
-        let answer = gate.pass(effect, |_| async move {
+        let answer = gate.pass(effect, InPreview::Happens, |_| async move {
             let performed = match reader {
                 Ok(reader) => {
                     perform(reader).await.map_err(|error| format!("state of the plugin: {error:#}"))

@@ -1,6 +1,6 @@
 //! `provender server`: the servers that plugins may reach.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -11,9 +11,12 @@ use super::input::{SecretArguments, known_collaboration, read_json};
 use super::target::said;
 use crate::administration::{Server, ServerInput};
 use crate::host::Host;
+use crate::servers::configuration::secrets::SecretInput;
 use crate::servers::configuration::{
-    self, Authentication, AuthenticationInput, HttpConfiguration, ServerConfiguration,
+    self, Authentication, HttpConfiguration, IdRange, LdapAuthentication, LdapConfiguration, Modes,
+    ServerConfiguration,
 };
+use crate::servers::pacing::PacingConfiguration;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -25,11 +28,26 @@ Examples:
   provender server put lab --co physics --http http://10.0.0.7:8080 --private \\
       --bearer --password-env LAB_TOKEN
   provender server put files --co physics --files /var/lib/provender/files
+  provender server put homes --co physics --files /home --owners 1000-59999 --groups 1000-59999
+  provender server put directory --co physics --ldap ldaps://ldap.example.org \\
+      --base-dn ou=physics,dc=example,dc=org --bind-dn cn=provender,dc=example,dc=org \\
+      --password-file directory.password
   provender server put people --co physics --file server.json
 
 The file holds what the flags say and more:
   {\"configuration\": {\"kind\": \"http\", \"base_url\": \"https://people.example.org/api\",
-   \"authentication\": {\"kind\": \"basic\", \"username\": \"provender\", \"password\": \"...\"}}}
+   \"authentication\": {\"kind\": \"basic\", \"username\": \"provender\", \"password\": \"...\"},
+   \"pacing\": {\"requests_per_second\": 20, \"burst\": 40, \"max_connections\": 16}}}
+Other ways to authenticate:
+  {\"kind\": \"header\", \"name\": \"X-Api-Key\", \"value\": \"...\"}
+  {\"kind\": \"oauth2_client_credentials\", \"token_url\": \"https://login.example.org/token\",
+   \"client_id\": \"provender\", \"client_secret\": \"...\", \"scope\": \"people\"}
+  {\"kind\": \"oauth1\", \"consumer_key\": \"k\", \"consumer_secret\": \"...\",
+   \"access_token\": {\"token\": \"t\", \"secret\": \"...\"}, \"signature\": \"hmac_sha1\"}
+and, beside authentication, in TLS:
+  \"client_certificate\": {\"certificates\": \"PEM\", \"private_key\": \"PEM\"}
+Any secret may be {\"file\": \"/run/secrets/x\"} or {\"environment\": \"NAME\"} instead; a file is read anew
+when it changes.
 
 The plugin never sees a password or token: the host adds it to the requests. One that is left
 out stays as it is stored, as long as the base URL and the user name stay too.")]
@@ -58,7 +76,7 @@ pub(super) struct Named {
 }
 
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("kind").args(["http", "files", "file"]).required(true))]
+#[command(group = clap::ArgGroup::new("kind").args(["http", "files", "ldap", "file"]).required(true))]
 pub(super) struct PutArguments {
     #[command(flatten)]
     named: Named,
@@ -71,6 +89,24 @@ pub(super) struct PutArguments {
     /// A directory of this machine: an absolute path
     #[arg(long, value_name = "DIRECTORY")]
     files: Option<PathBuf>,
+    /// Numeric owners that plugins may set: 1000-59999
+    #[arg(long, value_name = "LOWEST-HIGHEST", requires = "files")]
+    owners: Option<IdRange>,
+    /// Numeric groups that plugins may set
+    #[arg(long, value_name = "LOWEST-HIGHEST", requires = "files")]
+    groups: Option<IdRange>,
+    /// Bits of permission that plugins may set, in octal [default: 0777]
+    #[arg(long, value_name = "MODE", requires = "files")]
+    modes: Option<Modes>,
+    /// An LDAP directory: ldaps://HOST, or ldap://HOST, which is secured by StartTLS
+    #[arg(long, value_name = "URL", requires = "base_dn")]
+    ldap: Option<String>,
+    /// A DN at or below which plugins may reach entries; may be given again
+    #[arg(long, value_name = "DN", requires = "ldap")]
+    base_dn: Vec<String>,
+    /// Authenticate by a simple bind as this DN
+    #[arg(long, value_name = "DN", requires = "ldap")]
+    bind_dn: Option<String>,
     /// Read all of it from a JSON file, `-` for standard input
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -83,13 +119,13 @@ pub(super) struct PutArguments {
     #[command(flatten)]
     secret: SecretArguments,
     /// PEM file of the authorities to trust instead of those of the system
-    #[arg(long, value_name = "FILE", requires = "http")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "file"])]
     ca_file: Option<PathBuf>,
     /// Allow a loopback or private address
-    #[arg(long, requires = "http")]
+    #[arg(long, conflicts_with_all = ["files", "file"])]
     private: bool,
     /// Longest time for a request with its response
-    #[arg(long, value_name = "MILLISECONDS", requires = "http")]
+    #[arg(long, value_name = "MILLISECONDS", conflicts_with_all = ["files", "file"])]
     request_timeout_ms: Option<u64>,
 }
 
@@ -99,35 +135,63 @@ impl PutArguments {
             return read_json(file);
         }
         let description = self.description.clone();
-        let configuration = match &self.files {
-            Some(root) => serde_json::from_value(json!({ "kind": "files", "root": root }))?,
-            None => configuration::ServerInput::Http(self.http_configuration()?),
+        let configuration = match (&self.files, &self.ldap) {
+            (Some(root), _) => {
+                let modes = self.modes.unwrap_or_default();
+                let (owners, groups) = (self.owners, self.groups);
+                let files = json!({ "root": root, "modes": modes, "owners": owners, "groups": groups });
+                configuration::ServerInput::Files(serde_json::from_value(files)?)
+            }
+            (None, Some(_)) => configuration::ServerInput::Ldap(self.ldap_configuration()?),
+            (None, None) => configuration::ServerInput::Http(self.http_configuration()?),
         };
         Ok(ServerInput { id: None, description, configuration })
     }
 
-    fn http_configuration(self) -> anyhow::Result<HttpConfiguration<AuthenticationInput>> {
-        let secret = self.secret.read()?;
-        let mut http: HttpConfiguration<AuthenticationInput> =
+    fn http_configuration(self) -> anyhow::Result<HttpConfiguration<SecretInput>> {
+        let secret = self.secret.read()?.map(SecretInput::Text);
+        let mut http: HttpConfiguration<SecretInput> =
             serde_json::from_value(json!({ "base_url": self.http }))?;
         http.authentication = match (self.username, self.bearer) {
-            (Some(username), _) => AuthenticationInput::Basic { username, password: secret },
-            (None, true) => AuthenticationInput::Bearer { token: secret },
+            (Some(username), _) => Authentication::Basic { username, password: secret.unwrap_or_default() },
+            (None, true) => Authentication::Bearer { token: secret.unwrap_or_default() },
             (None, false) if secret.is_some() => {
                 anyhow::bail!("a password is of no use without --username NAME or --bearer")
             }
-            (None, false) => AuthenticationInput::None {},
+            (None, false) => Authentication::None {},
         };
         http.allow_private_addresses = self.private;
-        if let Some(file) = &self.ca_file {
-            let pem = std::fs::read_to_string(file).with_context(|| format!("file `{}`", file.display()))?;
-            http.ca_certificates = Some(pem);
-        }
+        http.ca_certificates = authorities(self.ca_file.as_deref())?;
         if let Some(timeout) = self.request_timeout_ms {
             http.request_timeout_ms = timeout;
         }
         Ok(http)
     }
+
+    fn ldap_configuration(self) -> anyhow::Result<LdapConfiguration<SecretInput>> {
+        let secret = self.secret.read()?.map(SecretInput::Text);
+        let start_tls = self.ldap.as_ref().is_some_and(|url| !url.to_ascii_lowercase().starts_with("ldaps:"));
+        let mut ldap: LdapConfiguration<SecretInput> = serde_json::from_value(
+            json!({ "url": self.ldap, "base_dns": self.base_dn, "start_tls": start_tls }),
+        )?;
+        ldap.authentication = match self.bind_dn {
+            Some(bind_dn) => LdapAuthentication::Simple { bind_dn, password: secret.unwrap_or_default() },
+            None if secret.is_some() => anyhow::bail!("a password is of no use without --bind-dn DN"),
+            None => LdapAuthentication::None {},
+        };
+        ldap.allow_private_addresses = self.private;
+        ldap.ca_certificates = authorities(self.ca_file.as_deref())?;
+        if let Some(timeout) = self.request_timeout_ms {
+            ldap.request_timeout_ms = timeout;
+        }
+        Ok(ldap)
+    }
+}
+
+fn authorities(file: Option<&Path>) -> anyhow::Result<Option<String>> {
+    let read =
+        |file: &Path| std::fs::read_to_string(file).with_context(|| format!("file `{}`", file.display()));
+    file.map(read).transpose()
 }
 
 pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer> {
@@ -169,15 +233,39 @@ pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer>
 fn place(configuration: &ServerConfiguration) -> (String, String) {
     match configuration {
         ServerConfiguration::Files(files) => (files.root.clone(), "-".to_owned()),
+        ServerConfiguration::Ldap(ldap) => {
+            let authentication = match &ldap.authentication {
+                LdapAuthentication::None {} => "none".to_owned(),
+                LdapAuthentication::Simple { bind_dn, .. } => format!("simple, {bind_dn}"),
+                LdapAuthentication::External {} => "external".to_owned(),
+            };
+            (format!("{} {}", ldap.url, ldap.base_dns.join(" ")), authentication)
+        }
         ServerConfiguration::Http(http) => {
             let authentication = match &http.authentication {
                 Authentication::None {} => "none".to_owned(),
-                Authentication::Basic { username } => format!("basic, user {username}"),
-                Authentication::Bearer {} => "bearer".to_owned(),
+                Authentication::Basic { username, .. } => format!("basic, user {username}"),
+                Authentication::Bearer { .. } => "bearer".to_owned(),
+                Authentication::Header { name, .. } => format!("header {name}"),
+                Authentication::ClientCredentials { token_url, client_id, .. } => {
+                    format!("OAuth 2.0, client {client_id}, token from {token_url}")
+                }
+                Authentication::OAuth1 { consumer_key, .. } => {
+                    format!("OAuth 1.0a, consumer {consumer_key}")
+                }
             };
             (http.base_url.clone(), authentication)
         }
     }
+}
+
+fn pace(pacing: &PacingConfiguration) -> String {
+    let PacingConfiguration { requests_per_second, burst, max_connections } = pacing;
+    let rate = match requests_per_second {
+        Some(rate) => format!("{rate} requests per second, {burst} at once"),
+        None => "as fast as targets ask".to_owned(),
+    };
+    format!("{rate}; at most {max_connections} connections")
 }
 
 fn described(server: &Server) -> String {
@@ -189,6 +277,15 @@ fn described(server: &Server) -> String {
         ("place", place),
         ("authentication", authentication),
     ];
+    if let ServerConfiguration::Files(files) = &server.configuration {
+        let range =
+            |range: Option<IdRange>| range.map_or_else(|| "none".to_owned(), |range| range.to_string());
+        fields.extend([
+            ("modes allowed", files.modes.to_string()),
+            ("owners allowed", range(files.owners)),
+            ("groups allowed", range(files.groups)),
+        ]);
+    }
     if let ServerConfiguration::Http(http) = &server.configuration {
         let trusted = if http.ca_certificates.is_some() { "own certificates" } else { "those of the system" };
         fields.extend([
@@ -197,8 +294,20 @@ fn described(server: &Server) -> String {
                 if http.allow_private_addresses { "allowed" } else { "refused" }.to_owned(),
             ),
             ("authorities", trusted.to_owned()),
+            ("client certificate", super::answer::yes_or_no(http.client_certificate.is_some())),
+            ("pace", pace(&http.pacing)),
             ("request timeout", format!("{} ms", http.request_timeout_ms)),
             ("connect timeout", format!("{} ms", http.connect_timeout_ms)),
+        ]);
+    }
+    if let ServerConfiguration::Ldap(ldap) = &server.configuration {
+        let secured = ldap.start_tls || ldap.url.starts_with("ldaps:");
+        fields.extend([
+            ("secured", super::answer::yes_or_no(secured)),
+            ("client certificate", super::answer::yes_or_no(ldap.client_certificate.is_some())),
+            ("pace", pace(&ldap.pacing)),
+            ("request timeout", format!("{} ms", ldap.request_timeout_ms)),
+            ("connect timeout", format!("{} ms", ldap.connect_timeout_ms)),
         ]);
     }
     Table::of_fields(fields).to_string()

@@ -12,8 +12,9 @@ use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
-use crate::administration::{Administration, LiveServer, signing_key};
+use crate::administration::{Administration, signing_key};
 use crate::provisioning::{NotificationMessage, WebhookSettings};
+use crate::servers::LiveServer;
 use crate::servers::http::{HttpLimits, MAX_RESPONSE_HEADER_BYTES, OutgoingRequest};
 
 /// What is read of an answer, of which only the status counts.

@@ -11,8 +11,9 @@ use uuid::Uuid;
 use super::recording::{RecordedStep, Recording, Role, Said};
 use super::{Parts, Pipeline};
 use crate::capabilities::contract::records::Subject;
-use crate::capabilities::contract::types::{Action, Context, Invocation, ServerKind};
-use crate::capabilities::{CallState, Grants, Surroundings, files};
+use crate::capabilities::contract::types::{Action, Context, Invocation};
+use crate::capabilities::slots::Slots;
+use crate::capabilities::{CallState, Grants, Surroundings};
 use crate::plugins::{LoadedPlugin, PluginUnavailable};
 use crate::sandbox::{Limits, Mode, Transcript};
 use crate::store::StoreError;
@@ -205,11 +206,7 @@ impl Replay<'_> {
             time: self.recording.time,
             mode: Mode::Replay(self.step.transcript.clone()),
         };
-        let roots = self.step.slots.iter().filter(|binding| binding.kind == ServerKind::Files);
-        let files = roots.map(|binding| {
-            Arc::new(files::Slot { name: binding.slot.clone(), root: None, operations: Vec::new() })
-        });
-        let grants = Grants { files: files::Grant(files.collect()), ..Grants::default() };
+        let grants = Grants { slots: Slots::recorded(&self.step.slots), ..Grants::default() };
         let state = CallState::new(surroundings, grants);
         let (plugins, plugin) = (&self.parts.plugins, &self.plugin.plugin);
         match self.step.step {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::configuration::read_schema;
 use super::error::InstallProblem;
-use super::manifest::{Manifest, SafeRequest, Slot};
+use super::manifest::{ExpectedAnswer, Manifest, SafeRequest, Slot};
 use crate::capabilities::contract::records::SubjectKind;
 use crate::capabilities::contract::types::{Description, ServerKind};
 use crate::sandbox::{Inspection, World, acts};
@@ -32,7 +32,23 @@ const SERVER_KINDS: [(&str, &[&str]); 2] = [
             "SEARCH",
         ],
     ),
-    ("files", &["append", "read", "write", "create-directory", "list", "remove"]),
+    (
+        "files",
+        &[
+            "append",
+            "read",
+            "write",
+            "create-directory",
+            "list",
+            "remove",
+            "metadata",
+            "set-attributes",
+            "copy-tree",
+            "give-tree",
+            "rename",
+            "remove-tree",
+        ],
+    ),
 ];
 
 const SUBJECT_KINDS: [&str; 4] = ["person", "group", "email_list", "service"];
@@ -42,6 +58,7 @@ const MAX_LINE_CHARS: usize = 256;
 const MAX_ELEMENTS: usize = 64;
 const MAX_PROBLEMS: usize = 8;
 const MAX_PATH_CHARS: usize = 1024;
+const MAX_ANSWER_BYTES: usize = 16 * 1024;
 const NAME_RULE: &str =
     "a lower case letter, then lower case letters, digits and hyphens, at most 64 together";
 
@@ -69,11 +86,22 @@ pub fn manifest(
         .into_iter()
         .map(|request| SafeRequest { slot: request.slot, method: request.method, path: request.path })
         .collect();
+    let expected_answers: Vec<ExpectedAnswer> = description
+        .expected_answers
+        .into_iter()
+        .map(|answer| ExpectedAnswer {
+            slot: answer.slot,
+            method: answer.method,
+            path: answer.path,
+            status: answer.status,
+            body: answer.body,
+        })
+        .collect();
     let mut problems = Vec::new();
     check_identity(&description.name, &description.version, &description.summary, &mut problems);
     check_subjects(inspection.world, &subject_kinds, &mut problems);
     check_slots(inspection.world, &slots, &mut problems);
-    check_safe_requests(&slots, &safe_requests, &mut problems);
+    check_requests(&slots, &safe_requests, &expected_answers, &mut problems);
     if !problems.is_empty() {
         return Err(InstallProblem::Description(listed(&problems)));
     }
@@ -92,6 +120,7 @@ pub fn manifest(
         subject_kinds,
         slots,
         safe_requests,
+        expected_answers,
         configuration_schema,
     })
 }
@@ -119,6 +148,9 @@ fn server_word(kind: ServerKind) -> String {
     match kind {
         ServerKind::Http => "http".to_owned(),
         ServerKind::Files => "files".to_owned(),
+        ServerKind::Ldap => "ldap".to_owned(),
+        ServerKind::Sql => "sql".to_owned(),
+        ServerKind::Messaging => "messaging".to_owned(),
         ServerKind::Other(word) => shown(&word),
     }
 }
@@ -254,36 +286,64 @@ fn check_operations(slot: &Slot, name: &str, problems: &mut Vec<String>) {
     }
 }
 
-fn check_safe_requests(slots: &[Slot], requests: &[SafeRequest], problems: &mut Vec<String>) {
-    if requests.len() > MAX_ELEMENTS {
-        problems.push(format!("it names {} safe requests, of at most {MAX_ELEMENTS}", requests.len()));
+fn check_requests(
+    slots: &[Slot],
+    safe: &[SafeRequest],
+    expected: &[ExpectedAnswer],
+    problems: &mut Vec<String>,
+) {
+    for (what, count) in [("safe requests", safe.len()), ("expected answers", expected.len())] {
+        if count > MAX_ELEMENTS {
+            problems.push(format!("it names {count} {what}, of at most {MAX_ELEMENTS}"));
+        }
     }
-    for request in requests.iter().take(MAX_ELEMENTS) {
-        let shown_slot = shown(&request.slot);
-        let Some(slot) = slots.iter().find(|slot| slot.name == request.slot) else {
-            problems
-                .push(format!("it names a safe request of slot `{shown_slot}`, which it does not ask for"));
-            continue;
-        };
-        let methods = SERVER_KINDS.iter().find(|(kind, _)| *kind == "http").map_or(&[][..], |(_, all)| *all);
-        if slot.kind != "http" || !methods.contains(&request.method.as_str()) {
+    for SafeRequest { slot, method, path } in safe.iter().take(MAX_ELEMENTS) {
+        check_request(slots, "a safe request", (slot, method, path), problems);
+    }
+    for ExpectedAnswer { slot, method, path, status, body } in expected.iter().take(MAX_ELEMENTS) {
+        check_request(slots, "an expected answer", (slot, method, path), problems);
+        if !(200..=599).contains(status) {
+            problems.push(format!("it expects an answer of status {status}, but a status is 200 to 599"));
+        }
+        let is_json = body.is_empty() || serde_json::from_str::<serde::de::IgnoredAny>(body).is_ok();
+        if body.len() > MAX_ANSWER_BYTES || !is_json {
             problems.push(format!(
-                "it names a safe request {:?} of slot `{shown_slot}`, but a safe request is an HTTP method of a slot \
-                 of kind `http`",
-                shown(&request.method)
+                "it expects an answer of slot `{}` whose body is no JSON text of at most {MAX_ANSWER_BYTES} bytes",
+                shown(slot)
             ));
         }
-        let path = request.path.strip_suffix('*').unwrap_or(&request.path);
-        if !path.starts_with('/')
-            || path.contains(|letter: char| letter == '*' || letter.is_control())
-            || path.chars().count() > MAX_PATH_CHARS
-        {
-            problems.push(format!(
-                "it names a safe request of slot `{shown_slot}` by path {:?}, but a path begins with `/`, has `*` only \
-                 at its end and at most {MAX_PATH_CHARS} characters",
-                shown(&request.path)
-            ));
-        }
+    }
+}
+
+/// `what` is said of requests of one method below one path of a slot.
+fn check_request(
+    slots: &[Slot],
+    what: &str,
+    (slot, method, path): (&str, &str, &str),
+    problems: &mut Vec<String>,
+) {
+    let shown_slot = shown(slot);
+    let Some(slot) = slots.iter().find(|known| known.name == slot) else {
+        problems.push(format!("it names {what} of slot `{shown_slot}`, which it does not ask for"));
+        return;
+    };
+    let methods = SERVER_KINDS.iter().find(|(kind, _)| *kind == "http").map_or(&[][..], |(_, all)| *all);
+    if slot.kind != "http" || !methods.contains(&method) {
+        problems.push(format!(
+            "it names {what} {:?} of slot `{shown_slot}`, but {what} is of an HTTP method of a slot of kind `http`",
+            shown(method)
+        ));
+    }
+    let stem = path.strip_suffix('*').unwrap_or(path);
+    if !stem.starts_with('/')
+        || stem.contains(|letter: char| letter == '*' || letter.is_control())
+        || stem.chars().count() > MAX_PATH_CHARS
+    {
+        problems.push(format!(
+            "it names {what} of slot `{shown_slot}` by path {:?}, but a path begins with `/`, has `*` only at its end \
+             and at most {MAX_PATH_CHARS} characters",
+            shown(path)
+        ));
     }
 }
 

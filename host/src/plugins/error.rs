@@ -46,7 +46,7 @@ fn describe_help(fault: &Fault) -> &'static str {
              `prepare`"
         }
         Fault::Trap { .. } => "make `describe` return constants, which cannot fail",
-        Fault::Diverged { .. } | Fault::Host { .. } => "install it again",
+        Fault::PreviewEnded { .. } | Fault::Diverged { .. } | Fault::Host { .. } => "install it again",
     }
 }
 

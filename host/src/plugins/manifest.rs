@@ -33,6 +33,9 @@ pub struct Manifest {
     pub slots: Vec<Slot>,
     /// Requests that change nothing although their method may.
     pub safe_requests: Vec<SafeRequest>,
+    /// What it expects to be answered to requests that change something: what a preview answers.
+    #[serde(default)]
+    pub expected_answers: Vec<ExpectedAnswer>,
     /// JSON Schema (2020-12).
     pub configuration_schema: serde_json::Value,
 }
@@ -41,7 +44,7 @@ pub struct Manifest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Slot {
     pub name: String,
-    /// "http", "files", or a word newer than this host.
+    /// "http", "files", "ldap", "sql", "messaging", or a word newer than this host.
     pub kind: String,
     /// Whether a target cannot work without it.
     pub required: bool,
@@ -58,6 +61,18 @@ pub struct SafeRequest {
     pub method: String,
     /// Below the server's base URL, exact or up to a final `*`.
     pub path: String,
+}
+
+/// What a plugin expects to be answered to a request that changes something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ExpectedAnswer {
+    pub slot: String,
+    pub method: String,
+    /// Below the server's base URL, exact or up to a final `*`.
+    pub path: String,
+    pub status: u16,
+    /// JSON text, or nothing.
+    pub body: String,
 }
 
 impl Manifest {

@@ -38,6 +38,8 @@ pub enum FailureClass {
     EffectRefused,
     /// The plugin did more than it may: effects, bytes, record size.
     BudgetExceeded,
+    /// In a preview: what would come next is not known.
+    PreviewEnded,
     /// The host could not do its part.
     HostFault,
 }
@@ -60,6 +62,7 @@ impl FailureClass {
             Self::Deadline => "deadline",
             Self::EffectRefused => "effect_refused",
             Self::BudgetExceeded => "budget_exceeded",
+            Self::PreviewEnded => "preview_ended",
             Self::HostFault => "host_fault",
         }
     }

@@ -51,6 +51,11 @@ pub enum Fault {
         tail = stderr_tail(stderr)
     )]
     BudgetExceeded { export: &'static str, name: LimitName, limit: u64, used: u64, stderr: String },
+    /// In a preview: what would come next is not known.
+    #[error(
+        "the preview of `{export}` ends at {capability} {operation}: the plugin does not say which answer it expects"
+    )]
+    PreviewEnded { export: &'static str, capability: &'static str, operation: String },
     /// In a replay: it did something else than the recorded call.
     #[error("replay of `{export}` diverged: {difference}")]
     Diverged { export: &'static str, difference: String },
@@ -106,6 +111,9 @@ impl Fault {
             }
             Violation::Budget { name, limit, used } => {
                 Self::BudgetExceeded { export, name, limit, used, stderr }
+            }
+            Violation::PreviewEnded { capability, operation } => {
+                Self::PreviewEnded { export, capability, operation }
             }
             Violation::Diverged { difference } => Self::Diverged { export, difference },
         }

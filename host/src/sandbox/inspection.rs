@@ -162,7 +162,7 @@ const OFFER: &str = "provender:plugin/{log, state, registry, files}@0.1, wasi:ht
 
 /// Packages, their track, and the interfaces of them that are offered; none stands for all.
 const OFFERED: [(&str, &str, Option<&[&str]>, Support); 9] = [
-    ("provender:plugin", "0.1.", Some(&["log", "state", "registry", "files"]), Support::Capability),
+    ("provender:plugin", "0.1.", Some(&["log", "state", "registry", "files", "ldap"]), Support::Capability),
     ("provender:plugin", "0.1.", Some(&["records", "types"]), Support::Types),
     ("wasi:http", "0.2.", Some(&["types", "outgoing-handler"]), Support::Capability),
     ("wasi:cli", "0.2.", None, Support::Runtime),
@@ -298,7 +298,8 @@ mod tests {
             ("provender:plugin/files@0.1.0", Some(Support::Capability)),
             ("provender:plugin/records@0.1.3", Some(Support::Types)),
             ("provender:plugin/files@0.2.0", None),
-            ("provender:plugin/ldap@0.1.0", None),
+            ("provender:plugin/ldap@0.1.0", Some(Support::Capability)),
+            ("provender:plugin/unknown@0.1.0", None),
             ("wasi:http/outgoing-handler@0.2.0", Some(Support::Capability)),
             ("wasi:http/incoming-handler@0.2.0", None),
             ("wasi:cli/environment@0.2.6", Some(Support::Runtime)),

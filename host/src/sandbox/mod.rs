@@ -25,7 +25,7 @@ pub use call::{Call, CallEnd, Sandbox};
 pub use compiler::{CompileLimits, Compiler, compile_component};
 pub use engine::{configuration as engine_configuration, pool as instance_pool};
 pub use fault::{Fault, HostFunctionFault};
-pub use gate::{Access, Effect, Gate, Mode, Performed, Refusal, Violation};
+pub use gate::{Access, Effect, Gate, InPreview, Mode, Performed, Refusal, Violation};
 pub use guest::{Guest, GuestState};
 pub use inspection::{CONTRACT, Import, Inspection, Refused, Support, World};
 pub use lanes::Pace;

@@ -71,6 +71,9 @@ pub struct Entry {
     /// Why it was not granted; it did not happen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// Whether it belongs to a preview and would happen: then `result` is what the plugin expects.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub foreseen: bool,
     /// Whether texts were cut so that it fitted; such a call cannot be replayed.
     #[serde(default, skip_serializing_if = "is_false")]
     pub shortened: bool,
@@ -125,7 +128,7 @@ const ENTRY_BYTES: usize = 128;
 impl Entry {
     /// Whether the call ended before the effect did: it may have happened, and what came of it is not known.
     pub fn is_unanswered(&self) -> bool {
-        self.result.is_none() && self.error.is_none() && self.refused.is_none()
+        self.result.is_none() && self.error.is_none() && self.refused.is_none() && !self.foreseen
     }
 
     /// Takes the room that the entry needs, after cutting its texts to what is left.
@@ -207,6 +210,7 @@ mod tests {
             result: Some(Json::of(&json!(null))),
             error: None,
             refused: None,
+            foreseen: false,
             shortened: false,
             bytes_out: 0,
             bytes_in: 0,

@@ -8,6 +8,8 @@ pub mod configuration;
 pub mod connector;
 pub mod files;
 pub mod http;
+pub mod ldap;
+pub mod pacing;
 pub mod secret;
 mod tls;
 
@@ -15,10 +17,12 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use self::configuration::secrets::{SecretFiles, Secrets};
 use self::configuration::{InvalidConfiguration, ServerConfiguration, StoredServer};
 use self::connector::{Resolver, SystemResolver};
-use self::files::FilesRoot;
+use self::files::{Allowed, FilesRoot};
 use self::http::HttpServer;
+use self::ldap::LdapServer;
 use self::secret::{SecretError, SecretKey};
 
 /// Why a server cannot be used as it is configured.
@@ -35,14 +39,6 @@ pub enum ServerError {
     MissingSecret {
         /// Its name.
         field: &'static str,
-    },
-    /// The server is of another kind than was asked for.
-    #[error("server is of kind {is}, not {wanted}")]
-    OtherKind {
-        /// The kind asked for.
-        wanted: &'static str,
-        /// Its kind.
-        is: &'static str,
     },
     /// Something that was valid when it was configured is not there now.
     #[error("server cannot be used: {problem}")]
@@ -74,13 +70,16 @@ pub struct Servers {
 #[derive(Debug)]
 struct Live {
     revision: u64,
-    connection: Connection,
+    secret_files: Arc<SecretFiles>,
+    server: LiveServer,
 }
 
+/// The connections of a server.
 #[derive(Clone, Debug)]
-enum Connection {
+pub enum LiveServer {
     Http(Arc<HttpServer>),
     Files(Arc<FilesRoot>),
+    Ldap(Arc<LdapServer>),
 }
 
 impl Servers {
@@ -99,60 +98,62 @@ impl Servers {
         &self.key
     }
 
-    /// The connections of an HTTP server.
-    pub fn http(&self, key: &ServerKey, stored: &StoredServer) -> Result<Arc<HttpServer>, ServerError> {
-        match self.connection(key, stored)? {
-            Connection::Http(server) => Ok(server),
-            Connection::Files(_) => Err(ServerError::OtherKind { wanted: "http", is: "files" }),
-        }
-    }
-
-    /// The root directory of a files server.
-    pub fn files(&self, key: &ServerKey, stored: &StoredServer) -> Result<Arc<FilesRoot>, ServerError> {
-        match self.connection(key, stored)? {
-            Connection::Files(root) => Ok(root),
-            Connection::Http(_) => Err(ServerError::OtherKind { wanted: "files", is: "http" }),
-        }
-    }
-
     /// Drops the connections of a server that was removed. Calls under way end undisturbed.
     pub fn forget(&self, co: &str, server: &str) {
-        self.live().remove(&(co.to_owned(), server.to_owned()));
+        self.all().remove(&(co.to_owned(), server.to_owned()));
     }
 
-    fn connection(&self, key: &ServerKey, stored: &StoredServer) -> Result<Connection, ServerError> {
-        let mut live = self.live();
+    /// The connections of a server, those of this state of its configuration and of its secrets; and the files that its
+    /// secrets were read from.
+    pub fn live(
+        &self,
+        key: &ServerKey,
+        stored: &StoredServer,
+    ) -> Result<(LiveServer, Arc<SecretFiles>), ServerError> {
+        let mut live = self.all();
         let place = (key.co.clone(), key.server.clone());
         if let Some(known) = live.get(&place)
             && known.revision == key.revision
+            && !known.secret_files.changed()
         {
-            return Ok(known.connection.clone());
+            return Ok((known.server.clone(), Arc::clone(&known.secret_files)));
         }
-        let connection = self.connect(key, stored)?;
+        let places = stored.configuration.secrets().into_iter().map(|(_, place)| place);
+        let secret_files = Arc::new(SecretFiles::among(places));
+        let secrets = stored.open(&self.key, &key.co, &key.server)?;
+        let server = self.connect(&stored.configuration, &secrets)?;
         // A call that began before a change of the configuration must not displace what the change made.
         if live.get(&place).is_none_or(|known| known.revision <= key.revision) {
-            live.insert(place, Live { revision: key.revision, connection: connection.clone() });
+            let secret_files = Arc::clone(&secret_files);
+            live.insert(place, Live { revision: key.revision, secret_files, server: server.clone() });
         }
-        Ok(connection)
+        Ok((server, secret_files))
     }
 
-    fn connect(&self, key: &ServerKey, stored: &StoredServer) -> Result<Connection, ServerError> {
-        match &stored.configuration {
+    fn connect(
+        &self,
+        configuration: &ServerConfiguration,
+        secrets: &Secrets,
+    ) -> Result<LiveServer, ServerError> {
+        match configuration {
             ServerConfiguration::Http(http) => {
-                let secrets = stored.open(&self.key, &key.co, &key.server)?;
-                let server = HttpServer::new(http, &secrets, Arc::clone(&self.resolver))?;
-                Ok(Connection::Http(Arc::new(server)))
+                let server = HttpServer::new(http, secrets, Arc::clone(&self.resolver))?;
+                Ok(LiveServer::Http(Arc::new(server)))
             }
             ServerConfiguration::Files(files) => {
                 let root = FilesRoot::open(Path::new(&files.root)).map_err(|error| {
                     ServerError::Unusable { problem: format!("root {}: {error}", files.root) }
                 })?;
-                Ok(Connection::Files(Arc::new(root)))
+                Ok(LiveServer::Files(Arc::new(root.allowing(Allowed::from(files)))))
+            }
+            ServerConfiguration::Ldap(ldap) => {
+                let server = LdapServer::new(ldap, secrets, Arc::clone(&self.resolver))?;
+                Ok(LiveServer::Ldap(Arc::new(server)))
             }
         }
     }
 
-    fn live(&self) -> MutexGuard<'_, HashMap<(String, String), Live>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<(String, String), Live>> {
         // Nothing in it is left half done by a panic.
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -177,38 +178,39 @@ mod tests {
         input.seal(servers.secret_key(), "demo", server, None).unwrap()
     }
 
+    fn http(
+        servers: &Servers,
+        key: &ServerKey,
+        stored: &StoredServer,
+    ) -> Result<Arc<HttpServer>, ServerError> {
+        match servers.live(key, stored)?.0 {
+            LiveServer::Http(server) => Ok(server),
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn connections_are_kept_until_the_revision_changes_or_the_server_is_removed() {
         let servers = servers();
         let value = json!({ "kind": "http", "base_url": "https://example.org", "ca_certificates": null,
                             "authentication": { "kind": "bearer", "token": "x" } });
         let one = stored(&servers, "one", value.clone());
-        let first = servers.http(&key("one", 1), &one).unwrap();
-        assert!(Arc::ptr_eq(&first, &servers.http(&key("one", 1), &one).unwrap()));
+        let first = http(&servers, &key("one", 1), &one).unwrap();
+        assert!(Arc::ptr_eq(&first, &http(&servers, &key("one", 1), &one).unwrap()));
         let other = stored(&servers, "two", value);
-        assert!(!Arc::ptr_eq(&first, &servers.http(&key("two", 1), &other).unwrap()));
+        assert!(!Arc::ptr_eq(&first, &http(&servers, &key("two", 1), &other).unwrap()));
 
-        let second = servers.http(&key("one", 2), &one).unwrap();
+        let second = http(&servers, &key("one", 2), &one).unwrap();
         assert!(!Arc::ptr_eq(&first, &second));
-        let late = servers.http(&key("one", 1), &one).unwrap();
+        let late = http(&servers, &key("one", 1), &one).unwrap();
         assert!(!Arc::ptr_eq(&late, &second), "a late call gets what it asked for");
-        assert!(Arc::ptr_eq(&second, &servers.http(&key("one", 2), &one).unwrap()), "and displaces nothing");
+        assert!(
+            Arc::ptr_eq(&second, &http(&servers, &key("one", 2), &one).unwrap()),
+            "and displaces nothing"
+        );
 
         servers.forget("demo", "one");
-        assert!(!Arc::ptr_eq(&second, &servers.http(&key("one", 2), &one).unwrap()));
-    }
-
-    #[test]
-    fn a_server_of_another_kind_is_named() {
-        let servers = servers();
-        let directory = tempfile::tempdir().unwrap();
-        let files = stored(&servers, "files", json!({ "kind": "files", "root": directory.path() }));
-        let root = servers.files(&key("files", 1), &files).unwrap();
-        assert!(Arc::ptr_eq(&root, &servers.files(&key("files", 1), &files).unwrap()));
-        let error = servers.http(&key("files", 1), &files).unwrap_err().to_string();
-        assert_eq!(error, "server is of kind files, not http");
-        let http = stored(&servers, "http", json!({ "kind": "http", "base_url": "http://example.org" }));
-        assert!(matches!(servers.files(&key("http", 1), &http), Err(ServerError::OtherKind { .. })));
+        assert!(!Arc::ptr_eq(&second, &http(&servers, &key("one", 2), &one).unwrap()));
     }
 
     #[test]
@@ -218,18 +220,18 @@ mod tests {
         let files = stored(&servers, "files", json!({ "kind": "files", "root": directory.path() }));
         let path = directory.path().display().to_string();
         drop(directory);
-        let error = servers.files(&key("files", 1), &files).unwrap_err().to_string();
+        let error = servers.live(&key("files", 1), &files).unwrap_err().to_string();
         assert!(error.contains(&path), "{error}");
 
         let value = json!({ "kind": "http", "base_url": "https://example.org",
                             "authentication": { "kind": "bearer", "token": "x" } });
-        let mut http = stored(&servers, "http", value);
+        let mut bearer = stored(&servers, "http", value);
         assert!(matches!(
-            servers.http(&key("moved", 1), &http),
+            http(&servers, &key("moved", 1), &bearer),
             Err(ServerError::Secret(SecretError::Damaged { .. }))
         ));
-        http.secrets.clear();
-        let error = servers.http(&key("http", 1), &http).unwrap_err();
+        bearer.secrets.clear();
+        let error = http(&servers, &key("http", 1), &bearer).unwrap_err();
         assert!(matches!(error, ServerError::MissingSecret { field: "token" }), "{error}");
     }
 }

@@ -146,6 +146,8 @@ mod tests {
             slot: "directory".to_owned(),
             kind: ServerKind::Http,
             base_url: base_url.map(str::to_owned),
+            reach: Vec::new(),
+            dialect: None,
             extensions: Vec::new(),
         }
     }

@@ -19,6 +19,7 @@ pub fn check(data: &[u8]) {
         configuration_schema: schema.to_owned(),
         slots: Vec::new(),
         safe_requests: Vec::new(),
+        expected_answers: Vec::new(),
         extensions: Vec::new(),
     };
     let inspection =

@@ -12,8 +12,8 @@ use provender::capabilities::contract::records::{
     Subject, SubjectKind, TelephoneNumber, Url,
 };
 use provender::capabilities::contract::types::{
-    Applied, Description, Failure, LocatedFailure, Outcome, PassingFailure, SafeRequest, ServerKind, Slot,
-    WrittenIdentifier,
+    Applied, Description, ExpectedAnswer, Failure, LocatedFailure, Outcome, PassingFailure, SafeRequest,
+    ServerKind, Slot, WrittenIdentifier,
 };
 use serde::Serialize;
 
@@ -54,7 +54,7 @@ macro_rules! plain {
     )*};
 }
 
-plain!(bool, u32, u64, i64);
+plain!(bool, u16, u32, u64, i64);
 
 impl Arbitrary for String {
     fn arbitrary(u: &mut Unstructured<'_>) -> Result<Self> {
@@ -170,8 +170,10 @@ record! {
     OtherRecord { metadata, co, kind, json }
     Slot { name, kind, required, summary, operations }
     SafeRequest { slot, method, path }
+    ExpectedAnswer { slot, method, path, status, body }
     Description {
-        name, version, summary, subject_kinds, configuration_schema, slots, safe_requests, extensions,
+        name, version, summary, subject_kinds, configuration_schema, slots, safe_requests, expected_answers,
+        extensions,
     }
     WrittenIdentifier { identifier, identifier_type }
     Applied { identifiers, history }
@@ -190,7 +192,7 @@ variant! {
     Credential { ; SshKey, Password, Certificate, Other }
     Subject { ; Person, Group, EmailList, Service, Other }
     SubjectKind { Person, Group, EmailList, Service; Other }
-    ServerKind { Http, Files; Other }
+    ServerKind { Http, Files, Ldap, Sql, Messaging; Other }
     Outcome { Unchanged; Applied, Skipped, Other }
     Failure {
         ; Transient, RateLimited, Authentication, Configuration, InvalidData, Conflict, Permanent, Other

@@ -88,7 +88,7 @@ async fn pull(host: &TestHost, trigger: &str, anna: &SubjectKey) -> Vec<&'static
 async fn begun(host: &TestHost, job: Result<Job, provender::jobs::BulkError>) -> bool {
     match job {
         Ok(job) => {
-            super::reprovision_all::ended(host, job.id).await;
+            host.ended(job.id).await;
             false
         }
         Err(provender::jobs::BulkError::Disabled(_)) => true,

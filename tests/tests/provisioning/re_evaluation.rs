@@ -1,6 +1,6 @@
 //! What a change of a target's settings means for the records: counted, and done by a job.
 
-use super::reprovision_all::{ended, quiet_people};
+use super::reprovision_all::quiet_people;
 use super::*;
 use provender::jobs;
 use provender::provisioning::{Job, JobKind, JobStatus};
@@ -14,7 +14,7 @@ async fn begin(host: &TestHost, target: &str) -> Job {
 /// Re-evaluates `t`, and gives the job with what it ran.
 async fn re_evaluated(host: &TestHost) -> (Job, Vec<Invocation>) {
     let before = host.invocations("t").await.len();
-    let job = ended(host, begin(host, "t").await.id).await;
+    let job = host.ended(begin(host, "t").await.id).await;
     assert_eq!((job.kind, job.done, job.percent), (JobKind::Reevaluate, job.total, 100), "{job:?}");
     (job, host.invocations("t").await.split_off(before))
 }
@@ -267,7 +267,7 @@ async fn one_job_for_all_at_a_time_which_can_be_canceled_and_goes_on_after_a_res
     assert!(matches!(refused, jobs::BulkError::UnderWay(id) if id == begun.id), "{refused}");
     jobs::cancel(&host.host.store, CO, begun.id, "eve", now).await.unwrap();
     receiver.release();
-    let job = ended(&host, begun.id).await;
+    let job = host.ended(begun.id).await;
     assert_eq!((job.status, job.done), (JobStatus::Canceled, 3), "two who are there, and the one that ran");
     assert_eq!(receiver.received().len(), 3);
 
@@ -277,7 +277,7 @@ async fn one_job_for_all_at_a_time_which_can_be_canceled_and_goes_on_after_a_res
     })
     .await;
     let host = host.restart().await;
-    let job = ended(&host, begun.id).await;
+    let job = host.ended(begun.id).await;
     assert_eq!((job.status, job.done, job.total), (JobStatus::Complete, 52, 52));
     assert_eq!(receiver.received().len(), 52, "nobody twice");
     host.assert_healthy().await;

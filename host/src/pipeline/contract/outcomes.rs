@@ -147,6 +147,7 @@ pub fn failed_by_fault(fault: &Fault, filter: Option<&str>) -> InvocationOutcome
         Fault::Deadline { .. } => FailureClass::Deadline,
         Fault::EffectRefused { .. } => FailureClass::EffectRefused,
         Fault::BudgetExceeded { .. } => FailureClass::BudgetExceeded,
+        Fault::PreviewEnded { .. } => FailureClass::PreviewEnded,
         Fault::Diverged { .. } | Fault::Host { .. } => FailureClass::HostFault,
     };
     InvocationOutcome::Failed {

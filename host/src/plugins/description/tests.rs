@@ -26,6 +26,13 @@ fn description() -> Description {
             method: "POST".to_owned(),
             path: "/search/*".to_owned(),
         }],
+        expected_answers: vec![types::ExpectedAnswer {
+            slot: "directory".to_owned(),
+            method: "PUT".to_owned(),
+            path: "/accounts/*".to_owned(),
+            status: 201,
+            body: r#"{"id": "1"}"#.to_owned(),
+        }],
         extensions: Vec::new(),
     }
 }
@@ -108,9 +115,10 @@ fn slots_are_unique_well_named_and_of_a_kind_that_is_offered() {
     for (change, complaint) in [
         (slot("directory", ServerKind::Files, &[]), "asks for slot `directory` twice"),
         (slot("Files", ServerKind::Files, &[]), "a slot \"Files\""),
+        (slot("ldap", ServerKind::Ldap, &[]), "kind `ldap` for slot `ldap`, but this host offers"),
         (
-            slot("ldap", ServerKind::Other("ldap".to_owned()), &[]),
-            "kind `ldap` for slot `ldap`, but this host offers",
+            slot("tree", ServerKind::Other("ftp".to_owned()), &[]),
+            "kind `ftp` for slot `tree`, but this host offers",
         ),
         (
             slot("files", ServerKind::Files, &["GET"]),
@@ -166,6 +174,7 @@ fn a_data_filter_has_no_slots() {
     let mut filter = description();
     filter.slots.clear();
     filter.safe_requests.clear();
+    filter.expected_answers.clear();
     filter.subject_kinds.clear();
     assert!(read_as(World::DataFilter, filter).is_ok());
 }

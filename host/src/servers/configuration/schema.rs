@@ -9,14 +9,12 @@ use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{
-    Authentication, AuthenticationInput, FilesConfiguration, HttpConfiguration, ServerConfiguration,
-    ServerInput,
-};
+use super::secrets::{SecretInput, SecretPlace};
+use super::{FilesConfiguration, HttpConfiguration, LdapConfiguration, ServerConfiguration, ServerInput};
 
 impl PartialSchema for ServerConfiguration {
     fn schema() -> RefOr<Schema> {
-        schema::<Authentication>("A server as stored and shown, without secrets.")
+        schema::<SecretPlace>("A server as stored and shown, without secrets.")
     }
 }
 
@@ -26,13 +24,13 @@ impl ToSchema for ServerConfiguration {
     }
 
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        schemas.push((Authentication::name().into_owned(), Authentication::schema()));
+        parts::<SecretPlace>(schemas);
     }
 }
 
 impl PartialSchema for ServerInput {
     fn schema() -> RefOr<Schema> {
-        schema::<AuthenticationInput>("A server as written, secrets included.")
+        schema::<SecretInput>("A server as written, secrets included.")
     }
 }
 
@@ -42,14 +40,21 @@ impl ToSchema for ServerInput {
     }
 
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        schemas.push((AuthenticationInput::name().into_owned(), AuthenticationInput::schema()));
+        parts::<SecretInput>(schemas);
     }
 }
 
-fn schema<A: ToSchema>(description: &str) -> RefOr<Schema> {
+/// What the schema of a server refers to.
+fn parts<S: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+    HttpConfiguration::<S>::schemas(schemas);
+    LdapConfiguration::<S>::schemas(schemas);
+}
+
+fn schema<S: ToSchema>(description: &str) -> RefOr<Schema> {
     OneOfBuilder::new()
-        .item(tagged("http", HttpConfiguration::<A>::schema()))
+        .item(tagged("http", HttpConfiguration::<S>::schema()))
         .item(tagged("files", FilesConfiguration::schema()))
+        .item(tagged("ldap", LdapConfiguration::<S>::schema()))
         .description(Some(description))
         .into()
 }

@@ -27,6 +27,7 @@ impl plugin::Guest for Described {
             configuration_schema: r#"{"type":"object"}"#.to_owned(),
             slots: Vec::new(),
             safe_requests: Vec::new(),
+            expected_answers: Vec::new(),
             extensions: Vec::new(),
         }
     }

@@ -135,6 +135,7 @@ fn ordinary() -> Description {
         configuration_schema: r#"{"type":"object","properties":{},"additionalProperties":false}"#.to_owned(),
         slots: Vec::new(),
         safe_requests: Vec::new(),
+        expected_answers: Vec::new(),
         extensions: Vec::new(),
     }
 }

@@ -82,6 +82,7 @@ impl exported_plugin::Guest for Walking {
             configuration_schema: r#"{"type":"object"}"#.to_owned(),
             slots: Vec::new(),
             safe_requests: Vec::new(),
+            expected_answers: Vec::new(),
             extensions: Vec::new(),
         }
     }

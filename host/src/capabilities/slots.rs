@@ -1,0 +1,67 @@
+//! The servers that are bound to the slots of a target, by kind, and what the plugin is told of each.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::contract::types::{ServerKind, SlotBinding};
+use super::{files, http, ldap};
+
+/// What a call may reach by its slots.
+#[derive(Clone, Default)]
+pub struct Slots {
+    pub files: files::Grant,
+    pub http: http::Grant,
+    pub ldap: ldap::Grant,
+}
+
+impl Slots {
+    /// What the plugin is told of the slots that are bound.
+    pub fn bindings(&self) -> Vec<SlotBinding> {
+        let files = self.files.0.iter().map(|slot| binding(&slot.name, ServerKind::Files));
+        let http = self.http.0.iter().map(|slot| SlotBinding {
+            base_url: Some(slot.server.base_url().to_string()),
+            ..binding(&slot.name, ServerKind::Http)
+        });
+        let ldap = self.ldap.0.iter().map(|slot| SlotBinding {
+            reach: slot.server.iter().flat_map(|server| server.base_dns()).map(str::to_owned).collect(),
+            ..binding(&slot.name, ServerKind::Ldap)
+        });
+        files.chain(http).chain(ldap).collect()
+    }
+
+    /// How long the servers are left alone from now on: the longest time, where one of them asked for it or is down.
+    pub fn rest(&self) -> Option<Duration> {
+        let http = self.http.0.iter().filter_map(|slot| slot.server.rest());
+        let ldap = self.ldap.0.iter().filter_map(|slot| slot.server.as_ref()?.rest());
+        http.chain(ldap).max()
+    }
+
+    /// The slots of a recorded call, in which nothing happens: what is opened by name can be opened again.
+    pub fn recorded(bindings: &[SlotBinding]) -> Self {
+        let mut slots = Self::default();
+        for SlotBinding { slot, kind, .. } in bindings {
+            let name = slot.clone();
+            match kind {
+                ServerKind::Files => {
+                    slots.files.0.push(Arc::new(files::Slot { name, root: None, operations: Vec::new() }));
+                }
+                ServerKind::Ldap => {
+                    slots.ldap.0.push(Arc::new(ldap::Slot { name, server: None, operations: Vec::new() }));
+                }
+                ServerKind::Http | ServerKind::Sql | ServerKind::Messaging | ServerKind::Other(_) => {}
+            }
+        }
+        slots
+    }
+}
+
+fn binding(slot: &str, kind: ServerKind) -> SlotBinding {
+    SlotBinding {
+        slot: slot.to_owned(),
+        kind,
+        base_url: None,
+        reach: Vec::new(),
+        dialect: None,
+        extensions: Vec::new(),
+    }
+}
