@@ -110,6 +110,7 @@ async fn statements_on_large_tables_find_their_rows_by_an_index() {
             "records USING INDEX sqlite_autoindex_records_1 (co=? AND kind=? AND id=?)",
         ),
         (due::DUE_OF.sql(Sqlite, 4), "memberships USING INDEX memberships_by_person (co=? AND person_id=?)"),
+        (due::DUE_IN.sql(Sqlite, 4), "memberships USING PRIMARY KEY (co=? AND group_id=?)"),
         (due::DUE_COLLABORATIONS.to_owned(), "records USING COVERING INDEX records_due (due<?)"),
         (due::DUE_COLLABORATIONS.to_owned(), "memberships USING COVERING INDEX memberships_due (due<?)"),
         (nestings::OF_GROUPS.sql(Sqlite, 4), "group_nestings USING PRIMARY KEY (co=? AND group_id=?)"),
