@@ -230,11 +230,11 @@ async fn who_failed_and_belongs_there_no_more_fails_no_more() {
 async fn who_is_found_there_as_is_to_be_is_stale_no_more() {
     let host = TestHost::start().await;
     host.misbehaving_target("t", json!([])).await;
+    host.put(group_key("staff"), group("staff")).await;
     host.put(person_key("anna"), person("anna")).await;
-    let quiet = WriteOptions { provision: false, ..by_test() };
-    for record in [named("anna", "Another"), person("anna")] {
-        host.host.registry.put(CO, person_key("anna"), record, &quiet).await.unwrap();
-    }
+    let (registry, quiet) = (&host.host.registry, WriteOptions { provision: false, ..by_test() });
+    registry.put_membership(CO, membership("staff", "anna"), &quiet).await.unwrap();
+    registry.delete_membership(CO, "staff", "anna", &quiet).await.unwrap();
     let state = async || {
         let services = host.host.pipeline.services(CO, &person_key("anna")).await.unwrap();
         serde_json::to_value(services.unwrap().remove(0).status).unwrap()
