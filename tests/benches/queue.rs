@@ -38,7 +38,8 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let mut rows = Vec::new();
-        for (concurrency, before) in [(1, 0), (4, 0), (32, 0), (32, ended)] {
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
+        for (concurrency, before) in [(1, 0), (cores, 0), (32, 0), (32, ended)] {
             rows.push(queued(on, changes, concurrency, before).await);
         }
         let heads = [
@@ -148,11 +149,11 @@ async fn all_subjects(on: Database, people: usize) -> [String; 5] {
     test.changelog("changelog", json!({"concurrency": 32})).await;
     // The first call loads the plugin.
     test.host.pipeline.provision(CO, "changelog", &person_key("p0")).await.expect("an outcome");
-    let idle = effects(test, people, "idle").await;
+    let idle = effects(test, people, "idle", None).await;
     let job =
         reprovision_all(&test.host.store, CO, "changelog", "bench", Timestamp::now()).await.expect("a job");
     test.host.jobs.wake();
-    let busy = effects(test, people, "during Reprovision All").await;
+    let busy = effects(test, people, "during Reprovision All", Some(job.id)).await;
     let taken = loop {
         let job = test.host.store.job(CO, job.id).await.expect("a store").expect("the job");
         if let (Some(started), Some(ended)) = (job.started, job.ended) {
@@ -173,8 +174,8 @@ async fn all_subjects(on: Database, people: usize) -> [String; 5] {
     ]
 }
 
-/// The time from a commit to its committed outcome.
-async fn effects(test: &TestHost, people: usize, when: &str) -> String {
+/// The time from a commit to its committed outcome, as long as a job runs if one is named.
+async fn effects(test: &TestHost, people: usize, when: &str, during: Option<i64>) -> String {
     let mut times = Vec::with_capacity(WAITED_FOR);
     for number in 0..WAITED_FOR {
         let id = format!("p{}", number * 7 % people);
@@ -192,13 +193,19 @@ async fn effects(test: &TestHost, people: usize, when: &str) -> String {
         let ids: Vec<_> = written.planned.iter().map(|planned| planned.id).collect();
         test.host.pipeline.outcomes(CO, &ids).await.expect("outcomes");
         times.push(committed.elapsed());
+        if let Some(job) = during
+            && test.host.store.job(CO, job).await.expect("a store").is_none_or(|job| job.ended.is_some())
+        {
+            break;
+        }
     }
     times.sort_unstable();
     let at = |share: f64| times[(share * times.len() as f64) as usize].as_secs_f64() * 1e3;
     format!(
-        "of {people} people, commit to effect {when}: median {:.1} ms, 95th percentile {:.1} ms",
+        "of {people} people, commit to effect {when}: median {:.1} ms, 95th percentile {:.1} ms, {} writes",
         at(0.5),
-        at(0.95)
+        at(0.95),
+        times.len()
     )
 }
 

@@ -53,7 +53,7 @@ What a plugin's configuration and slots are: provender plugin inspect NAME")]
         #[arg(long)]
         preview: bool,
     },
-    /// Provision the records that are not there as its settings of now want them, and wait for the end
+    /// Provision what a change of its settings concerns, and wait for the end
     #[command(after_help = "\
 All records are looked at, deleted ones too. Those are sent that are not there, do not belong there, would get another record by now, came from another plugin, configuration or server, or failed last. If this command is ended, a service goes on.
 The process ends with 1 when a subject failed.
