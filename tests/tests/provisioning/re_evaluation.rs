@@ -19,8 +19,11 @@ async fn re_evaluated(host: &TestHost) -> (Job, Vec<Invocation>) {
     (job, host.invocations("t").await.split_off(before))
 }
 
+/// A subject with what was sent.
+type Sent<'a> = (&'a str, Option<Action>);
+
 /// Subjects with what was sent, in order.
-fn sent(done: &[Invocation]) -> Vec<(&str, Option<Action>)> {
+fn sent(done: &[Invocation]) -> Vec<Sent<'_>> {
     let mut sent: Vec<_> = done.iter().map(|done| (done.subject.id.as_str(), done.delivery.sent)).collect();
     sent.sort_by_key(|(id, _)| *id);
     sent
@@ -115,8 +118,9 @@ async fn each_change_of_a_target_reaches_by_a_job_whom_it_concerns_and_only_once
     let all = [("anna", AGAIN), ("bela", AGAIN), ("staff", AGAIN)];
     let in_group = json!({"provisioning_group": "staff"});
     let report = json!([{"do": "report"}]);
-    let none: [(&str, Option<Action>); 0] = [];
-    let changes: [(&str, Value, Value, &[(&str, Option<Action>)]); 12] = [
+    let none: [Sent<'_>; 0] = [];
+    type Change<'a> = (&'a str, Value, Value, &'a [Sent<'a>]);
+    let changes: [Change<'_>; 12] = [
         ("nothing", json!([]), json!({}), &none),
         ("a description", json!([]), json!({"description": "words", "order": 9}), &none),
         ("a group", json!([]), in_group.clone(), &[("bela", DELETED)]),
