@@ -146,7 +146,7 @@ async fn a_slow_directory_is_given_up_and_asked_again() {
 
 #[tokio::test]
 async fn what_only_an_operator_can_mend_is_told_with_what_helps() {
-    let limits = "olcLimits: dn.exact=cn=provender,dc=example,dc=org size=2\n";
+    let limits = "olcLimits: dn.exact=cn=provender,dc=example,dc=org size=2 size.prtotal=2\n";
     let site = Site::start_with(plain(), limits).await;
     let stranger = Slapd::start();
     let ldaps = site.slapd.ldaps_url();
