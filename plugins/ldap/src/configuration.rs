@@ -161,10 +161,18 @@ impl Configuration {
         }
         self.validated_classes()?;
         self.attributes.iter().try_for_each(|(name, export)| self.validated_attribute(name, export))?;
-        match self.kept_by_others.iter().find(|name| self.attributes.contains_key(*name)) {
-            Some(both) => wrong(&format!("{both:?} is among `attributes`, too"), "/kept_by_others"),
-            None => Ok(()),
-        }
+        self.kept_by_others.iter().try_for_each(|name| {
+            if self.attributes.contains_key(name) {
+                return wrong(&format!("{name:?} is among `attributes`, too"), "/kept_by_others");
+            }
+            if !schema::is_known(name) {
+                return wrong(
+                    &format!("{name:?} is never touched, so others keep it anyway"),
+                    "/kept_by_others",
+                );
+            }
+            Ok(())
+        })
     }
 
     fn validated_classes(&self) -> Result<(), Failure> {
@@ -328,6 +336,7 @@ mod tests {
                 "/kept_by_others",
                 "among `attributes`",
             ),
+            (json!({"kept_by_others": ["userpasswort"]}), "/kept_by_others", "never touched"),
         ] {
             let failure = validated(&more).unwrap_err();
             let Failure::Configuration(located) = &failure else { panic!("{failure:?}") };

@@ -9,7 +9,7 @@ use provender_sdk::ldap::{
 use provender_sdk::{Applied, Failure, Outcome, state};
 use serde::{Deserialize, Serialize};
 
-use crate::configuration::{Configuration, Existing, ObjectClass};
+use crate::configuration::{Configuration, Existing, ObjectClass, Unconfigured};
 use crate::entry::Wanted;
 
 /// Key of the subject's state, written after the directory took the entry.
@@ -83,7 +83,11 @@ pub(crate) fn update(
     {
         follow(&directory, &groups, before, &wanted.dn)?;
     }
-    let now = Stored { dn: Some(dn), classes: wanted.own_classes().map(str::to_owned).collect() };
+    let mut classes: BTreeSet<String> = wanted.own_classes().map(str::to_owned).collect();
+    if configuration.unconfigured_attributes == Unconfigured::Ignore {
+        classes.extend(left.classes.iter().cloned());
+    }
+    let now = Stored { dn: Some(dn), classes };
     if now != *left {
         state::of_subject().set_json(ENTRY, &now)?;
     }
