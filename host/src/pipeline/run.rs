@@ -15,6 +15,7 @@ use super::contract::{
 use super::dispatch::Work;
 use super::loader::{Loaded, Loader};
 use super::recording::{Recording, Role, Said};
+use super::secrets::recorded;
 use super::subject::{Assembled, assemble};
 use super::targets::{Step, TargetRuntime};
 use super::{Parts, targets};
@@ -290,7 +291,7 @@ impl<'a> Run<'a> {
         }
         invocation.action = action(Action::Deleted);
         if let Some(recording) = &mut self.recording {
-            recording.deletion = Some(Json::of(&invocation.subject));
+            recording.deletion = Some(recorded(&invocation.subject));
         }
         self.provision(invocation, Action::Deleted, Some(why)).await
     }
@@ -315,7 +316,7 @@ impl<'a> Run<'a> {
         subject: Subject,
         action: Action,
     ) -> Result<types::Invocation, InvocationOutcome> {
-        let written = Json::of(&subject);
+        let written = recorded(&subject);
         if let Some(outcome) = self.too_large(&written, None) {
             return Err(outcome);
         }

@@ -16,6 +16,7 @@ const PLUGINS: &[&str] = &[
     "group-name",
     "homedir",
     "ldap",
+    "ldap-service-token",
     "scim",
 ];
 
