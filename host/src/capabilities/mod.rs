@@ -11,6 +11,7 @@ pub mod plugin;
 mod readable;
 pub mod registry;
 pub mod slots;
+pub mod sql;
 pub mod state;
 
 use jiff::Timestamp;
@@ -46,6 +47,7 @@ pub struct CallState {
     files: files::Grant,
     http: http::HttpState,
     registry: registry::Grant,
+    sql: sql::Grant,
     state: state::StateOfCall,
 }
 
@@ -56,7 +58,8 @@ impl CallState {
         let guest = Guest::new(limits, seed, time, mode);
         let http = http::HttpState::new(grants.slots.http, guest.gate.clone());
         let state = state::StateOfCall::new(grants.state);
-        Self { guest, files: grants.slots.files, http, registry: grants.registry, state }
+        let Slots { files, sql, .. } = grants.slots;
+        Self { guest, files, http, registry: grants.registry, sql, state }
     }
 
     /// What the call wrote to its durable state, to be stored if it ended well.
@@ -92,6 +95,7 @@ pub fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
     contract::state::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::registry::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::files::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
+    contract::sql::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::records::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::types::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::contract::types::{ServerKind, SlotBinding};
-use super::{files, http};
+use super::{files, http, sql};
 
 /// What a call may reach by its slots.
 #[derive(Clone, Default)]
 pub struct Slots {
     pub files: files::Grant,
     pub http: http::Grant,
+    pub sql: sql::Grant,
 }
 
 impl Slots {
@@ -20,23 +21,25 @@ impl Slots {
             base_url: Some(slot.server.base_url().to_string()),
             ..binding(&slot.name, ServerKind::Http)
         });
-        files.chain(http).collect()
+        let sql = self.sql.0.iter().map(|slot| SlotBinding {
+            reach: slot.schemas.clone(),
+            dialect: Some(slot.dialect.word().to_owned()),
+            ..binding(&slot.name, ServerKind::Sql)
+        });
+        files.chain(http).chain(sql).collect()
     }
 
     /// The slots of a recorded call, in which nothing happens: what is opened by name can be opened again.
     pub fn recorded(bindings: &[SlotBinding]) -> Self {
         let mut slots = Self::default();
-        for SlotBinding { slot, kind, .. } in bindings {
+        for SlotBinding { slot, kind, reach, dialect, .. } in bindings {
             let name = slot.clone();
             match kind {
                 ServerKind::Files => {
                     slots.files.0.push(Arc::new(files::Slot { name, root: None, operations: Vec::new() }));
                 }
-                ServerKind::Http
-                | ServerKind::Ldap
-                | ServerKind::Sql
-                | ServerKind::Messaging
-                | ServerKind::Other(_) => {}
+                ServerKind::Sql => slots.sql.0.extend(sql::Slot::recorded(name, reach, dialect.as_deref())),
+                ServerKind::Http | ServerKind::Ldap | ServerKind::Messaging | ServerKind::Other(_) => {}
             }
         }
         slots

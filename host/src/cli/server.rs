@@ -12,7 +12,9 @@ use super::target::said;
 use crate::administration::{Server, ServerInput};
 use crate::host::Host;
 use crate::servers::configuration::secrets::SecretInput;
-use crate::servers::configuration::{self, Authentication, HttpConfiguration, ServerConfiguration};
+use crate::servers::configuration::{
+    self, Authentication, HttpConfiguration, ServerConfiguration, SqlAuthentication,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -168,6 +170,14 @@ pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer>
 fn place(configuration: &ServerConfiguration) -> (String, String) {
     match configuration {
         ServerConfiguration::Files(files) => (files.root.clone(), "-".to_owned()),
+        ServerConfiguration::Sql(sql) => {
+            let authentication = match &sql.authentication {
+                None => "-".to_owned(),
+                Some(SqlAuthentication::Trusted { user }) => format!("trusted, user {user}"),
+                Some(SqlAuthentication::Password { user, .. }) => format!("password, user {user}"),
+            };
+            (sql.place(), authentication)
+        }
         ServerConfiguration::Http(http) => {
             let authentication = match &http.authentication {
                 Authentication::None {} => "none".to_owned(),

@@ -9,6 +9,7 @@ pub mod connector;
 pub mod files;
 pub mod http;
 pub mod secret;
+pub mod sql;
 mod tls;
 
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ use self::connector::{Resolver, SystemResolver};
 use self::files::FilesRoot;
 use self::http::HttpServer;
 use self::secret::{SecretError, SecretKey};
+use self::sql::SqlServer;
 
 /// Why a server cannot be used as it is configured.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +77,7 @@ struct Live {
 pub enum LiveServer {
     Http(Arc<HttpServer>),
     Files(Arc<FilesRoot>),
+    Sql(Arc<SqlServer>),
 }
 
 impl Servers {
@@ -131,6 +134,10 @@ impl Servers {
                     ServerError::Unusable { problem: format!("root {}: {error}", files.root) }
                 })?;
                 Ok(LiveServer::Files(Arc::new(root)))
+            }
+            ServerConfiguration::Sql(sql) => {
+                let server = SqlServer::new(sql, secrets, Arc::clone(&self.resolver))?;
+                Ok(LiveServer::Sql(Arc::new(server)))
             }
         }
     }

@@ -7,6 +7,7 @@ mod files;
 mod http;
 mod schema;
 pub mod secrets;
+mod sql;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,6 +18,7 @@ pub use self::files::FilesConfiguration;
 pub use self::http::{Authentication, HttpConfiguration};
 pub use self::secrets::Secrets;
 use self::secrets::{SecretField, SecretInput, SecretPlace, Told};
+pub use self::sql::{Dialect, SqlAuthentication, SqlConfiguration, SqlTls};
 use super::ServerError;
 use super::secret::{SealedSecret, SecretKey};
 
@@ -32,6 +34,8 @@ pub enum ServerConfiguration<S = SecretPlace> {
     Http(HttpConfiguration<S>),
     /// A directory of the host's file system.
     Files(FilesConfiguration),
+    /// A database that speaks SQL.
+    Sql(SqlConfiguration<S>),
 }
 
 /// A server as an operator writes it, secrets included.
@@ -64,11 +68,12 @@ impl fmt::Display for InvalidConfiguration {
 }
 
 impl<S> ServerConfiguration<S> {
-    /// Word for the kind: "http", "files".
+    /// Word for the kind: "http", "files", "sql".
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Http(_) => "http",
             Self::Files(_) => "files",
+            Self::Sql(_) => "sql",
         }
     }
 
@@ -77,6 +82,7 @@ impl<S> ServerConfiguration<S> {
         match self {
             Self::Http(http) => ServerConfiguration::Http(http.map(secret)),
             Self::Files(files) => ServerConfiguration::Files(files),
+            Self::Sql(sql) => ServerConfiguration::Sql(sql.map(secret)),
         }
     }
 }
@@ -89,6 +95,7 @@ impl ServerConfiguration {
         let configuration = match self {
             Self::Http(http) => Self::Http(http.validate(refuse)),
             Self::Files(files) => Self::Files(files.validate(refuse)),
+            Self::Sql(sql) => Self::Sql(sql.validate(refuse)),
         };
         if invalid.is_empty() { Ok(configuration) } else { Err(InvalidConfiguration(invalid)) }
     }
@@ -99,6 +106,7 @@ impl ServerConfiguration {
         match self {
             Self::Http(http) => Some(http.recipient()),
             Self::Files(_) => None,
+            Self::Sql(sql) => Some(sql.recipient()),
         }
     }
 
@@ -204,6 +212,11 @@ impl ServerInput {
             Self::Files(_) => return Some("a directory of the host"),
             Self::Http(http) if http.allow_private_addresses => return Some("a server at a private address"),
             Self::Http(_) => {}
+            Self::Sql(sql) => {
+                if let Some(reached) = sql.reaches_into_host() {
+                    return Some(reached);
+                }
+            }
         }
         let mut refers = false;
         let _ = self.clone().map(&mut |_, secret| refers |= matches!(secret, SecretInput::Reference(_)));
