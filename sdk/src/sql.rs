@@ -1,7 +1,7 @@
 //! Statements to the database that the operator bound to a slot of kind `sql`.
 //!
 //! [`Error`] becomes a [`Failure`] by `?`. A statement has its values as parameters, written as the dialect wants it; a
-//! transaction that is not committed is rolled back.
+//! transaction that is not committed is rolled back, and one in which a statement failed cannot be committed.
 //!
 //! ```no_run
 //! use provender_sdk::sql::{self, Dialect, Transaction, Value};

@@ -10,9 +10,9 @@ use std::ops::ControlFlow;
 use sqlparser::ast::helpers::stmt_create_table::CreateTableBuilder;
 use sqlparser::ast::{
     AlterColumnOperation, AlterTable, AlterTableOperation, ColumnOption, CreateIndex, CreateTable,
-    CreateTableOptions, Delete, Expr, ForeignKeyConstraint, FromTable, Insert, ObjectName, ObjectNamePart,
-    ObjectType, Query, RenameTableNameKind, Select, SelectFlavor, SetExpr, SqlOption, Statement,
-    TableConstraint, TableFactor, TableObject, Update, Visit, Visitor,
+    CreateTableOptions, Delete, Expr, ForeignKeyConstraint, FromTable, InTarget, Insert, ObjectName,
+    ObjectNamePart, ObjectType, Query, RenameTableNameKind, Select, SelectFlavor, SetExpr, SqlOption,
+    Statement, TableConstraint, TableFactor, TableObject, Update, Visit, Visitor,
 };
 use sqlparser::dialect::{self, Dialect as Grammar};
 use sqlparser::parser::Parser;
@@ -71,15 +71,18 @@ pub fn classify(dialect: Dialect, statement: &str, schemas: &[String]) -> Result
         Dialect::Sqlite => &dialect::SQLiteDialect {},
     };
     let invalid = |problem: String| Objection::Invalid(format!("the statement cannot be read: {problem}"));
-    let tokens = Tokenizer::new(grammar, statement).tokenize().map_err(|error| invalid(error.to_string()))?;
+    let tokens = Tokenizer::new(grammar, statement).with_unescape(false).tokenize();
+    let tokens = tokens.map_err(|error| invalid(error.to_string()))?;
     check_tokens(dialect, &tokens)?;
     let mut parser = Parser::new(grammar).with_recursion_limit(MAX_DEPTH).with_tokens(tokens);
-    let statements = parser.parse_statements().map_err(|error| invalid(error.to_string()))?;
-    let [statement] = statements.as_slice() else {
-        return Err(Objection::Invalid(format!("{} statements in place of one", statements.len())));
-    };
+    let statement = parser.parse_statement().map_err(|error| invalid(error.to_string()))?;
+    while parser.consume_token(&Token::SemiColon) {}
+    let behind = parser.peek_token();
+    if behind.token != Token::EOF {
+        return Err(invalid(format!("`{behind}` is no part of it; one statement is run at a time")));
+    }
     let mut reader = Reader { dialect, schemas, writes: false };
-    let class = reader.statement(statement)?;
+    let class = reader.statement(&statement)?;
     match statement.visit(&mut reader) {
         ControlFlow::Break(objection) => Err(objection),
         ControlFlow::Continue(()) if class == Class::Read && reader.writes => Ok(Class::Write),
@@ -491,7 +494,7 @@ impl Reader<'_> {
             | Expr::IsNotUnknown(_)
             | Expr::IsDistinctFrom(..)
             | Expr::IsNotDistinctFrom(..)
-            | Expr::In { .. }
+            | Expr::In { target: InTarget::List(_) | InTarget::Subquery(_), .. }
             | Expr::Between { .. }
             | Expr::BinaryOp { .. }
             | Expr::Like { .. }

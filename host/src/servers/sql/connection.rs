@@ -68,7 +68,10 @@ impl Connection {
         match (&self, kind) {
             (Self::Postgresql(_), Transaction::ReadWrite) => self.control("BEGIN READ WRITE").await,
             (Self::Postgresql(_), Transaction::ReadOnly) => self.control("BEGIN READ ONLY").await,
-            (Self::Mysql(_), Transaction::ReadWrite) => self.control("START TRANSACTION READ WRITE").await,
+            // The session, since a statement that makes a table ends the transaction before it begins.
+            (Self::Mysql(_), Transaction::ReadWrite) => {
+                self.control("SET SESSION TRANSACTION READ WRITE; START TRANSACTION").await
+            }
             (Self::Mysql(_), Transaction::ReadOnly) => self.control("START TRANSACTION READ ONLY").await,
             // Who writes later in a transaction that began by reading may find that another one was faster.
             (Self::Sqlite(_), Transaction::ReadWrite) => {
@@ -83,12 +86,23 @@ impl Connection {
         }
     }
 
-    pub(super) async fn end(&mut self, statement: &'static str) -> Result<(), SqlError> {
-        self.control(statement).await?;
-        match self {
-            Self::Sqlite(_) => self.control("PRAGMA query_only = 1").await,
-            Self::Postgresql(_) | Self::Mysql(_) => Ok(()),
-        }
+    pub(super) async fn commit(&mut self) -> Result<(), SqlError> {
+        self.control(match self {
+            Self::Postgresql(_) => "COMMIT",
+            Self::Mysql(_) => "COMMIT; SET SESSION TRANSACTION READ ONLY",
+            Self::Sqlite(_) => "COMMIT; PRAGMA query_only = 1",
+        })
+        .await
+    }
+
+    pub(super) async fn roll_back(&mut self) -> Result<(), SqlError> {
+        self.control(match self {
+            Self::Postgresql(_) => "ROLLBACK",
+            Self::Mysql(_) => "ROLLBACK; SET SESSION TRANSACTION READ ONLY",
+            // SQLite ends some transactions by itself when a statement fails.
+            Self::Sqlite(_) => "ROLLBACK; PRAGMA query_only = 1",
+        })
+        .await
     }
 
     /// Rows of a statement.

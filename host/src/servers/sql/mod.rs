@@ -334,6 +334,8 @@ fn shown(value: &Value) -> String {
 enum State {
     Idle,
     InTransaction,
+    /// A statement of the transaction failed: some databases undid all of it, and some only that.
+    Failed,
     /// A statement is under way, or has no answer.
     Unknown,
 }
@@ -384,7 +386,7 @@ impl Lease {
     }
 
     pub async fn commit(&mut self) -> Result<(), SqlError> {
-        let committed = self.run(State::Idle, async |connection| connection.end("COMMIT").await).await;
+        let committed = self.run(State::Idle, async |connection| connection.commit().await).await;
         if committed.is_err() {
             // SQLite keeps the transaction when it could not commit, others do not: the connection decides.
             self.state = State::Unknown;
@@ -394,8 +396,12 @@ impl Lease {
 
     /// Ends the transaction, if there is one, or else the connection.
     pub async fn roll_back(&mut self) {
-        if self.state == State::InTransaction {
-            let _ = self.run(State::Idle, async |connection| connection.end("ROLLBACK").await).await;
+        if matches!(self.state, State::InTransaction | State::Failed) {
+            self.state = State::InTransaction;
+            let ended = self.run(State::Idle, async |connection| connection.roll_back().await).await;
+            if ended.is_err() {
+                self.state = State::Unknown;
+            }
         }
     }
 
@@ -406,6 +412,11 @@ impl Lease {
         after: State,
         statement: impl AsyncFnOnce(&mut Connection) -> Result<T, SqlError>,
     ) -> Result<T, SqlError> {
+        if self.state == State::Failed {
+            let message =
+                "a statement of the transaction failed before, and nothing of it is kept".to_owned();
+            return Err(SqlError::Statement(DatabaseError { sqlstate: None, message, constraint: None }));
+        }
         let before = std::mem::replace(&mut self.state, State::Unknown);
         let Some(connection) = self.connection.as_mut().filter(|_| before != State::Unknown) else {
             return Err(SqlError::ConnectionLost("the connection to the database ended before".to_owned()));
@@ -419,7 +430,9 @@ impl Lease {
         };
         match &done {
             Ok(_) => self.state = after,
-            Err(error) if error.leaves_connection() => self.state = before,
+            Err(error) if error.leaves_connection() => {
+                self.state = if before == State::InTransaction { State::Failed } else { before };
+            }
             Err(_) => {}
         }
         done
@@ -437,16 +450,16 @@ impl Drop for Lease {
         };
         match (self.state, tokio::runtime::Handle::try_current()) {
             (State::Idle, _) => keep(connection),
-            (State::InTransaction, Ok(runtime)) => {
+            (State::InTransaction | State::Failed, Ok(runtime)) => {
                 runtime.spawn(async move {
-                    let ended = tokio::time::timeout(ROLLBACK, connection.end("ROLLBACK")).await;
+                    let ended = tokio::time::timeout(ROLLBACK, connection.roll_back()).await;
                     if matches!(ended, Ok(Ok(()))) {
                         keep(connection);
                     }
                 });
             }
             // Closed.
-            (State::InTransaction, Err(_)) | (State::Unknown, _) => {}
+            (State::InTransaction | State::Failed, Err(_)) | (State::Unknown, _) => {}
         }
     }
 }

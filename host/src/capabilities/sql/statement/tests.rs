@@ -62,6 +62,10 @@ const REFUSED: &[(&[Dialect], &str)] = &[
     (&[Mysql], "SELECT \"text\""),
     (&[Sqlite], "SELECT [id] FROM a"),
     (&[Postgresql, Mysql, Sqlite], "SELEC 1"),
+    (&[Postgresql, Mysql, Sqlite], "SELECT id END, pg_read_file('/etc/passwd')"),
+    (&[Postgresql, Mysql, Sqlite], "SELECT 1;; SELECT 2"),
+    (&[Postgresql, Mysql, Sqlite], "SELECT 1 WHERE id IN load_extension(1)"),
+    (&[Postgresql, Mysql, Sqlite], "SELECT 1 WHERE id IN a"),
     // Other schemas, and the database's own tables.
     (&[Postgresql, Mysql, Sqlite], "SELECT * FROM other.a"),
     (&[Postgresql, Mysql, Sqlite], "INSERT INTO other.a (id) VALUES (1)"),
@@ -184,12 +188,44 @@ fn statements_that_reach_beyond_rows_and_tables_of_the_schemas_are_refused() {
 #[test]
 fn no_combination_hides_what_is_not_for_plugins() {
     const PIECES: &[&str] = &[
-        "SELECT", "SELECT", "1", ",", "FROM", "a", "(", ")", "WHERE", "id", "=", "WITH", "x", "AS", "INSERT INTO", "VALUES",
-        "UPDATE", "SET", "DELETE", "UNION", "$1", "?", "RETURNING", "ON", "JOIN", "NOT", "IN", "CASE WHEN", "THEN", "END",
-        "count(", "*", "ORDER BY",
+        "SELECT",
+        "SELECT",
+        "1",
+        ",",
+        "FROM",
+        "a",
+        "(",
+        ")",
+        "WHERE",
+        "id",
+        "=",
+        "WITH",
+        "x",
+        "AS",
+        "INSERT INTO",
+        "VALUES",
+        "UPDATE",
+        "SET",
+        "DELETE",
+        "UNION",
+        "$1",
+        "?",
+        "RETURNING",
+        "ON",
+        "JOIN",
+        "NOT",
+        "IN",
+        "CASE WHEN",
+        "THEN",
+        "END",
+        "count(",
+        "*",
+        "ORDER BY",
     ];
-    const QUOTES: &[&str] = &["'x'", "'", "\"", "`", "--", "/*", "*/", "\\", ";", "::text", "$x$", "CREATE TABLE", "INT"];
-    const HOSTILE: &[&str] = &["pg_read_file(1)", "load_file(1)", "load_extension(1)", "sleep(9)", "repeat(1, 9)"];
+    const QUOTES: &[&str] =
+        &["'x'", "'", "\"", "`", "--", "/*", "*/", "\\", ";", "::text", "$x$", "CREATE TABLE", "INT"];
+    const HOSTILE: &[&str] =
+        &["pg_read_file(1)", "load_file(1)", "load_extension(1)", "sleep(9)", "repeat(1, 9)"];
     let mut random = StdRng::seed_from_u64(5);
     for _ in 0..4_000 {
         let length = random.random_range(1..12);
@@ -209,7 +245,9 @@ fn no_combination_hides_what_is_not_for_plugins() {
 
 #[test]
 fn deep_and_long_statements_are_refused_without_harm() {
-    for statement in ["(".repeat(10_000), format!("SELECT {}1", "NOT ".repeat(10_000)), "SELECT ".repeat(20_000)] {
+    for statement in
+        ["(".repeat(10_000), format!("SELECT {}1", "NOT ".repeat(10_000)), "SELECT ".repeat(20_000)]
+    {
         for dialect in [Postgresql, Mysql, Sqlite] {
             assert!(class(dialect, &statement).is_err());
         }
