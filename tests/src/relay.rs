@@ -29,6 +29,7 @@ pub enum Conduct {
 pub struct Relay {
     address: SocketAddr,
     conduct: watch::Sender<Conduct>,
+    listening: Arc<Listening>,
     open: Arc<AtomicUsize>,
     most_open: Arc<AtomicUsize>,
     accepting: JoinHandle<()>,
@@ -43,9 +44,10 @@ impl Relay {
         let (conduct, current) = watch::channel(Conduct::Faithful);
         let (open, most_open) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let (now, most) = (Arc::clone(&open), Arc::clone(&most_open));
+        let heard = Arc::clone(&listening);
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let client = Witnessed::accepted(stream, Arc::clone(&listening));
+                let client = Witnessed::accepted(stream, Arc::clone(&heard));
                 let (current, now, most) = (current.clone(), Arc::clone(&now), Arc::clone(&most));
                 tokio::spawn(async move {
                     most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -54,7 +56,7 @@ impl Relay {
                 });
             }
         });
-        Self { address, conduct, open, most_open, accepting }
+        Self { address, conduct, listening, open, most_open, accepting }
     }
 
     /// Where a host is to connect to.
@@ -65,6 +67,11 @@ impl Relay {
     /// Changes how it behaves.
     pub fn conduct(&self, conduct: Conduct) {
         self.conduct.send_replace(conduct);
+    }
+
+    /// From now on it is reached by a test itself or by an operator, not by plugins.
+    pub fn expect_the_operator(&self) {
+        self.listening.expect_the_operator();
     }
 
     /// How many connections are open.

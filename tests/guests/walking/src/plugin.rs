@@ -4,6 +4,7 @@
 use crate::bindings::provender::plugin::files::{self, Root};
 use crate::bindings::provender::plugin::log::{self, Level};
 use crate::bindings::provender::plugin::registry;
+use crate::bindings::provender::plugin::sql::{self, Database, Transaction};
 use crate::bindings::provender::plugin::state::{self, Scope};
 
 crate::list! { ()
@@ -28,4 +29,13 @@ crate::list! { ()
     "provender:plugin/files#[method]root.create-directory" => crate::forged!(Root).create_directory("folder"),
     "provender:plugin/files#[method]root.list" => crate::forged!(Root).list(".").map(|entries| entries.len()),
     "provender:plugin/files#[method]root.remove" => crate::forged!(Root).remove("file"),
+    "provender:plugin/sql#open" => sql::open("folder").map(|_| ()),
+    "provender:plugin/sql#[method]database.query" => crate::forged!(Database).query("SELECT 1", &[]).is_ok(),
+    "provender:plugin/sql#[method]database.execute" => crate::forged!(Database).execute("DELETE FROM a", &[], None),
+    "provender:plugin/sql#[method]database.begin" => crate::forged!(Database).begin().is_ok(),
+    "provender:plugin/sql#[method]transaction.query" => crate::forged!(Transaction).query("SELECT 1", &[]).is_ok(),
+    "provender:plugin/sql#[method]transaction.execute" =>
+        crate::forged!(Transaction).execute("DELETE FROM a", &[], None),
+    "provender:plugin/sql#[static]transaction.commit" =>
+        Transaction::commit(std::mem::ManuallyDrop::into_inner(crate::forged!(Transaction))),
 }
