@@ -22,6 +22,7 @@ pub mod host {
         generate_unused_types: true,
         additional_derives: [PartialEq, serde::Serialize],
         additional_type_attributes: {
+            "provender:plugin/files@0.1.0/attributes": [#[derive(Default)]],
             "provender:plugin/records@0.1.0/ad-hoc-attribute": [#[derive(Default)]],
             "provender:plugin/records@0.1.0/address": [#[derive(Default)]],
             "provender:plugin/records@0.1.0/agreement": [#[derive(Default)]],

@@ -88,9 +88,9 @@ impl From<files::Error> for Failure {
             files::Error::AlreadyExists(path) => {
                 Failure::conflict(format!("something is there already: {path}"))
             }
-            files::Error::InvalidPath(message) | files::Error::Refused(message) => {
-                Failure::configuration(message)
-            }
+            files::Error::InvalidPath(message)
+            | files::Error::Refused(message)
+            | files::Error::NotAllowed(message) => Failure::configuration(message),
             files::Error::Io(message) => Failure::transient(message),
             files::Error::TooLarge(message) | files::Error::Other(message) => Failure::permanent(message),
         }

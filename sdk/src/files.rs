@@ -12,4 +12,6 @@
 //! }
 //! ```
 
-pub use crate::bindings::host::provender::plugin::files::{Entry, EntryKind, Error, Root, open};
+pub use crate::bindings::host::provender::plugin::files::{
+    Attributes, Entry, EntryKind, Error, Metadata, Root, open,
+};

@@ -80,6 +80,7 @@ pub mod export;
 mod failure;
 pub mod files;
 pub mod http;
+pub mod ldap;
 pub mod log;
 mod outcome;
 mod pages;

@@ -6,9 +6,12 @@ use std::sync::{Arc, Mutex};
 use provender::administration::{AdministrationError, FilterInput, ServerInput, TargetInput};
 use provender::configuration::Configuration;
 use provender::host::Host;
+use provender::jobs;
 use provender::plugins::Manifest;
-use provender::provisioning::{Invocation, InvocationOutcome, ProvisionedService};
-use provender::registry::record::{Collaboration, GroupNesting, Membership, Record, SubjectKey};
+use provender::provisioning::{Invocation, InvocationOutcome, Job, ProvisionedService};
+use provender::registry::record::{
+    Collaboration, GroupNesting, Membership, OrgIdentitySource, Record, SubjectKey,
+};
 use provender::registry::write::{WriteOptions, Written};
 use provender::store::InvocationFilter;
 use serde_json::{Value, json};
@@ -16,6 +19,7 @@ use tempfile::TempDir;
 
 use crate::calls::COMPILED;
 use crate::guests::{MISBEHAVING, MISBEHAVING_FILTER};
+use crate::waiting::eventually;
 use crate::witness::Root;
 
 /// The collaboration of all tests.
@@ -61,7 +65,7 @@ pub fn data_directory(folder: &Path) -> PathBuf {
 }
 
 impl TestHost {
-    /// Starts one with an empty collaboration.
+    /// Starts one with an empty collaboration, which knows the org identity source "hr".
     pub async fn start() -> Self {
         Self::start_with(|_| {}).await
     }
@@ -72,8 +76,15 @@ impl TestHost {
         let mut configuration = configuration(folder.path());
         change(&mut configuration);
         let host = Host::start(configuration).await.expect("a host");
-        let collaboration =
-            Collaboration { id: CO.to_owned(), name: "Physics".to_owned(), ..Collaboration::default() };
+        let collaboration = Collaboration {
+            id: CO.to_owned(),
+            name: "Physics".to_owned(),
+            org_identity_sources: vec![OrgIdentitySource {
+                id: "hr".to_owned(),
+                description: "Payroll".to_owned(),
+            }],
+            ..Collaboration::default()
+        };
         host.registry.put_collaboration(collaboration).await.expect("a collaboration");
         Self { host, roots: Mutex::default(), folder }
     }
@@ -177,7 +188,12 @@ impl TestHost {
 
     /// Writes a record, and waits for what follows from it.
     pub async fn put(&self, key: SubjectKey, record: Record) -> Vec<Invocation> {
-        let written = self.host.registry.put(CO, key, record, &by_test()).await.expect("a stored record");
+        self.put_as(key, record, &by_test()).await
+    }
+
+    /// The same, with other options.
+    pub async fn put_as(&self, key: SubjectKey, record: Record, options: &WriteOptions) -> Vec<Invocation> {
+        let written = self.host.registry.put(CO, key, record, options).await.expect("a stored record");
         self.follow(written).await
     }
 
@@ -205,6 +221,21 @@ impl TestHost {
         let nesting = GroupNesting { group: group.to_owned(), source: source.to_owned(), negate };
         let written = self.host.registry.nest(CO, nesting, &by_test()).await.expect("a nesting");
         self.follow(written).await
+    }
+
+    /// Begins to provision all records to a target, on the request of `eve`.
+    pub async fn reprovision_all(&self, target: &str) -> Job {
+        let now = self.host.clock().now();
+        jobs::reprovision_all(&self.host.store, CO, target, "eve", now).await.expect("a job")
+    }
+
+    /// A job, once it has ended.
+    pub async fn ended(&self, id: i64) -> Job {
+        eventually("the job to end", async || {
+            let job = self.host.store.job(CO, id).await.expect("a store");
+            job.filter(|job| job.ended.is_some())
+        })
+        .await
     }
 
     async fn follow(&self, written: Written) -> Vec<Invocation> {
@@ -235,7 +266,7 @@ impl TestHost {
 
 /// Who writes in tests.
 pub fn by_test() -> WriteOptions {
-    WriteOptions { actor: "test".to_owned(), provision: true, pipeline: false }
+    WriteOptions::by("test")
 }
 
 /// The history of an invocation that was applied.

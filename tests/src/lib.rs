@@ -14,6 +14,8 @@ pub mod postgres;
 pub mod process;
 pub mod receiver;
 pub mod relay;
+pub mod scim;
+pub mod slapd;
 pub mod smtp;
 pub mod waiting;
 pub mod witness;

@@ -60,7 +60,7 @@ async fn registry(url: &str) -> (Registry, Store) {
 }
 
 fn options() -> WriteOptions {
-    WriteOptions { actor: "tester".to_owned(), provision: true, pipeline: false }
+    WriteOptions::by("tester")
 }
 
 fn person(id: &str) -> SubjectKey {

@@ -58,6 +58,9 @@ pub enum AdministrationError {
     /// The host has it, but cannot work with it.
     #[error("server `{id}`: {problem}")]
     Unusable { id: String, problem: String },
+    /// The host has it, but cannot work with it.
+    #[error("target `{id}`: {problem}")]
+    UnusableTarget { id: String, problem: String },
     /// A check found that the counterpart cannot be reached as configured.
     #[error("server `{id}` does not answer as it should: {problem}")]
     Unreachable { id: String, problem: String },

@@ -3,6 +3,7 @@
 
 mod error;
 mod filters;
+mod grants;
 mod notifications;
 mod plugin_choice;
 mod servers;
@@ -22,6 +23,7 @@ use error::Problems;
 
 pub use error::{AdministrationError, InvalidField, Kind};
 pub use filters::{FilterInput, StoredFilter};
+pub use grants::{GrantedLimit, GrantedServer, GrantedSlot, TargetGrants};
 pub use notifications::{ChannelReport, NotificationDelivery, NotificationSettingsInput, WebhookInput};
 pub(crate) use notifications::{open_webhook_secret, signing_key};
 pub use plugin_choice::PluginChoice;

@@ -1,5 +1,6 @@
 //! Servers of a collaboration: configured with their secrets, shown without them, and alive for the pipeline.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::error::{AdministrationError, Kind, Problems};
 use super::{Administration, check_ids, known_collaboration};
+use crate::servers::configuration::secrets::SecretFiles;
 use crate::servers::configuration::{self, ServerConfiguration, StoredServer};
 use crate::servers::files::FilesRoot;
 use crate::servers::http::{HttpLimits, HttpServer, MAX_RESPONSE_HEADER_BYTES, OutgoingRequest};
@@ -116,6 +118,15 @@ impl Administration {
 
     /// The connections of a server.
     pub async fn server_live(&self, co: &str, id: &str) -> Result<LiveServer, AdministrationError> {
+        Ok(self.watched_server(co, id).await?.0)
+    }
+
+    /// The connections of a server, and the files that its secrets were read from.
+    pub async fn watched_server(
+        &self,
+        co: &str,
+        id: &str,
+    ) -> Result<(LiveServer, Arc<SecretFiles>), AdministrationError> {
         let row = self.server_row(co, id).await?;
         let key = ServerKey { co: co.to_owned(), server: id.to_owned(), revision: row.revision };
         let stored = stored(row)?;
@@ -129,6 +140,7 @@ impl Administration {
         match self.server_live(co, id).await? {
             LiveServer::Http(server) => check_http(&server).await.map_err(unreachable),
             LiveServer::Files(root) => check_files(&root).await.map_err(unreachable),
+            LiveServer::Ldap(server) => server.check().await.map_err(unreachable),
             LiveServer::Sql(server) => server.check().await.map_err(|error| unreachable(error.to_string())),
         }
     }

@@ -12,7 +12,7 @@ use super::{Administration, check_ids, known_collaboration};
 use crate::monitoring;
 use crate::plugins::Manifest;
 use crate::provisioning::{Backoff, Mode, PluginReference, Target, concurrency, max_retry, retry_interval_s};
-use crate::registry::record::{RecordKind, SubjectKey};
+use crate::registry::record::{RecordKind, Reference, SubjectKey};
 use crate::sandbox::{Limits, World};
 use crate::store::{StoreError, Transaction};
 
@@ -64,7 +64,7 @@ pub struct TargetInput {
     /// `id` of the group whose valid members alone are provisioned, beside the group itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provisioning_group: Option<String>,
-    /// The org identity source whose people are not provisioned.
+    /// `id` of the org identity source whose people are not provisioned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skip_source: Option<String>,
     /// Whether a deletion is sent although the target cannot hold the subject, each time.
@@ -236,8 +236,11 @@ async fn check_selection(
             problems.add("/provisioning_group", format!("there is no group `{id}`; create it first"));
         }
     }
-    if input.skip_source.as_ref().is_some_and(|source| source.trim().is_empty()) {
-        problems.add("/skip_source", "is empty; leave it out to skip nobody");
+    if let Some(id) = &input.skip_source {
+        let collaboration = transaction.collaboration(co).await?;
+        if !collaboration.is_some_and(|co| Reference::OrgIdentitySource.is_there(&co, id)) {
+            problems.add("/skip_source", Reference::OrgIdentitySource.missing(id));
+        }
     }
     Ok(())
 }

@@ -137,7 +137,7 @@ async fn delete_one(
 
 async fn take(host: &Arc<Host>, caller: InCo, delivery: Delivery) -> Result<Response, Problem> {
     let (host, co, person) = (Arc::clone(host), caller.co, delivery.id.clone());
-    let options = WriteOptions { actor: caller.caller.actor, provision: true, pipeline: false };
+    let options = WriteOptions::by(caller.caller.actor);
     // A Registry that goes away must not keep what is committed from being provisioned, so this runs on its own.
     let ingested = tokio::spawn(async move {
         let ingested = host.registry.ingest(&co, delivery, &options).await?;

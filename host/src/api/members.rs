@@ -14,11 +14,10 @@ use utoipa_axum::routes;
 use super::auth::InCo;
 use super::page::{Page, PageQuery, page_limit};
 use super::problem::{Kind, Problem};
-use super::request::{JsonBytes, NoQuery, PreferHeader, Preferences, WriteQuery, json};
+use super::request::{JsonBytes, NoQuery, PreferHeader, Preferences, WriteQuery, as_in_path, json};
 use super::write::{Write, WriteAnswer};
 use crate::host::Host;
 use crate::registry::record::{Membership, RecordKind, SubjectKey};
-use crate::registry::validate::InvalidRecord;
 
 /// A group in the path.
 #[derive(Deserialize, IntoParams)]
@@ -31,6 +30,15 @@ pub(super) struct GroupPath {
     pub(super) group: String,
 }
 
+/// Tells a group with nothing in it from one that does not exist.
+pub(super) async fn known_group(host: &Host, co: &str, id: &str) -> Result<(), Problem> {
+    let key = SubjectKey { kind: RecordKind::Group, id: id.to_owned() };
+    match host.store.record(co, &key).await? {
+        Some(stored) if stored.deleted.is_none() => Ok(()),
+        _ => Err(Problem::not_found("group", id)),
+    }
+}
+
 /// A membership in the path.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -39,7 +47,7 @@ struct MembershipPath {
     #[serde(rename = "co")]
     _co: String,
     /// `id` of the group.
-    pub(super) group: String,
+    group: String,
     /// `id` of the person.
     person: String,
 }
@@ -57,11 +65,9 @@ async fn list(
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<Membership>>, Problem> {
     let limit = page_limit(query.limit)?;
-    let key = SubjectKey { kind: RecordKind::Group, id: path.group };
-    if host.store.record(&caller.co, &key).await?.is_none_or(|stored| stored.deleted.is_some()) {
-        return Err(Problem::not_found("group", &key.id));
-    }
-    let members = host.store.members_of_group(&caller.co, &key.id, query.after.as_deref(), limit + 1).await?;
+    known_group(&host, &caller.co, &path.group).await?;
+    let members =
+        host.store.members_of_group(&caller.co, &path.group, query.after.as_deref(), limit + 1).await?;
     Ok(Json(Page::of(members, limit, |membership| membership.person.clone())))
 }
 
@@ -103,8 +109,8 @@ async fn put(
     preferences: Preferences,
     JsonBytes(body): JsonBytes,
 ) -> Result<Response, Problem> {
-    let membership = membership(&path, &body)?;
     let location = format!("/api/v1/cos/{}/groups/{}/members/{}", caller.co, path.group, path.person);
+    let membership = membership(path, &body)?;
     let put = |host: Arc<Host>, co: String, options| async move {
         host.registry.put_membership(&co, membership, &options).await
     };
@@ -113,20 +119,10 @@ async fn put(
         .await
 }
 
-fn membership(path: &MembershipPath, body: &Bytes) -> Result<Membership, Problem> {
+fn membership(path: MembershipPath, body: &Bytes) -> Result<Membership, Problem> {
     let mut membership: Membership = json(body)?;
-    for (pointer, given, expected) in
-        [("/group", &mut membership.group, &path.group), ("/person", &mut membership.person, &path.person)]
-    {
-        if given.is_empty() {
-            given.clone_from(expected);
-        }
-        if given != expected {
-            let message =
-                format!("is {given:?}, but the path says {expected:?}; leave it out or give the same");
-            return Err(InvalidRecord::new(pointer, message).into());
-        }
-    }
+    as_in_path("group", &mut membership.group, path.group)?;
+    as_in_path("person", &mut membership.person, path.person)?;
     if !membership.member && !membership.owner {
         let detail = "a membership is that of a member, of an owner, or of both; remove it with DELETE";
         return Err(Problem::new(Kind::InvalidRecord, detail));

@@ -12,14 +12,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::InCo;
-use super::members::GroupPath;
+use super::members::{GroupPath, known_group};
 use super::page::{Page, PageQuery, page_limit};
 use super::problem::Problem;
-use super::request::{JsonBytes, PreferHeader, Preferences, WriteQuery, json};
+use super::request::{JsonBytes, PreferHeader, Preferences, WriteQuery, as_in_path, json};
 use super::write::{Write, WriteAnswer};
 use crate::host::Host;
-use crate::registry::record::{GroupNesting, RecordKind, SubjectKey};
-use crate::registry::validate::InvalidRecord;
+use crate::registry::record::GroupNesting;
 
 /// A nesting in the path.
 #[derive(Deserialize, IntoParams)]
@@ -47,11 +46,9 @@ async fn list(
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<GroupNesting>>, Problem> {
     let limit = page_limit(query.limit)?;
-    let key = SubjectKey { kind: RecordKind::Group, id: path.group };
-    if host.store.record(&caller.co, &key).await?.is_none_or(|stored| stored.deleted.is_some()) {
-        return Err(Problem::not_found("group", &key.id));
-    }
-    let nested = host.store.nestings_of_group(&caller.co, &key.id, query.after.as_deref(), limit + 1).await?;
+    known_group(&host, &caller.co, &path.group).await?;
+    let after = query.after.as_deref();
+    let nested = host.store.nestings_of_group(&caller.co, &path.group, after, limit + 1).await?;
     Ok(Json(Page::of(nested, limit, |nesting| nesting.source.clone())))
 }
 
@@ -86,18 +83,8 @@ async fn put(
 
 fn nesting(path: NestingPath, body: &Bytes) -> Result<GroupNesting, Problem> {
     let mut nesting: GroupNesting = json(body)?;
-    for (pointer, given, expected) in
-        [("/group", &mut nesting.group, path.group), ("/source", &mut nesting.source, path.source)]
-    {
-        if given.is_empty() {
-            given.clone_from(&expected);
-        }
-        if *given != expected {
-            let message =
-                format!("is {given:?}, but the path says {expected:?}; leave it out or give the same");
-            return Err(InvalidRecord::new(pointer, message).into());
-        }
-    }
+    as_in_path("group", &mut nesting.group, path.group)?;
+    as_in_path("source", &mut nesting.source, path.source)?;
     Ok(nesting)
 }
 

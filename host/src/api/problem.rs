@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::administration::{AdministrationError, InvalidField};
 use crate::jobs::{BulkError, JobError};
-use crate::pipeline::{ExplainError, ProvisionError, ReplayError, TargetProblem, TrialError};
+use crate::pipeline::{ExplainError, ProvisionError, ReplayError, ShownEffect, TargetProblem, TrialError};
 use crate::plugins::{InstallError, InstallProblem, RemoveError};
 use crate::registry::validate::InvalidRecord;
 use crate::registry::write::WriteError;
@@ -36,6 +36,10 @@ pub(super) struct Problem {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     errors: Vec<InvalidField>,
+    /// What a check or a set-up that failed did at counterparts until then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    effects: Vec<ShownEffect>,
 }
 
 /// The kinds of problems.
@@ -104,7 +108,7 @@ impl Problem {
     pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
         let (word, title, status) = kind.words();
         let kind = format!("/problems/{word}");
-        Self { kind, title, status, detail: detail.into(), errors: Vec::new() }
+        Self { kind, title, status, detail: detail.into(), errors: Vec::new(), effects: Vec::new() }
     }
 
     pub(super) fn with_errors(mut self, errors: Vec<InvalidField>) -> Self {
@@ -212,9 +216,10 @@ impl From<WriteError> for Problem {
             WriteError::UnknownCollaboration(_) | WriteError::NotFound { .. } => {
                 Self::new(Kind::NotFound, error.to_string())
             }
-            WriteError::Kept { .. } | WriteError::NestingCycle { .. } | WriteError::InUse { .. } => {
-                Self::new(Kind::Conflict, error.to_string())
-            }
+            WriteError::Kept { .. }
+            | WriteError::NestingCycle { .. }
+            | WriteError::ProvisioningGroup { .. }
+            | WriteError::InUse { .. } => Self::new(Kind::Conflict, error.to_string()),
             WriteError::Superseded { .. } => Self::new(Kind::PreconditionFailed, error.to_string()),
         }
     }
@@ -234,9 +239,9 @@ impl From<AdministrationError> for Problem {
             AdministrationError::InUse { .. } | AdministrationError::InUseByWebhook { .. } => {
                 Self::new(Kind::Conflict, detail)
             }
-            AdministrationError::Unusable { .. } | AdministrationError::Unreachable { .. } => {
-                Self::new(Kind::CheckFailed, detail)
-            }
+            AdministrationError::Unusable { .. }
+            | AdministrationError::UnusableTarget { .. }
+            | AdministrationError::Unreachable { .. } => Self::new(Kind::CheckFailed, detail),
         }
     }
 }
@@ -335,11 +340,12 @@ impl From<TrialError> for Problem {
             TrialError::Target(TargetProblem::Store(error)) => error.into(),
             TrialError::Target(TargetProblem::Unknown(_)) => Self::new(Kind::NotFound, detail),
             TrialError::Target(TargetProblem::Unusable { .. }) => Self::new(Kind::CheckFailed, detail),
-            TrialError::Failed { message, location, .. } => {
+            TrialError::Failed { message, location, effects, .. } => {
                 let field =
                     |at: String| InvalidField { pointer: format!("/configuration{at}"), detail: message };
                 let errors = location.filter(|at| at.starts_with('/')).map(field);
-                Self::new(Kind::CheckFailed, detail).with_errors(errors.into_iter().collect())
+                let problem = Self::new(Kind::CheckFailed, detail);
+                Self { effects, ..problem.with_errors(errors.into_iter().collect()) }
             }
         }
     }

@@ -14,7 +14,7 @@ use utoipa::IntoParams;
 
 use super::problem::{Kind, Problem};
 use crate::host::Host;
-use crate::registry::validate::read_json;
+use crate::registry::validate::{InvalidRecord, read_json};
 
 /// A JSON body, not read yet.
 pub(super) struct JsonBytes(pub(super) Bytes);
@@ -48,11 +48,15 @@ pub(super) struct WriteQuery {
     #[serde(default)]
     #[param(default = false)]
     pub(super) pipeline: bool,
+    /// `true`: a group may be suspended although it is the provisioning group of targets, which then remove everybody.
+    #[serde(default)]
+    #[param(default = false)]
+    pub(super) deprovision: bool,
 }
 
 impl Default for WriteQuery {
     fn default() -> Self {
-        Self { provision: true, pipeline: false }
+        Self { provision: true, pipeline: false, deprovision: false }
     }
 }
 
@@ -110,6 +114,17 @@ pub(super) async fn bytes(
 /// Reads JSON; an error tells the place.
 pub(super) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     Ok(read_json(bytes)?)
+}
+
+/// Fills in a field of a body that the path says too; `field` is what it is called.
+pub(super) fn as_in_path(field: &str, given: &mut String, path: String) -> Result<(), InvalidRecord> {
+    if given.is_empty() {
+        *given = path;
+    } else if *given != path {
+        let message = format!("is {given:?}, but the path says {path:?}; leave it out or give the same");
+        return Err(InvalidRecord::new(format!("/{field}"), message));
+    }
+    Ok(())
 }
 
 impl FromRequest<Arc<Host>> for JsonBytes {

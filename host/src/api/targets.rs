@@ -16,10 +16,10 @@ use super::page::Page;
 use super::problem::{Kind, Problem};
 use super::records::CoPath;
 use super::request::{JsonBody, NoQuery};
-use super::servers::{Findings, ItemPath, stored};
-use crate::administration::{StoredTarget, TargetInput};
+use super::servers::{ItemPath, stored};
+use crate::administration::{StoredTarget, TargetGrants, TargetInput};
 use crate::host::Host;
-use crate::pipeline::{Explanation, ReEvaluation};
+use crate::pipeline::{Explanation, Preview, ReEvaluation, Trial};
 use crate::provisioning::{CodedInvocation, Target};
 use crate::registry::record::{RecordKind, SubjectKey};
 
@@ -164,32 +164,77 @@ async fn re_evaluate(
     Ok(Json(host.pipeline.re_evaluate(&caller.co, &path.id).await?))
 }
 
-/// Lets the plugin test the target's configuration and its counterparts. Changes nothing there.
+/// Shows what a provisioning of one record would do at this moment: each effect at a counterpart. Reads are performed; what
+/// would change something is not, and the plugin is told what it expects to be answered. Nothing is stored.
+#[utoipa::path(
+    post, path = "/cos/{co}/targets/{id}/preview", tag = "targets", operation_id = "preview",
+    request_body = SubjectKey, params(ItemPath), responses((status = 200, body = Preview)),
+)]
+async fn preview(
+    State(host): State<Arc<Host>>,
+    caller: InCo,
+    Path(path): Path<ItemPath>,
+    _: NoQuery,
+    JsonBody(subject): JsonBody<SubjectKey>,
+) -> Result<Json<Preview>, Problem> {
+    Ok(Json(host.pipeline.preview(&caller.co, &path.id, &subject).await?))
+}
+
+/// What the plugin asks for, and what it is granted: its slots, the servers bound to them, and its limits.
+#[utoipa::path(
+    get, path = "/cos/{co}/targets/{id}/grants", tag = "targets", operation_id = "get_grants",
+    params(ItemPath), responses((status = 200, body = TargetGrants)),
+)]
+async fn grants(
+    State(host): State<Arc<Host>>,
+    caller: InCo,
+    Path(path): Path<ItemPath>,
+    _: NoQuery,
+) -> Result<Json<TargetGrants>, Problem> {
+    Ok(Json(host.administration.target_grants(&caller.co, &path.id).await?))
+}
+
+/// Lets the plugin test the target's configuration and its counterparts, and tells what it did there. A check is to change
+/// nothing.
 #[utoipa::path(
     post, path = "/cos/{co}/targets/{id}/check", tag = "targets", operation_id = "check_target",
-    params(ItemPath), responses((status = 200, body = Findings)),
+    params(ItemPath), responses((status = 200, body = Trial)),
 )]
 async fn check(
     State(host): State<Arc<Host>>,
     caller: InCo,
     Path(path): Path<ItemPath>,
     _: NoQuery,
-) -> Result<Json<Findings>, Problem> {
-    Ok(Json(Findings { findings: host.pipeline.check_target(&caller.co, &path.id).await? }))
+) -> Result<Json<Trial>, Problem> {
+    Ok(Json(host.pipeline.check_target(&caller.co, &path.id).await?))
 }
 
-/// Lets the plugin set its counterpart up: tables, containers. May be done again at any time.
+/// Whether it is done, or only shown.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct PreparationQuery {
+    /// `true`: nothing is changed.
+    #[serde(default)]
+    preview: bool,
+}
+
+/// Lets the plugin set its counterpart up: tables, containers. May be done again at any time. Tells what was done there, or
+/// would be.
 #[utoipa::path(
     post, path = "/cos/{co}/targets/{id}/prepare", tag = "targets", operation_id = "prepare_target",
-    params(ItemPath), responses((status = 200, body = Findings)),
+    params(ItemPath, PreparationQuery), responses((status = 200, body = Trial)),
 )]
 async fn prepare(
     State(host): State<Arc<Host>>,
     caller: InCo,
     Path(path): Path<ItemPath>,
-    _: NoQuery,
-) -> Result<Json<Findings>, Problem> {
-    Ok(Json(Findings { findings: host.pipeline.prepare_target(&caller.co, &path.id).await? }))
+    Query(query): Query<PreparationQuery>,
+) -> Result<Json<Trial>, Problem> {
+    Ok(Json(match query.preview {
+        true => host.pipeline.preview_preparation(&caller.co, &path.id).await?,
+        false => host.pipeline.prepare_target(&caller.co, &path.id).await?,
+    }))
 }
 
 pub(super) fn router() -> OpenApiRouter<Arc<Host>> {
@@ -197,6 +242,8 @@ pub(super) fn router() -> OpenApiRouter<Arc<Host>> {
         .routes(routes!(list))
         .routes(routes!(get, put, delete))
         .routes(routes!(provision))
+        .routes(routes!(preview))
+        .routes(routes!(grants))
         .routes(routes!(explain))
         .routes(routes!(re_evaluate))
         .routes(routes!(check))

@@ -74,8 +74,8 @@ pub(super) struct Write {
 
 impl Write {
     pub(super) fn new(host: Arc<Host>, caller: InCo, query: &WriteQuery, preferences: Preferences) -> Self {
-        let options =
-            WriteOptions { actor: caller.caller.actor, provision: query.provision, pipeline: query.pipeline };
+        let WriteQuery { provision, pipeline, deprovision } = *query;
+        let options = WriteOptions { actor: caller.caller.actor, provision, pipeline, deprovision };
         Self { host, co: caller.co, options, preferences }
     }
 

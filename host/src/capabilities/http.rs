@@ -67,7 +67,7 @@ impl RequestPattern {
 pub struct ExpectedAnswer {
     pub status: u16,
     /// JSON text, or nothing.
-    pub body: String,
+    pub body: Bytes,
 }
 
 /// The servers that a call may send requests to.
@@ -223,7 +223,7 @@ async fn send(
     });
     match answer.await {
         Ok(Ok(response)) => response.into_incoming(),
-        Ok(Err(failed)) => Err(failed.reason.into()),
+        Ok(Err(failed)) => Err(failed.into()),
         Err(_) => Err(Error::HttpRequestDenied),
     }
 }
@@ -250,8 +250,7 @@ impl Response {
         if !body.is_empty() {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        let body = Readable(Bytes::copy_from_slice(body.as_bytes()));
-        Self { status: *status, headers: ReadableHeaders(headers), body }
+        Self { status: *status, headers: ReadableHeaders(headers), body: Readable(body.clone()) }
     }
 
     fn into_incoming(self) -> Result<IncomingResponse, Error> {
@@ -283,6 +282,10 @@ enum Reason {
     HeadersTooLarge,
     ConnectionLost,
     Protocol,
+    /// The host could not authenticate itself.
+    NotAuthenticated,
+    /// The server is not to be asked now; the message says for how long.
+    Held,
 }
 
 fn failed(error: HttpError, room: u64) -> Performed<Response, Failed> {
@@ -358,13 +361,15 @@ impl Reason {
             HttpError::HeadersTooLarge { .. } => Self::HeadersTooLarge,
             HttpError::ConnectionLost { .. } => Self::ConnectionLost,
             HttpError::Protocol { .. } => Self::Protocol,
+            HttpError::NotAuthenticated { .. } => Self::NotAuthenticated,
+            HttpError::Held { .. } | HttpError::NoToken { .. } => Self::Held,
         }
     }
 }
 
 /// The codes of `wasi:http`.
-impl From<Reason> for Error {
-    fn from(reason: Reason) -> Self {
+impl From<Failed> for Error {
+    fn from(Failed { message, reason }: Failed) -> Self {
         match reason {
             Reason::Denied => Self::HttpRequestDenied,
             Reason::AddressProhibited => Self::DestinationIpProhibited,
@@ -377,6 +382,8 @@ impl From<Reason> for Error {
             Reason::HeadersTooLarge => Self::HttpResponseHeaderSectionSize(None),
             Reason::ConnectionLost => Self::ConnectionTerminated,
             Reason::Protocol => Self::HttpProtocolError,
+            Reason::NotAuthenticated => Self::ConfigurationError,
+            Reason::Held => Self::InternalError(Some(message)),
         }
     }
 }

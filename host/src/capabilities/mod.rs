@@ -6,10 +6,12 @@
 pub mod contract;
 pub mod files;
 pub mod http;
+pub mod ldap;
 mod log;
 pub mod plugin;
 mod readable;
 pub mod registry;
+pub mod shown;
 pub mod slots;
 pub mod sql;
 pub mod state;
@@ -46,6 +48,7 @@ pub struct CallState {
     guest: Guest,
     files: files::Grant,
     http: http::HttpState,
+    ldap: ldap::LdapState,
     registry: registry::Grant,
     sql: sql::Grant,
     state: state::StateOfCall,
@@ -57,9 +60,10 @@ impl CallState {
         let Surroundings { limits, seed, time, mode } = surroundings;
         let guest = Guest::new(limits, seed, time, mode);
         let http = http::HttpState::new(grants.slots.http, guest.gate.clone());
+        let ldap = ldap::LdapState::new(grants.slots.ldap);
         let state = state::StateOfCall::new(grants.state);
         let Slots { files, sql, .. } = grants.slots;
-        Self { guest, files, http, registry: grants.registry, sql, state }
+        Self { guest, files, http, ldap, registry: grants.registry, sql, state }
     }
 
     /// What the call wrote to its durable state, to be stored if it ended well.
@@ -95,6 +99,7 @@ pub fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
     contract::state::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::registry::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::files::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
+    contract::ldap::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::sql::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::records::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::types::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)

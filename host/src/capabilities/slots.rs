@@ -1,15 +1,17 @@
 //! The servers that are bound to the slots of a target, by kind, and what the plugin is told of each.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::contract::types::{ServerKind, SlotBinding};
-use super::{files, http, sql};
+use super::{files, http, ldap, sql};
 
 /// What a call may reach by its slots.
 #[derive(Clone, Default)]
 pub struct Slots {
     pub files: files::Grant,
     pub http: http::Grant,
+    pub ldap: ldap::Grant,
     pub sql: sql::Grant,
 }
 
@@ -21,12 +23,24 @@ impl Slots {
             base_url: Some(slot.server.base_url().to_string()),
             ..binding(&slot.name, ServerKind::Http)
         });
+        let ldap = self.ldap.0.iter().map(|slot| SlotBinding {
+            reach: slot.server.iter().flat_map(|server| server.base_dns()).map(str::to_owned).collect(),
+            ..binding(&slot.name, ServerKind::Ldap)
+        });
         let sql = self.sql.0.iter().map(|slot| SlotBinding {
             reach: slot.schemas.clone(),
             dialect: Some(slot.dialect.word().to_owned()),
             ..binding(&slot.name, ServerKind::Sql)
         });
-        files.chain(http).chain(sql).collect()
+        files.chain(http).chain(ldap).chain(sql).collect()
+    }
+
+    /// How long the servers are left alone from now on: the longest time, where one of them asked for it or is down.
+    pub fn rest(&self) -> Option<Duration> {
+        let http = self.http.0.iter().filter_map(|slot| slot.server.rest());
+        let ldap = self.ldap.0.iter().filter_map(|slot| slot.server.as_ref()?.rest());
+        let sql = self.sql.0.iter().filter_map(|slot| slot.rest());
+        http.chain(ldap).chain(sql).max()
     }
 
     /// The slots of a recorded call, in which nothing happens: what is opened by name can be opened again.
@@ -38,8 +52,11 @@ impl Slots {
                 ServerKind::Files => {
                     slots.files.0.push(Arc::new(files::Slot { name, root: None, operations: Vec::new() }));
                 }
+                ServerKind::Ldap => {
+                    slots.ldap.0.push(Arc::new(ldap::Slot { name, server: None, operations: Vec::new() }));
+                }
                 ServerKind::Sql => slots.sql.0.extend(sql::Slot::recorded(name, reach, dialect.as_deref())),
-                ServerKind::Http | ServerKind::Ldap | ServerKind::Messaging | ServerKind::Other(_) => {}
+                ServerKind::Http | ServerKind::Messaging | ServerKind::Other(_) => {}
             }
         }
         slots

@@ -6,12 +6,14 @@ use super::report::Check;
 use super::{finished, report};
 use crate::administration::stored_server;
 use crate::plugins::Catalog;
+use crate::provisioning::Target;
+use crate::registry::record::{Collaboration, Reference};
 use crate::servers::secret::SecretKey;
 use crate::store::{CheckedTarget, Defect, Snapshot, StoreError};
 
 pub(super) async fn checks(snapshot: &mut Snapshot, key: Option<&SecretKey>) -> Vec<Check> {
     let plugins = Check::new("plugins", "components are those that were installed");
-    let targets = Check::new("targets", "plugins, filters and servers of targets and filters are there");
+    let targets = Check::new("targets", "plugins, filters, servers, groups and sources of targets are there");
     let servers = Check::new("servers", "secrets can be opened with the key at hand");
     vec![
         finished(plugins, async |check| self::plugins(check, snapshot).await).await,
@@ -36,7 +38,8 @@ async fn plugins(check: &mut Check, snapshot: &mut Snapshot) -> Result<(), Store
 }
 
 async fn targets(check: &mut Check, snapshot: &mut Snapshot) -> Result<(), StoreError> {
-    for co in collaborations(snapshot).await? {
+    for collaboration in collaborations(snapshot).await? {
+        let co = collaboration.id.clone();
         let mut filters = BTreeSet::new();
         for filter in snapshot.checked_filters(&co).await? {
             check.examine(1);
@@ -63,6 +66,12 @@ async fn targets(check: &mut Check, snapshot: &mut Snapshot) -> Result<(), Store
                     for problem in problems_of(&target, &filters, &servers) {
                         check.broken(format!("target {} in {co} {problem}", target.target.id));
                     }
+                    for missing in missing_selection(snapshot, &collaboration, &target.target).await? {
+                        check.warn(format!(
+                            "target {} in {co} has {missing}, which is not there",
+                            target.target.id
+                        ));
+                    }
                 }
             }
         }
@@ -86,12 +95,32 @@ fn problems_of(found: &CheckedTarget, filters: &BTreeSet<String>, servers: &BTre
     problems
 }
 
+/// What a target selects its subjects by and is not there. It was not looked at before it could go.
+async fn missing_selection(
+    snapshot: &mut Snapshot,
+    collaboration: &Collaboration,
+    target: &Target,
+) -> Result<Vec<String>, StoreError> {
+    let mut missing = Vec::new();
+    if let Some(group) = &target.provisioning_group
+        && snapshot.group(&collaboration.id, group).await?.is_none()
+    {
+        missing.push(format!("the provisioning group {group}"));
+    }
+    if let Some(source) = &target.skip_source
+        && !Reference::OrgIdentitySource.is_there(collaboration, source)
+    {
+        missing.push(format!("the skip source {source}"));
+    }
+    Ok(missing)
+}
+
 async fn servers(
     check: &mut Check,
     snapshot: &mut Snapshot,
     key: Option<&SecretKey>,
 ) -> Result<(), StoreError> {
-    for co in collaborations(snapshot).await? {
+    for Collaboration { id: co, .. } in collaborations(snapshot).await? {
         for row in snapshot.checked_servers(&co).await? {
             check.examine(1);
             let server = match row.and_then(|row| Ok((row.id.clone(), stored_server(row)?))) {
@@ -115,7 +144,7 @@ async fn servers(
     Ok(())
 }
 
-/// The ids of all collaborations whose documents can be read; the others are findings of their own.
-async fn collaborations(snapshot: &mut Snapshot) -> Result<Vec<String>, StoreError> {
-    Ok(snapshot.collaborations().await?.into_iter().flatten().map(|collaboration| collaboration.id).collect())
+/// All collaborations whose documents can be read; the others are findings of their own.
+async fn collaborations(snapshot: &mut Snapshot) -> Result<Vec<Collaboration>, StoreError> {
+    Ok(snapshot.collaborations().await?.into_iter().flatten().collect())
 }

@@ -8,8 +8,10 @@ use crate::registry::record::{Collaboration, SubjectKey};
 use crate::store::{CheckedRecord, Defect, PageKey, Snapshot, StoreError, StoredRecord, Table};
 
 pub(super) async fn checks(snapshot: &mut Snapshot) -> Vec<Check> {
-    let records =
-        Check::new("records", "documents can be read, belong to a collaboration and to units of it");
+    let records = Check::new(
+        "records",
+        "documents can be read, and belong to a collaboration as what they refer to does",
+    );
     let memberships = Check::new("memberships", "person and group live, and both sides agree");
     let history = Check::new("history", "changes have no gap, and records are as the last one says");
     vec![
@@ -43,13 +45,12 @@ async fn records(check: &mut Check, snapshot: &mut Snapshot) -> Result<(), Store
                     ));
                 }
                 Ok(CheckedRecord { co, stored, .. }) => {
-                    // Before units were looked for, a record could name one that is not there.
-                    if let Some(unit) = collaborations.get(&co).and_then(|co| unknown_unit(co, &stored)) {
+                    // Before references were looked at, a record could name what is not there.
+                    let co_of = collaborations.get(&co);
+                    if let Some((word, unknown)) = co_of.and_then(|co| unknown_entry(co, &stored)) {
                         let SubjectKey { kind, id } = &stored.key;
-                        check.warn(format!(
-                            "{} {id} in {co} names a unit {unit}, which is not there",
-                            kind.word()
-                        ));
+                        let kind = kind.word();
+                        check.warn(format!("{kind} {id} in {co} names {word} {unknown}, which is not there"));
                     }
                 }
             }
@@ -63,10 +64,11 @@ async fn records(check: &mut Check, snapshot: &mut Snapshot) -> Result<(), Store
     Ok(())
 }
 
-/// A unit that a living record names and that its collaboration does not have.
-fn unknown_unit(co: &Collaboration, stored: &StoredRecord) -> Option<String> {
-    let units = if stored.deleted.is_none() { stored.record.units() } else { Vec::new() };
-    units.into_iter().map(|(_, unit)| unit).find(|unit| !co.has_unit(unit)).map(str::to_owned)
+/// An entry that a living record refers to and that its collaboration does not have.
+fn unknown_entry(co: &Collaboration, stored: &StoredRecord) -> Option<(&'static str, String)> {
+    let references = if stored.deleted.is_none() { stored.record.references() } else { Vec::new() };
+    let mut unknown = references.into_iter().filter(|(_, reference, id)| !reference.is_there(co, id));
+    unknown.next().map(|(_, reference, id)| (reference.word(), id.to_owned()))
 }
 
 async fn memberships(check: &mut Check, snapshot: &mut Snapshot) -> Result<(), StoreError> {

@@ -83,7 +83,7 @@ pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer>
 }
 
 fn options(no_provision: bool) -> WriteOptions {
-    WriteOptions { actor: actor(), provision: !no_provision, pipeline: false }
+    WriteOptions { provision: !no_provision, ..WriteOptions::by(actor()) }
 }
 
 /// Waits for what follows, and tells how it went.

@@ -78,7 +78,7 @@ enum AfterError {
 enum MissingGroups {
     /// The line is refused
     Refuse,
-    /// The group is created
+    /// The group is created; so is a unit, an org identity source, or terms and conditions that a line refers to
     Create,
     /// The membership is left out
     Skip,

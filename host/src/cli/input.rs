@@ -14,9 +14,13 @@ use crate::registry::record::{RecordKind, SubjectKey};
 use crate::registry::write::WriteOptions;
 
 /// A record.
+pub(super) type SubjectArguments = Subject<true>;
+/// A record, or none.
+pub(super) type SubjectFilter = Subject<false>;
+
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-pub(super) struct SubjectArguments {
+#[group(required = REQUIRED, multiple = false)]
+pub(super) struct Subject<const REQUIRED: bool> {
     /// id of a person
     #[arg(long, value_name = "ID")]
     person: Option<String>,
@@ -34,17 +38,25 @@ pub(super) struct SubjectArguments {
     department: Option<String>,
 }
 
-impl SubjectArguments {
-    pub(super) fn key(self) -> SubjectKey {
+impl SubjectFilter {
+    pub(super) fn key(self) -> Option<SubjectKey> {
         let given = [
+            (RecordKind::Person, self.person),
             (RecordKind::Group, self.group),
             (RecordKind::EmailList, self.email_list),
             (RecordKind::Service, self.service),
             (RecordKind::Department, self.department),
         ];
-        let named = given.into_iter().find_map(|(kind, id)| Some(SubjectKey { kind, id: id? }));
-        let person = || SubjectKey { kind: RecordKind::Person, id: self.person.unwrap_or_default() };
-        named.unwrap_or_else(person)
+        given.into_iter().find_map(|(kind, id)| Some(SubjectKey { kind, id: id? }))
+    }
+}
+
+impl SubjectArguments {
+    pub(super) fn key(self) -> SubjectKey {
+        let Self { person, group, email_list, service, department } = self;
+        let named = SubjectFilter { person, group, email_list, service, department }.key();
+        // One of them is required.
+        named.unwrap_or(SubjectKey { kind: RecordKind::Person, id: String::new() })
     }
 }
 
@@ -57,11 +69,15 @@ pub(super) struct WriteArguments {
     /// The write is the last of a pipeline: the person is provisioned for that, with all the person's groups
     #[arg(long)]
     pipeline: bool,
+    /// Suspend a group although it is the provisioning group of targets, which then remove everybody
+    #[arg(long)]
+    deprovision: bool,
 }
 
 impl WriteArguments {
     pub(super) fn options(&self) -> WriteOptions {
-        WriteOptions { actor: actor(), provision: !self.no_provision, pipeline: self.pipeline }
+        let Self { no_provision, pipeline, deprovision } = *self;
+        WriteOptions { actor: actor(), provision: !no_provision, pipeline, deprovision }
     }
 }
 

@@ -6,13 +6,12 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::answer::{Answer, Table, printable, utc, utc_or_dash, word};
-use super::input::known_collaboration;
+use super::input::{SubjectFilter, known_collaboration};
 use super::outcomes::outcome_line;
 use super::transcript;
 use crate::host::Host;
 use crate::pipeline::{ReplayedStep, Verdict};
 use crate::provisioning::{CodedInvocation, Invocation};
-use crate::registry::record::{RecordKind, SubjectKey};
 use crate::store::InvocationFilter;
 
 #[derive(Debug, Subcommand)]
@@ -62,21 +61,8 @@ pub(super) struct ListArguments {
     /// Only those of this target
     #[arg(long, value_name = "ID")]
     target: Option<String>,
-    /// Only those of this person
-    #[arg(long, value_name = "ID", conflicts_with = "group")]
-    person: Option<String>,
-    /// Only those of this group
-    #[arg(long, value_name = "ID", conflicts_with_all = ["email_list", "service"])]
-    group: Option<String>,
-    /// Only those of this email list
-    #[arg(long, value_name = "ID", conflicts_with_all = ["person", "service"])]
-    email_list: Option<String>,
-    /// Only those of this service
-    #[arg(long, value_name = "ID", conflicts_with = "person")]
-    service: Option<String>,
-    /// Only those of this department
-    #[arg(long, value_name = "ID", conflicts_with_all = ["person", "group", "email_list", "service"])]
-    department: Option<String>,
+    #[command(flatten)]
+    subject: SubjectFilter,
     /// Only those that failed
     #[arg(long)]
     failed: bool,
@@ -98,15 +84,8 @@ pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer>
 
 async fn list(arguments: ListArguments, host: &Host) -> anyhow::Result<Answer> {
     known_collaboration(host, &arguments.co).await?;
-    let given = [
-        (RecordKind::Person, arguments.person),
-        (RecordKind::Group, arguments.group),
-        (RecordKind::EmailList, arguments.email_list),
-        (RecordKind::Service, arguments.service),
-        (RecordKind::Department, arguments.department),
-    ];
-    let subject = given.into_iter().find_map(|(kind, id)| id.map(|id| SubjectKey { kind, id }));
-    let filter = InvocationFilter { target: arguments.target, subject, failed_only: arguments.failed };
+    let ListArguments { target, subject, failed: failed_only, .. } = arguments;
+    let filter = InvocationFilter { target, subject: subject.key(), failed_only };
     let found = host.store.invocations(&arguments.co, &filter, arguments.before, arguments.limit).await?;
     let mut table = Table::new(&["id", "planned", "target", "kind", "subject", "action", "code", "outcome"]);
     let found: Vec<CodedInvocation> = found.into_iter().map(CodedInvocation::from).collect();

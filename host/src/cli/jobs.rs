@@ -4,11 +4,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::answer::{Answer, Table, printable, utc, utc_or_dash, word};
-use super::input::{actor, known_collaboration};
+use super::input::{SubjectFilter, actor, known_collaboration};
 use crate::host::Host;
 use crate::jobs;
 use crate::provisioning::{Job, JobLine, JobStatus, RegisteredJob};
-use crate::registry::record::{RecordKind, SubjectKey};
 use crate::store::JobFilter;
 
 #[derive(Debug, Subcommand)]
@@ -72,12 +71,8 @@ pub(super) struct ListArguments {
     /// Only those of this target
     #[arg(long, value_name = "ID")]
     target: Option<String>,
-    /// Only those of this person
-    #[arg(long, value_name = "ID", conflicts_with = "group")]
-    person: Option<String>,
-    /// Only those of this group
-    #[arg(long, value_name = "ID")]
-    group: Option<String>,
+    #[command(flatten)]
+    subject: SubjectFilter,
     /// Only those that stand so
     #[arg(long, value_enum)]
     status: Option<StatusWord>,
@@ -160,11 +155,9 @@ struct Shown {
 
 async fn list(arguments: ListArguments, host: &Host) -> anyhow::Result<Answer> {
     known_collaboration(host, &arguments.co).await?;
-    let person = arguments.person.map(|id| SubjectKey { kind: RecordKind::Person, id });
-    let group = arguments.group.map(|id| SubjectKey { kind: RecordKind::Group, id });
     let filter = JobFilter {
         target: arguments.target,
-        subject: person.or(group),
+        subject: arguments.subject.key(),
         status: arguments.status.map(|status| match status {
             StatusWord::Queued => JobStatus::Queued,
             StatusWord::InProgress => JobStatus::InProgress,

@@ -7,9 +7,11 @@ mod check;
 mod co;
 mod compile_component;
 mod demo;
+mod effects;
 mod entry;
 mod explain;
 mod filter;
+mod grants;
 mod group;
 mod history;
 mod import;
@@ -22,6 +24,7 @@ mod notifications;
 mod outcomes;
 mod person;
 mod plugin;
+mod preview;
 mod provision;
 mod records;
 mod reprovision_all;
@@ -105,6 +108,8 @@ enum Command {
     Group(group::Command),
     /// Provision one record to one target now, and wait for the outcome
     Provision(provision::Arguments),
+    /// Show what a provisioning would do now, and change nothing
+    Preview(preview::Arguments),
     /// Show what each target holds of a record
     Services(services::Arguments),
     /// Verify that the invariants of the host hold
@@ -233,6 +238,7 @@ async fn answer(command: Command, host: &Arc<Host>, as_json: bool) -> anyhow::Re
         Command::Group(command) => group::run(command, host).await,
         Command::Target(command) => target::run(command, host, as_json).await,
         Command::Provision(arguments) => provision::run(arguments, host).await,
+        Command::Preview(arguments) => preview::run(arguments, host).await,
         Command::Services(arguments) => services::run(arguments, host).await,
         Command::Explain(arguments) => explain::run(arguments, host).await,
         Command::Changes(arguments) => changes::run(arguments, host).await,

@@ -28,7 +28,7 @@ The process ends with 1 when a provisioning failed.")]
 pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer> {
     let Command::EnrollmentFinalized { id, co } = command;
     known_collaboration(host, &co).await?;
-    let options = WriteOptions { actor: actor(), provision: true, pipeline: false };
+    let options = WriteOptions::by(actor());
     let written = host.registry.finalize_enrollment(&co, &id, &options).await?;
     told(host, &co, written).await
 }

@@ -7,9 +7,9 @@ use clap::Subcommand;
 use provender_bundled_plugins::PLUGINS;
 
 use super::answer::{Answer, Table, utc_or_dash};
+use super::grants;
 use crate::host::Host;
 use crate::plugins::{Manifest, Slot};
-use crate::sandbox::Support;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -118,31 +118,18 @@ fn described(manifest: &Manifest) -> anyhow::Result<String> {
         ("installed", utc_or_dash(manifest.installed)),
         ("handles", manifest.subject_kinds.join(", ")),
     ]);
-    let imports: Table = manifest
-        .imports
-        .iter()
-        .map(|import| vec![format!("  {}", import.name), worth(import.support).to_owned()])
-        .collect();
+    let imports = grants::imports(&manifest.imports);
     let slots: Table = manifest.slots.iter().map(slot).collect();
     let schema = serde_json::to_string_pretty(&manifest.configuration_schema)?;
+    let requests = grants::requests(&manifest.safe_requests, &manifest.expected_answers, "  ");
     Ok(format!(
-        "{fields}\nimports:\n{imports}\nslots:\n{}\nconfiguration schema:\n{schema}\n",
+        "{fields}\nimports:\n{imports}\nslots:\n{}{requests}\nconfiguration schema:\n{schema}\n",
         if manifest.slots.is_empty() { "  none\n".to_owned() } else { slots.to_string() }
     ))
 }
 
-fn worth(support: Support) -> &'static str {
-    match support {
-        Support::Capability => "capability: acts within what the target grants",
-        Support::Runtime => "of the language runtime: inert or deterministic",
-        Support::Denied => "stub: every call is refused",
-        Support::Types => "types only",
-    }
-}
-
 fn slot(slot: &Slot) -> Vec<String> {
     let need = if slot.required { "required" } else { "optional" };
-    let operations =
-        if slot.operations.is_empty() { "everything".to_owned() } else { slot.operations.join(", ") };
+    let operations = grants::asked(&slot.operations);
     vec![format!("  {}", slot.name), slot.kind.clone(), need.to_owned(), operations, slot.summary.clone()]
 }

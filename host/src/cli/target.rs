@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::answer::{Answer, Table, word};
 use super::input::{ConfigurationArguments, assignment, known_collaboration, number_assignment, read_json};
-use super::reprovision_all;
+use super::{effects, grants, reprovision_all};
 use crate::administration::{PluginChoice, TargetInput};
 use crate::host::Host;
-use crate::pipeline::ReEvaluation;
+use crate::pipeline::{ReEvaluation, Trial, TrialError};
 use crate::provisioning::{Backoff, Mode, Target, concurrency, max_retry, retry_interval_s};
 
 #[derive(Debug, Subcommand)]
@@ -37,10 +38,18 @@ What a plugin's configuration and slots are: provender plugin inspect NAME")]
     },
     /// Show a target
     Show(Named),
-    /// Let the plugin test its configuration and its servers; changes nothing there
+    /// Show what the plugin asks for and what it is granted
+    Grants(Named),
+    /// Let the plugin test its configuration and servers, and show what it did
     Check(Named),
-    /// Let the plugin set its servers up; may be done again at any time
-    Prepare(Named),
+    /// Let the plugin set its servers up, and show what it did
+    Prepare {
+        #[command(flatten)]
+        named: Named,
+        /// Only show what would be done
+        #[arg(long)]
+        preview: bool,
+    },
     /// Count the records that a change of its settings concerns
     ReEvaluate {
         #[command(flatten)]
@@ -210,13 +219,22 @@ pub(super) async fn run(command: Command, host: &Host, as_json: bool) -> anyhow:
             let target = administration.target(&co, &id).await?;
             Answer::new(&target, described(&target)?)
         }
-        Command::Check(Named { id, co }) => {
-            let lines = host.pipeline.check_target(&co, &id).await?;
-            Answer::new(&lines, said(&lines, &format!("target `{id}` is as it should be")))
+        Command::Grants(Named { id, co }) => {
+            let granted = administration.target_grants(&co, &id).await?;
+            let text = grants::page(&granted);
+            Answer::new(&granted, text)
         }
-        Command::Prepare(Named { id, co }) => {
-            let lines = host.pipeline.prepare_target(&co, &id).await?;
-            Answer::new(&lines, said(&lines, &format!("target `{id}` is prepared")))
+        Command::Check(Named { id, co }) => {
+            let trial = host.pipeline.check_target(&co, &id).await;
+            tried(trial, &format!("target `{id}` is as it should be"))
+        }
+        Command::Prepare { named: Named { id, co }, preview: true } => {
+            let trial = host.pipeline.preview_preparation(&co, &id).await;
+            tried(trial, "nothing was changed")
+        }
+        Command::Prepare { named: Named { id, co }, preview: false } => {
+            let trial = host.pipeline.prepare_target(&co, &id).await;
+            tried(trial, &format!("target `{id}` is prepared"))
         }
         Command::ReEvaluate { named: Named { id, co }, dry_run: _ } => {
             let found = host.pipeline.re_evaluate(&co, &id).await?;
@@ -244,6 +262,18 @@ fn re_evaluation(found: &ReEvaluation) -> Table {
         ("stay out", found.left_out.to_string()),
         ("would fail", found.failed.to_string()),
     ])
+}
+
+/// What a plugin did and said. What it did is shown also where it failed.
+fn tried(trial: Result<Trial, TrialError>, end: &str) -> anyhow::Result<Answer> {
+    let trial = trial.map_err(|error| match error {
+        TrialError::Failed { ref effects, .. } if !effects.is_empty() => {
+            anyhow!("{error}\nuntil then:\n{}", effects::list(effects, None).trim_end())
+        }
+        _ => error.into(),
+    })?;
+    let done = effects::list(&trial.effects, trial.ends.as_deref());
+    Answer::new(&trial, format!("{done}{}", said(&trial.findings, end)))
 }
 
 /// What a plugin or a server had to say, and the end of it.

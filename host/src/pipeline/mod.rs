@@ -1,13 +1,13 @@
 //! Runs planned provisionings: visible record, then filters, then the provisioner, then its outcome committed.
 //!
-//! The only caller of plugins: automatic provisioning, requests and, later, workers and previews all go through
-//! [`Pipeline`].
+//! The only caller of plugins: automatic provisioning, requests, workers and previews all go through [`Pipeline`].
 
 mod assessment;
 mod commit;
 pub mod contract;
 mod difference;
 mod dispatch;
+mod effects;
 mod explain;
 mod job_ends;
 mod lanes;
@@ -17,6 +17,7 @@ mod lookups;
 #[cfg(test)]
 mod model;
 mod plugin_state;
+mod preview;
 mod re_evaluation;
 mod recording;
 mod replay;
@@ -45,12 +46,14 @@ use crate::syslog::Syslog;
 use dispatch::Dispatcher;
 
 pub use difference::Difference;
+pub use effects::{Happened, ShownEffect};
 pub use explain::{ExplainError, ExplainedStep, Explanation, Question, Would};
+pub use preview::Preview;
 pub use re_evaluation::{ReEvaluation, ReEvaluationFailure};
 pub use recording::{Input, RecordedStep, Recording, Role, Said};
 pub use replay::{ReplayError, Replayed, ReplayedStep, Verdict};
 pub use targets::{RuntimeCache, TargetProblem};
-pub use trial::TrialError;
+pub use trial::{Trial, TrialError};
 
 /// What the pipeline works with.
 pub struct Parts {

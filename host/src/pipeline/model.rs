@@ -138,7 +138,7 @@ impl Model {
         let id = format!("p{}", self.random.random_range(0..SUBJECTS));
         let host = self.host();
         let registry = Registry::new(self.hosts[host].clone());
-        let options = WriteOptions { actor: "model".to_owned(), provision: true, pipeline: false };
+        let options = WriteOptions::by("model");
         self.revision += 1;
         let (revision, what) = (self.revision, self.random.random_range(0..4));
         let living = self.registry.get(&id).copied().flatten().is_some();

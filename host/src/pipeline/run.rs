@@ -13,7 +13,7 @@ use super::contract::{
     timestamp, without_cause,
 };
 use super::dispatch::Work;
-use super::loader::Loader;
+use super::loader::{Loaded, Loader};
 use super::recording::{Recording, Role, Said};
 use super::subject::{Assembled, assemble};
 use super::targets::{Step, TargetRuntime};
@@ -34,14 +34,15 @@ pub(super) struct Run<'a> {
     work: &'a Work,
     runtime: &'a TargetRuntime,
     started: Timestamp,
+    mode: Mode,
     usage: Usage,
     pub(super) recording: Option<Recording>,
 }
 
 /// How a run ended, before it is committed.
-struct End {
-    outcome: InvocationOutcome,
-    delivery: Delivery,
+pub(super) struct End {
+    pub(super) outcome: InvocationOutcome,
+    pub(super) delivery: Delivery,
     /// What the provisioner got, if it was not to delete.
     record: Option<Json>,
     identifiers: Option<Vec<WrittenIdentifier>>,
@@ -139,7 +140,7 @@ fn report(parts: &Parts, work: &Work, outcome: &InvocationOutcome) {
 }
 
 /// The record is none of a run that called no plugin.
-type Attempted = (End, Usage, Option<Recording>);
+pub(super) type Attempted = (End, Usage, Option<Recording>);
 
 async fn attempt(
     parts: &Parts,
@@ -151,9 +152,14 @@ async fn attempt(
     let loaded = loader.load(&work.co, &work.subject).await?;
     let runtime = targets::runtime(parts, &work.co, &work.target, loaded.generation).await?;
     *concurrency = Some(runtime.concurrency());
+    Ok(ended(Run::new(parts, work, &runtime, started), loaded).await?)
+}
+
+/// Takes a run to its end with what was read of its subject.
+pub(super) async fn ended(mut run: Run<'_>, loaded: Loaded) -> Result<Attempted, StoreError> {
+    let Run { parts, work, runtime, started, .. } = run;
     let as_of = loaded.change;
     let assembled = assemble(&parts.store, &runtime.co, work.cause.as_deref(), loaded, started).await?;
-    let mut run = Run::new(parts, work, &runtime, started);
     let mut end = match assembled {
         Some(assembled) => run.decided(assembled).await?,
         None => InvocationOutcome::Skipped { reason: "the record is gone without a trace".to_owned() }.into(),
@@ -173,7 +179,13 @@ impl<'a> Run<'a> {
         runtime: &'a TargetRuntime,
         started: Timestamp,
     ) -> Self {
-        Self { parts, work, runtime, started, usage: Usage::default(), recording: None }
+        let mode = Mode::Live;
+        Self { parts, work, runtime, started, mode, usage: Usage::default(), recording: None }
+    }
+
+    /// The same, of which nothing is to happen that changes anything.
+    pub(super) fn previewed(self) -> Self {
+        Self { mode: Mode::Preview, ..self }
     }
 
     /// Sends the subject, removes it or leaves it out, by the state of the moment.
@@ -355,10 +367,23 @@ impl<'a> Run<'a> {
                 let (outcome, identifiers) = finished_by_plugin(outcome);
                 (outcome, identifiers, state.into_state_changes())
             }
-            Ok(Err(failure)) => (failed_by_plugin(failure, None), None, Vec::new()),
+            Ok(Err(failure)) => (self.until_servers_rest(failed_by_plugin(failure, None)), None, Vec::new()),
             Err(fault) => (failed_by_fault(&fault, None), None, Vec::new()),
         };
         End { outcome, delivery, record, identifiers, state }
+    }
+
+    /// A failure that passes, with the time for which a server is left alone, if the plugin does not know of it.
+    fn until_servers_rest(&self, mut outcome: InvocationOutcome) -> InvocationOutcome {
+        if let InvocationOutcome::Failed {
+            class: FailureClass::Transient | FailureClass::RateLimited,
+            retry_after_seconds: retry_after @ None,
+            ..
+        } = &mut outcome
+        {
+            *retry_after = self.runtime.rest_seconds();
+        }
+        outcome
     }
 
     /// Adds what a call used and did to the run.
@@ -383,7 +408,7 @@ impl<'a> Run<'a> {
 
     fn call_state(&self, grants: Grants, seed: [u8; 32]) -> CallState {
         let limits: Limits = self.runtime.limits.clone();
-        CallState::new(Surroundings { limits, seed, time: self.started, mode: Mode::Live }, grants)
+        CallState::new(Surroundings { limits, seed, time: self.started, mode: self.mode.clone() }, grants)
     }
 
     fn invocation(&self, subject: Subject, subject_action: Action) -> types::Invocation {

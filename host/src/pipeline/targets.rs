@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::Parts;
 use super::contract::CollaborationView;
@@ -10,12 +11,14 @@ use super::plugin_state::StoredState;
 use crate::capabilities::contract::types::Context;
 use crate::capabilities::http::{ExpectedAnswer, RequestPattern};
 use crate::capabilities::slots::Slots;
-use crate::capabilities::{Grants, files, http, registry, sql, state};
+use crate::capabilities::{Grants, files, http, ldap, registry, sql, state};
 use crate::plugins::{LoadedPlugin, Manifest, Slot};
 use crate::provisioning::{FailureClass, Target};
 use crate::registry::record::{Collaboration, EmailList, Record, RecordKind, SubjectKey};
 use crate::sandbox::Limits;
 use crate::servers::LiveServer;
+use crate::servers::configuration::secrets::SecretFiles;
+use crate::servers::pacing::seconds;
 use crate::store::{Store, StoreError};
 
 /// Why a target cannot be called.
@@ -69,6 +72,37 @@ pub(super) struct TargetRuntime {
     pub(super) limits: Limits,
     pub(super) target: Target,
     slots: Slots,
+    secrets: WatchedSecrets,
+}
+
+/// The files that secrets of the target's servers were read from.
+struct WatchedSecrets {
+    files: Vec<Arc<SecretFiles>>,
+    looked: Mutex<Instant>,
+}
+
+/// How long a secret in a file may be another one before it is noticed.
+const SECRETS_ARE_LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
+
+impl WatchedSecrets {
+    fn new(files: Vec<Arc<SecretFiles>>) -> Self {
+        Self { files, looked: Mutex::new(Instant::now()) }
+    }
+
+    /// Whether a secret is another one by now, as far as that was looked at.
+    fn changed(&self) -> bool {
+        if self.files.is_empty() {
+            return false;
+        }
+        let now = Instant::now();
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.duration_since(*looked) < SECRETS_ARE_LOOKED_AT_EVERY {
+            return false;
+        }
+        *looked = now;
+        drop(looked);
+        self.files.iter().any(|files| files.changed())
+    }
 }
 
 /// Runtimes by collaboration and target, each for one generation of the collaboration's configuration.
@@ -90,8 +124,11 @@ pub(super) async fn runtime(
         let cache = parts.runtimes.0.lock().unwrap_or_else(PoisonError::into_inner);
         cache.get(&key).filter(|(built, _)| *built == generation).map(|(_, runtime)| Arc::clone(runtime))
     };
-    if let Some(runtime) = cached {
-        return Ok(runtime);
+    match cached {
+        Some(runtime) if !runtime.secrets.changed() => return Ok(runtime),
+        // What was read before must not be used again, also when what is there now is of no use.
+        Some(_) => drop(parts.runtimes.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key)),
+        None => {}
     }
     let runtime = Arc::new(build(parts, co, target).await?);
     let mut cache = parts.runtimes.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,10 +155,10 @@ async fn build(parts: &Parts, co: &str, id: &str) -> Result<TargetRuntime, Targe
         let loaded = load(&filter.plugin.digest).await?;
         filters.push(Step { id: filter.id, loaded, configuration: filter.configuration.to_string() });
     }
-    let slots = bind(parts, co, &target, &loaded).await?;
+    let (slots, secrets) = bind(parts, co, &target, &loaded).await?;
     let provisioner = Step { id: target.id.clone(), loaded, configuration: target.configuration.to_string() };
     let co = Arc::new(collaboration(store, co).await?);
-    Ok(TargetRuntime { co, provisioner, filters, limits, target, slots })
+    Ok(TargetRuntime { co, provisioner, filters, limits, target, slots, secrets })
 }
 
 async fn bind(
@@ -129,16 +166,22 @@ async fn bind(
     co: &str,
     target: &Target,
     loaded: &LoadedPlugin,
-) -> Result<Slots, TargetProblem> {
+) -> Result<(Slots, WatchedSecrets), TargetProblem> {
     let unusable = |reason: String| TargetProblem::Unusable { target: target.id.clone(), reason };
-    let mut bound = Slots::default();
+    let (mut bound, mut secrets) = (Slots::default(), Vec::new());
     for Slot { name, operations, .. } in &loaded.manifest.slots {
         let Some(server) = target.slots.get(name) else { continue };
-        let live = parts.administration.server_live(co, server).await;
+        let live = parts.administration.watched_server(co, server).await;
         let (name, operations) = (name.clone(), operations.clone());
-        match live.map_err(|error| unusable(format!("server `{server}` of slot `{name}`: {error}")))? {
+        let (live, files) =
+            live.map_err(|error| unusable(format!("server `{server}` of slot `{name}`: {error}")))?;
+        secrets.extend(Some(files).filter(|files| !files.is_empty()));
+        match live {
             LiveServer::Files(root) => {
                 bound.files.0.push(Arc::new(files::Slot { name, root: Some(root), operations }));
+            }
+            LiveServer::Ldap(server) => {
+                bound.ldap.0.push(Arc::new(ldap::Slot { name, server: Some(server), operations }));
             }
             LiveServer::Http(server) => {
                 let (safe_requests, expected_answers) = requests(&loaded.manifest, &name);
@@ -148,7 +191,7 @@ async fn bind(
             LiveServer::Sql(server) => bound.sql.0.push(Arc::new(sql::Slot::new(name, server, operations))),
         }
     }
-    Ok(bound)
+    Ok((bound, WatchedSecrets::new(secrets)))
 }
 
 type Requests = (Vec<RequestPattern>, Vec<(RequestPattern, ExpectedAnswer)>);
@@ -159,7 +202,7 @@ fn requests(manifest: &Manifest, slot: &str) -> Requests {
         |method: &str, path: &str| RequestPattern { method: method.to_owned(), path: path.to_owned() };
     let safe = manifest.safe_requests.iter().filter(|safe| safe.slot == slot);
     let expected = manifest.expected_answers.iter().filter(|expected| expected.slot == slot);
-    let answer = |status: u16, body: &str| ExpectedAnswer { status, body: body.to_owned() };
+    let answer = |status: u16, body: &str| ExpectedAnswer { status, body: body.to_owned().into() };
     (
         safe.map(|safe| pattern(&safe.method, &safe.path)).collect(),
         expected
@@ -202,6 +245,11 @@ impl TargetRuntime {
             slots: self.slots.bindings(),
             time,
         }
+    }
+
+    /// When a new try of what failed now is worth while, in seconds, if a server told or is down.
+    pub(super) fn rest_seconds(&self) -> Option<u32> {
+        u32::try_from(seconds(self.slots.rest()?)).ok()
     }
 
     /// What the provisioner may reach.

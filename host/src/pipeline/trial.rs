@@ -1,12 +1,19 @@
 //! The calls of a target that are about no subject: testing its configuration, and setting its counterpart up.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
+use serde::Serialize;
+use serde_with::skip_serializing_none;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::contract::{failed_by_fault, failed_by_plugin, timestamp};
+use super::effects::ShownEffect;
 use super::run::seed;
 use super::targets::{TargetProblem, TargetRuntime, runtime};
 use super::{Parts, Pipeline};
+use crate::capabilities::contract::types::Context;
 use crate::capabilities::plugin::Said;
 use crate::capabilities::state::StateChange;
 use crate::capabilities::{CallState, Surroundings};
@@ -28,7 +35,21 @@ pub enum TrialError {
         message: String,
         /// JSON Pointer into the configuration.
         location: Option<String>,
+        /// What was done at counterparts until then.
+        effects: Vec<ShownEffect>,
     },
+}
+
+/// What came of a test or a set-up.
+#[skip_serializing_none]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Trial {
+    /// Lines of the plugin for the operator.
+    pub findings: Vec<String>,
+    /// What was done at counterparts, or would be.
+    pub effects: Vec<ShownEffect>,
+    /// Why nobody can tell what would come next, where a preview ends before the plugin did.
+    pub ends: Option<String>,
 }
 
 impl From<StoreError> for TrialError {
@@ -38,32 +59,38 @@ impl From<StoreError> for TrialError {
 }
 
 impl Pipeline {
-    /// Lets the plugin test the target's configuration and its counterparts. Gives its lines for the operator.
-    pub async fn check_target(&self, co: &str, target: &str) -> Result<Vec<String>, TrialError> {
-        let parts = &self.parts;
-        let generation = parts.store.configuration_generation(co).await?;
-        let runtime = runtime(parts, co, target, generation).await?;
-        let at = Timestamp::now();
-        let state = state_of_trial(parts, &runtime, at);
-        let context = runtime.context(timestamp(at));
-        let said = parts.plugins.check(&runtime.provisioner.loaded.plugin, state, &context).await;
-        Ok(lines(target, said)?.0)
+    /// Lets the plugin test the target's configuration and its counterparts.
+    pub async fn check_target(&self, co: &str, target: &str) -> Result<Trial, TrialError> {
+        let trial = Prepared::of(&self.parts, co, target, Mode::Live).await?;
+        let plugin = &trial.runtime.provisioner.loaded.plugin;
+        let said = self.parts.plugins.check(plugin, trial.state, &trial.context).await;
+        Ok(ended(target, said)?.0)
     }
 
-    /// Lets the plugin set its counterpart up. Gives its lines for the operator.
-    pub async fn prepare_target(&self, co: &str, target: &str) -> Result<Vec<String>, TrialError> {
-        let parts = &self.parts;
-        let generation = parts.store.configuration_generation(co).await?;
-        let runtime = runtime(parts, co, target, generation).await?;
-        let at = Timestamp::now();
-        let state = state_of_trial(parts, &runtime, at);
-        let context = runtime.context(timestamp(at));
-        let said = parts.plugins.prepare(&runtime.provisioner.loaded.plugin, state, &context).await;
-        let (lines, changes) = lines(target, said)?;
+    /// Lets the plugin set its counterpart up.
+    pub async fn prepare_target(&self, co: &str, target: &str) -> Result<Trial, TrialError> {
+        let (trial, changes) = self.prepared(co, target, Mode::Live).await?;
         if !changes.is_empty() {
             self.keep(co.to_owned(), target.to_owned(), changes).await?;
         }
-        Ok(lines)
+        Ok(trial)
+    }
+
+    /// What [`prepare_target`](Self::prepare_target) would do. Changes nothing, and stores nothing.
+    pub async fn preview_preparation(&self, co: &str, target: &str) -> Result<Trial, TrialError> {
+        Ok(self.prepared(co, target, Mode::Preview).await?.0)
+    }
+
+    async fn prepared(
+        &self,
+        co: &str,
+        target: &str,
+        mode: Mode,
+    ) -> Result<(Trial, Vec<StateChange>), TrialError> {
+        let trial = Prepared::of(&self.parts, co, target, mode).await?;
+        let plugin = &trial.runtime.provisioner.loaded.plugin;
+        let said = self.parts.plugins.prepare(plugin, trial.state, &trial.context).await;
+        ended(target, said)
     }
 
     async fn keep(&self, co: String, target: String, changes: Vec<StateChange>) -> Result<(), StoreError> {
@@ -80,24 +107,47 @@ impl Pipeline {
     }
 }
 
-fn state_of_trial(parts: &Parts, runtime: &TargetRuntime, time: Timestamp) -> CallState {
-    let surroundings = Surroundings {
-        limits: runtime.limits.clone(),
-        seed: seed(Uuid::now_v7(), &runtime.provisioner.id),
-        time,
-        mode: Mode::Live,
-    };
-    CallState::new(surroundings, runtime.grants(parts, None))
+/// A call that is about no subject, ready to be made.
+struct Prepared {
+    runtime: Arc<TargetRuntime>,
+    state: CallState,
+    context: Context,
 }
 
-fn lines(target: &str, said: Said<Vec<String>>) -> Result<(Vec<String>, Vec<StateChange>), TrialError> {
+impl Prepared {
+    async fn of(parts: &Parts, co: &str, target: &str, mode: Mode) -> Result<Self, TrialError> {
+        let generation = parts.store.configuration_generation(co).await?;
+        let runtime = runtime(parts, co, target, generation).await?;
+        let time = Timestamp::now();
+        let surroundings = Surroundings {
+            limits: runtime.limits.clone(),
+            seed: seed(Uuid::now_v7(), &runtime.provisioner.id),
+            time,
+            mode,
+        };
+        let state = CallState::new(surroundings, runtime.grants(parts, None));
+        let context = runtime.context(timestamp(time));
+        Ok(Self { runtime, state, context })
+    }
+}
+
+fn ended(target: &str, said: Said<Vec<String>>) -> Result<(Trial, Vec<StateChange>), TrialError> {
+    let effects = ShownEffect::of(&said.transcript);
     let outcome = match said.result {
-        Ok(Ok(lines)) => return Ok((lines, said.state.into_state_changes())),
+        Ok(Ok(findings)) => {
+            let trial = Trial { findings, effects, ends: None };
+            return Ok((trial, said.state.into_state_changes()));
+        }
         Ok(Err(failure)) => failed_by_plugin(failure, None),
         Err(fault) => failed_by_fault(&fault, None),
     };
-    let InvocationOutcome::Failed { class, message, location, .. } = outcome else {
-        return Ok((Vec::new(), Vec::new()));
-    };
-    Err(TrialError::Failed { target: target.to_owned(), class, message, location })
+    match outcome {
+        InvocationOutcome::Failed { class: FailureClass::PreviewEnded, message, .. } => {
+            Ok((Trial { findings: Vec::new(), effects, ends: Some(message) }, Vec::new()))
+        }
+        InvocationOutcome::Failed { class, message, location, .. } => {
+            Err(TrialError::Failed { target: target.to_owned(), class, message, location, effects })
+        }
+        _ => Ok((Trial { findings: Vec::new(), effects, ends: None }, Vec::new())),
+    }
 }

@@ -10,7 +10,7 @@ use crate::capabilities::contract::types::{Description, ServerKind};
 use crate::sandbox::{Inspection, World, acts};
 
 /// Kinds of servers of this host, and the operations that a slot of each can ask for.
-const SERVER_KINDS: [(&str, &[&str]); 5] = [
+const SERVER_KINDS: [(&str, &[&str]); 4] = [
     (
         "http",
         &[
@@ -32,10 +32,25 @@ const SERVER_KINDS: [(&str, &[&str]); 5] = [
             "SEARCH",
         ],
     ),
-    ("files", &["append", "read", "write", "create-directory", "list", "remove"]),
+    (
+        "files",
+        &[
+            "append",
+            "read",
+            "write",
+            "create-directory",
+            "list",
+            "remove",
+            "metadata",
+            "set-attributes",
+            "copy-tree",
+            "give-tree",
+            "rename",
+            "remove-tree",
+        ],
+    ),
     ("ldap", &["search", "compare", "add", "modify", "modify-dn", "delete"]),
     ("sql", &["read", "write", "schema"]),
-    ("messaging", &["publish"]),
 ];
 
 const SUBJECT_KINDS: [&str; 4] = ["person", "group", "email_list", "service"];

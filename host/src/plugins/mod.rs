@@ -14,4 +14,4 @@ pub use catalog::{Catalog, LoadedPlugin};
 pub use configuration::{ConfigurationProblem, validate_configuration};
 pub use description::manifest;
 pub use error::{FindError, InstallError, InstallProblem, PluginUnavailable, RemoveError};
-pub use manifest::{Manifest, SafeRequest, Slot};
+pub use manifest::{ExpectedAnswer, Manifest, SafeRequest, Slot};

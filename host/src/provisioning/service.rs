@@ -208,7 +208,7 @@ pub struct ServiceView {
     pub last_action: Option<Action>,
     /// Number of the newest change of the collaboration that the record at the target contains.
     pub delivered_change: Option<i64>,
-    /// Number of the newest change of the record, if it is newer than what was delivered.
+    /// Number of the newest change of the record, or of what it shows of groups, if it is newer than what was delivered.
     pub newer_change: Option<i64>,
     /// The last time the target held the subject's state of the moment.
     pub provisioned: Option<Timestamp>,
@@ -227,7 +227,8 @@ pub struct ServiceView {
 }
 
 impl ServiceView {
-    /// `newest_change`: number of the newest change of the record that the target did not make itself.
+    /// `newest_change`: number of the newest change of the record, or of what it shows of groups, that the target did not
+    /// make itself.
     pub fn of(service: ProvisionedService, waiting: Option<Waiting>, newest_change: Option<i64>) -> Self {
         let newer_change = match (newest_change, service.delivered_change) {
             (Some(newest), Some(delivered)) => Some(newest).filter(|newest| *newest > delivered),

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::record::SubjectKey;
+use super::record::{Group, RecordKind, SubjectKey};
+use super::shape::Document;
+use crate::provisioning::Reach;
 
 /// What a write did to a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -29,6 +31,18 @@ pub struct Change {
     pub at: Timestamp,
     /// Whether it was to be provisioned.
     pub provision: bool,
+}
+
+impl Change {
+    /// Whether it may have changed what the people in a group show of it.
+    pub fn reaches_members(&self) -> bool {
+        let reaches = |part: &String| {
+            let mut fields = Group::FIELDS.iter().filter(|field| field.reach != Reach::Itself);
+            fields.any(|field| field.name == *part)
+        };
+        self.subject.kind == RecordKind::Group
+            && (self.operation == Operation::Deleted || self.parts.iter().any(reaches))
+    }
 }
 
 /// A write about to be committed.

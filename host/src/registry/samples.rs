@@ -215,7 +215,7 @@ pub(crate) fn person() -> Person {
         org_identities: vec![org_identity()],
         agreements: vec![Agreement {
             meta: meta("g1"),
-            terms: "terms of use".to_owned(),
+            terms: "terms-of-use".to_owned(),
             url: text("https://example.org/terms"),
             agreed: at(5),
             identifier: text("zoe"),

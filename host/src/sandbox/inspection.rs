@@ -157,12 +157,17 @@ fn listed(names: &[String]) -> String {
 /// The version of the contract that this host serves.
 pub const CONTRACT: &str = "0.1.0";
 
-const OFFER: &str = "provender:plugin/{log, state, registry, files, sql}@0.1, wasi:http/{types, outgoing-handler}@0.2, \
+const OFFER: &str = "provender:plugin/{log, state, registry, files, ldap, sql}@0.1, wasi:http/{types, outgoing-handler}@0.2, \
                      wasi:{cli, clocks, io, random}@0.2, and wasi:{filesystem, sockets}@0.2 as stubs that deny everything";
 
 /// Packages, their track, and the interfaces of them that are offered; none stands for all.
 const OFFERED: [(&str, &str, Option<&[&str]>, Support); 9] = [
-    ("provender:plugin", "0.1.", Some(&["log", "state", "registry", "files", "sql"]), Support::Capability),
+    (
+        "provender:plugin",
+        "0.1.",
+        Some(&["log", "state", "registry", "files", "ldap", "sql"]),
+        Support::Capability,
+    ),
     ("provender:plugin", "0.1.", Some(&["records", "types"]), Support::Types),
     ("wasi:http", "0.2.", Some(&["types", "outgoing-handler"]), Support::Capability),
     ("wasi:cli", "0.2.", None, Support::Runtime),
@@ -298,7 +303,8 @@ mod tests {
             ("provender:plugin/files@0.1.0", Some(Support::Capability)),
             ("provender:plugin/records@0.1.3", Some(Support::Types)),
             ("provender:plugin/files@0.2.0", None),
-            ("provender:plugin/ldap@0.1.0", None),
+            ("provender:plugin/ldap@0.1.0", Some(Support::Capability)),
+            ("provender:plugin/unknown@0.1.0", None),
             ("wasi:http/outgoing-handler@0.2.0", Some(Support::Capability)),
             ("wasi:http/incoming-handler@0.2.0", None),
             ("wasi:cli/environment@0.2.6", Some(Support::Runtime)),

@@ -108,17 +108,11 @@ impl Connector {
         allow_private: bool,
         timeout: Duration,
     ) -> Self {
-        let mut tcp = HttpConnector::new_with_resolver(CheckedResolver { resolver, allow_private });
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_keepalive(Some(TCP_KEEPALIVE));
-        // Divides the time among the addresses of a name.
-        tcp.set_connect_timeout(Some(timeout));
         let https = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_or_http()
             .enable_all_versions()
-            .wrap_connector(CheckedTcp { tcp, allow_private, timeout });
+            .wrap_connector(CheckedTcp::new(resolver, allow_private, timeout));
         Self { https, timeout }
     }
 }
@@ -150,12 +144,44 @@ impl Service<Uri> for Connector {
     }
 }
 
+/// Makes TCP connections of a server that does not speak HTTP.
+#[derive(Clone)]
+pub(super) struct TcpConnector(CheckedTcp);
+
+impl TcpConnector {
+    pub(super) fn new(resolver: Arc<dyn Resolver>, allow_private: bool, timeout: Duration) -> Self {
+        Self(CheckedTcp::new(resolver, allow_private, timeout))
+    }
+
+    /// Connects to `HOST:PORT`, at an address that was checked.
+    pub(super) async fn connect(&self, authority: &str) -> Result<TcpStream, ConnectError> {
+        let uri = Uri::builder().scheme("http").authority(authority).path_and_query("/").build();
+        let uri = uri.map_err(|error| ConnectError::Resolve {
+            host: authority.to_owned(),
+            reason: error.to_string(),
+        })?;
+        self.0.clone().oneshot(uri).await.map(TokioIo::into_inner)
+    }
+}
+
 /// TCP to checked addresses only, literal ones included.
 #[derive(Clone)]
 struct CheckedTcp {
     tcp: HttpConnector<CheckedResolver>,
     allow_private: bool,
     timeout: Duration,
+}
+
+impl CheckedTcp {
+    fn new(resolver: Arc<dyn Resolver>, allow_private: bool, timeout: Duration) -> Self {
+        let mut tcp = HttpConnector::new_with_resolver(CheckedResolver { resolver, allow_private });
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(TCP_KEEPALIVE));
+        // Divides the time among the addresses of a name.
+        tcp.set_connect_timeout(Some(timeout));
+        Self { tcp, allow_private, timeout }
+    }
 }
 
 impl Service<Uri> for CheckedTcp {
@@ -239,7 +265,7 @@ fn check(host: &str, addresses: Vec<IpAddr>, allow_private: bool) -> Result<Vec<
     }
 }
 
-fn tls_reason(error: &(dyn Error + 'static)) -> String {
+pub(super) fn tls_reason(error: &(dyn Error + 'static)) -> String {
     use rustls::CertificateError::{
         BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, UnknownIssuer,
     };

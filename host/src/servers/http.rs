@@ -1,33 +1,36 @@
 //! One configured HTTP server: its pooled connections, its credential, and the exchange of one whole request for one
 //! whole response. Which requests a plugin may make is decided elsewhere.
 
-mod echo;
+mod credential;
+pub(super) mod echo;
+mod oauth1;
+mod oauth2;
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::{self, HeaderName};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use secrecy::zeroize::Zeroizing;
-use secrecy::{ExposeSecret, SecretString};
+use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use self::credential::Credential;
 use self::echo::Blanks;
+use self::oauth2::Token;
 use super::base_url::BaseUrl;
-use super::configuration::{Authentication, HttpConfiguration, Secrets};
+use super::configuration::{ClientCertificate, HttpConfiguration, Secrets};
 use super::connector::{ConnectError, Connector, Resolver, find, innermost};
+use super::pacing::{Held, Pacing, Turn};
 use super::{ServerError, tls};
 
 /// Most bytes of a response's head that a connection reads, whatever the limit of the call.
@@ -80,12 +83,12 @@ pub struct HttpLimits {
 pub struct InFlight(AtomicUsize);
 
 /// The part of one exchange.
-struct Held<'a> {
+struct Share<'a> {
     in_flight: &'a InFlight,
     bytes: usize,
 }
 
-impl Held<'_> {
+impl Share<'_> {
     /// Takes more, and says how much all exchanges hold now.
     fn take(&mut self, bytes: usize) -> usize {
         self.bytes += bytes;
@@ -93,7 +96,7 @@ impl Held<'_> {
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for Share<'_> {
     fn drop(&mut self) {
         self.in_flight.0.fetch_sub(self.bytes, Ordering::Relaxed);
     }
@@ -160,6 +163,30 @@ pub enum HttpError {
         /// What is known.
         reason: String,
     },
+    /// The request was not sent, since the server is not to be asked now.
+    #[error("{server} is not asked now: {held}")]
+    Held {
+        /// Base URL.
+        server: String,
+        /// Why, and for how long.
+        held: Held,
+    },
+    /// The host's credential was refused where it asks for an access token.
+    #[error("no access token from {server}: {reason}; check client_id, client_secret and scope")]
+    NotAuthenticated {
+        /// Token URL.
+        server: String,
+        /// What is known.
+        reason: String,
+    },
+    /// There is no access token now.
+    #[error("no access token from {server}: {reason}")]
+    NoToken {
+        /// Token URL.
+        server: String,
+        /// What is known.
+        reason: String,
+    },
     /// The counterpart does not speak HTTP as it should.
     #[error("{server} does not answer by HTTP: {reason}")]
     Protocol {
@@ -173,12 +200,68 @@ pub enum HttpError {
 /// A configured HTTP server with its connections. Cheap to share, meant to be kept.
 pub struct HttpServer {
     base_url: BaseUrl,
-    /// Value of the header Authorization.
-    credential: Option<HeaderValue>,
+    credential: Credential,
     /// What a counterpart must not hand to a plugin.
     blanks: Blanks,
     request_timeout: Duration,
     client: Client<Connector, Full<Bytes>>,
+    pacing: Pacing,
+}
+
+/// One exchange: all that is sent for one request, within its time.
+struct Exchange<'a> {
+    server: &'a HttpServer,
+    after: Duration,
+    deadline: Instant,
+}
+
+impl Exchange<'_> {
+    /// Sends one request, and waits for the head of its response. The turn lasts until the body is read.
+    async fn send(
+        &self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<(Response<Incoming>, Turn<'_>), HttpError> {
+        let Self { server, deadline, .. } = *self;
+        let held = |held| HttpError::Held { server: server.base_url.to_string(), held };
+        let mut turn = server.pacing.turn(deadline).await.map_err(held)?;
+        let flooded = notify_of_flood(&mut request);
+        let exchange = async {
+            tokio::select! {
+                response = server.client.request(request) => response.map_err(|error| server.explain(&error)),
+                () = flooded.notified() => {
+                    Err(server.protocol(format!("it sent more than {MAX_INTERIM_RESPONSES} interim responses")))
+                }
+            }
+        };
+        let answer = tokio::time::timeout_at(deadline, exchange).await;
+        let answer = answer.unwrap_or_else(|_| Err(self.late(Phase::Head)));
+        match &answer {
+            Ok(response) => turn.answered(retry_after(response.status(), response.headers())),
+            Err(HttpError::Connect(ConnectError::Tcp { .. } | ConnectError::Timeout { .. })) => turn.failed(),
+            // Who gave it less time than the server has found out nothing about the server.
+            Err(HttpError::Timeout { after, .. }) if *after == server.request_timeout => turn.failed(),
+            Err(HttpError::Timeout { .. } | HttpError::Connect(_)) => {}
+            Err(_) => turn.answered(None),
+        }
+        Ok((answer?, turn))
+    }
+
+    fn late(&self, phase: Phase) -> HttpError {
+        HttpError::Timeout { server: self.server.base_url.to_string(), phase, after: self.after }
+    }
+}
+
+/// How long a server that cannot serve now wants to be left alone (RFC 9110, section 10.2.3; RFC 6585, section 4).
+fn retry_after(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
+    if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        return None;
+    }
+    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(value).ok()?;
+    Duration::try_from(date.duration_since(Timestamp::now())).ok()
 }
 
 impl HttpServer {
@@ -193,8 +276,17 @@ impl HttpServer {
             .parse()
             .map_err(|problem| ServerError::Unusable { problem: format!("base_url {problem}") })?;
         let unusable = |problem| ServerError::Unusable { problem };
-        let tls = if base_url.is_https() {
-            tls::client_configuration(configuration.ca_certificates.as_deref()).map_err(unusable)?
+        let tls = if base_url.is_https() || configuration.authentication.is_elsewhere_by_https() {
+            let certificate = match &configuration.client_certificate {
+                Some(ClientCertificate { certificates, .. }) => {
+                    let field = "client_certificate_key";
+                    let key = secrets.get(field).ok_or(ServerError::MissingSecret { field })?;
+                    Some((certificates.as_str(), key))
+                }
+                None => None,
+            };
+            tls::client_configuration(configuration.ca_certificates.as_deref(), certificate)
+                .map_err(unusable)?
         } else {
             tls::without_roots().map_err(unusable)?
         };
@@ -214,13 +306,20 @@ impl HttpServer {
             .http2_keep_alive_interval(HTTP2_PING_INTERVAL)
             .http2_keep_alive_timeout(HTTP2_PING_TIMEOUT)
             .build(connector);
+        let (credential, blanked) = Credential::of(&configuration.authentication, secrets)?;
         Ok(Self {
             base_url,
-            blanks: Blanks::of(secret_texts(&configuration.authentication, secrets)),
-            credential: credential(&configuration.authentication, secrets)?,
+            blanks: Blanks::of(blanked),
+            credential,
             request_timeout: Duration::from_millis(configuration.request_timeout_ms),
             client,
+            pacing: Pacing::new(&configuration.pacing),
         })
+    }
+
+    /// How long the server is left alone from now on, if it is.
+    pub fn rest(&self) -> Option<Duration> {
+        self.pacing.rest()
     }
 
     /// The URL below which this server is.
@@ -263,30 +362,61 @@ impl HttpServer {
     ) -> Result<IncomingResponse, HttpError> {
         let after = limits.timeout.min(self.request_timeout);
         let deadline = Instant::now() + after;
-        let late = |phase| HttpError::Timeout { server: self.base_url.to_string(), phase, after };
-
-        let mut request = self.prepare(request)?;
-        let flooded = notify_of_flood(&mut request);
-        let exchange = async {
-            tokio::select! {
-                response = self.client.request(request) => response.map_err(|error| self.explain(&error)),
-                () = flooded.notified() => {
-                    Err(self.protocol(format!("it sent more than {MAX_INTERIM_RESPONSES} interim responses")))
-                }
-            }
-        };
-        let response = tokio::time::timeout_at(deadline, exchange).await.map_err(|_| late(Phase::Head))?;
-        let (mut head, body) = response?.into_parts();
+        let exchange = Exchange { server: self, after, deadline };
+        let body = request.body.clone();
+        let request = self.prepare(request)?;
+        let ((response, _turn), token) = self.authenticated(request, &body, &exchange).await?;
+        let (mut head, body) = response.into_parts();
         self.check_head(&head.headers, limits)?;
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(self.protocol("it switches to another protocol unasked".to_owned()));
         }
         remove_connection_headers(&mut head.headers);
-        self.blanks.headers(&mut head.headers);
         let body = tokio::time::timeout_at(deadline, self.read(body, limits.max_response_bytes, in_flight))
             .await
-            .map_err(|_| late(Phase::Body))??;
-        Ok(IncomingResponse { status: head.status, headers: head.headers, body: self.blanks.body(body) })
+            .map_err(|_| exchange.late(Phase::Body))??;
+        let mut response = IncomingResponse { status: head.status, headers: head.headers, body };
+        for blanks in std::iter::once(&self.blanks).chain(token.as_ref().map(|token| &token.blanks)) {
+            blanks.headers(&mut response.headers);
+            response.body = blanks.body(response.body);
+        }
+        Ok(response)
+    }
+
+    /// Sends a request with the host's credential; gives the token that went with it.
+    async fn authenticated<'a>(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        body: &[u8],
+        exchange: &'a Exchange<'_>,
+    ) -> Result<((Response<Incoming>, Turn<'a>), Option<Arc<Token>>), HttpError> {
+        match &self.credential {
+            Credential::None => {}
+            Credential::Header(name, value) => drop(request.headers_mut().insert(name, value.clone())),
+            Credential::Signature(signer) => {
+                let (place, content) = ((request.method(), request.uri()), (request.headers(), body));
+                let signed = signer.authorization(place, content, Timestamp::now().as_second());
+                let signed = signed.map_err(HttpError::Refused)?;
+                request.headers_mut().insert(header::AUTHORIZATION, signed);
+            }
+            Credential::Token(source) => {
+                let token = source.token(exchange).await?;
+                let answer = exchange.send(with_token(request.clone(), &token)).await?;
+                if answer.0.status() != StatusCode::UNAUTHORIZED {
+                    return Ok((answer, Some(token)));
+                }
+                source.refused(&token).await;
+                // What is answered so was not acted upon (RFC 9110, section 15.5.2). Where a server does not keep to that, a
+                // request that may be sent twice does no harm.
+                if !request.method().is_idempotent() {
+                    return Ok((answer, Some(token)));
+                }
+                drop(answer);
+                let token = source.token(exchange).await?;
+                return Ok((exchange.send(with_token(request, &token)).await?, Some(token)));
+            }
+        }
+        Ok((exchange.send(request).await?, None))
     }
 
     fn prepare(&self, request: OutgoingRequest) -> Result<Request<Full<Bytes>>, HttpError> {
@@ -298,9 +428,6 @@ impl HttpServer {
         // those who use it next.
         for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT] {
             headers.remove(name);
-        }
-        if let Some(credential) = &self.credential {
-            headers.insert(header::AUTHORIZATION, credential.clone());
         }
         let uri = self.base_url.uri(path_and_query).map_err(|error| HttpError::Refused(error.to_string()))?;
         let mut request = Request::new(Full::new(body));
@@ -324,11 +451,11 @@ impl HttpServer {
         }
         // Into one piece as it comes: many small chunks kept by themselves would take many times their size.
         let mut whole = BytesMut::new();
-        let mut held = Held { in_flight, bytes: 0 };
+        let mut share = Share { in_flight, bytes: 0 };
         while let Some(frame) = body.frame().await {
             // Trailers are dropped: nobody reads them, and nothing of them is counted or recorded.
             let Ok(data) = frame.map_err(|error| self.explain(&error))?.into_data() else { continue };
-            if held.take(data.len()) > limit {
+            if share.take(data.len()) > limit {
                 return Err(too_large());
             }
             whole.extend_from_slice(&data);
@@ -385,46 +512,9 @@ fn notify_of_flood(request: &mut Request<Full<Bytes>>) -> Arc<Notify> {
     flooded
 }
 
-/// The value of the header Authorization: RFC 7617 and RFC 6750.
-fn credential(
-    authentication: &Authentication,
-    secrets: &Secrets,
-) -> Result<Option<HeaderValue>, ServerError> {
-    let secret = |field: &'static str| secrets.get(field).ok_or(ServerError::MissingSecret { field });
-    let (field, text) = match authentication {
-        Authentication::None {} => return Ok(None),
-        Authentication::Basic { username, .. } => {
-            let pair = Zeroizing::new(format!("{username}:{}", secret("password")?.expose_secret()));
-            ("password", SecretString::from(format!("Basic {}", STANDARD.encode(pair.as_bytes()))))
-        }
-        Authentication::Bearer { .. } => {
-            ("token", SecretString::from(format!("Bearer {}", secret("token")?.expose_secret())))
-        }
-    };
-    let mut value = HeaderValue::try_from(text.expose_secret()).map_err(|_| ServerError::Unusable {
-        problem: format!("the {field} holds what no header can carry"),
-    })?;
-    // Keeps it out of Debug output and out of HTTP/2's tables of repeated headers.
-    value.set_sensitive(true);
-    Ok(Some(value))
-}
-
-/// The texts that a counterpart could send back and a plugin must not see. Their encodings are the matter of [`Blanks`].
-fn secret_texts(authentication: &Authentication, secrets: &Secrets) -> Vec<SecretString> {
-    let text = |text: String| SecretString::from(text);
-    match authentication {
-        Authentication::None {} => Vec::new(),
-        Authentication::Basic { username, .. } => secrets.get("password").map_or_else(Vec::new, |password| {
-            let pair = Zeroizing::new(format!("{username}:{}", password.expose_secret()));
-            let encoded = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
-            let whole = text(format!("Basic {}", *encoded));
-            vec![text((*encoded).clone()), password.clone(), text((*pair).clone()), whole]
-        }),
-        // With the word before it, a token that is too short to be blanked by itself is blanked too.
-        Authentication::Bearer { .. } => secrets.get("token").map_or_else(Vec::new, |token| {
-            vec![token.clone(), text(format!("Bearer {}", token.expose_secret()))]
-        }),
-    }
+fn with_token(mut request: Request<Full<Bytes>>, token: &Token) -> Request<Full<Bytes>> {
+    request.headers_mut().insert(header::AUTHORIZATION, token.authorization.clone());
+    request
 }
 
 /// Takes out what belongs to the connection and not to the message (RFC 9110 section 7.6.1).

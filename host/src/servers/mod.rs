@@ -8,6 +8,8 @@ pub mod configuration;
 pub mod connector;
 pub mod files;
 pub mod http;
+pub mod ldap;
+pub mod pacing;
 pub mod secret;
 pub mod sql;
 mod tls;
@@ -16,11 +18,12 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use self::configuration::secrets::Secrets;
+use self::configuration::secrets::{SecretFiles, Secrets};
 use self::configuration::{InvalidConfiguration, ServerConfiguration, StoredServer};
 use self::connector::{Resolver, SystemResolver};
-use self::files::FilesRoot;
+use self::files::{Allowed, FilesRoot};
 use self::http::HttpServer;
+use self::ldap::LdapServer;
 use self::secret::{SecretError, SecretKey};
 use self::sql::SqlServer;
 
@@ -69,6 +72,7 @@ pub struct Servers {
 #[derive(Debug)]
 struct Live {
     revision: u64,
+    secret_files: Arc<SecretFiles>,
     server: LiveServer,
 }
 
@@ -77,6 +81,7 @@ struct Live {
 pub enum LiveServer {
     Http(Arc<HttpServer>),
     Files(Arc<FilesRoot>),
+    Ldap(Arc<LdapServer>),
     Sql(Arc<SqlServer>),
 }
 
@@ -101,22 +106,31 @@ impl Servers {
         self.all().remove(&(co.to_owned(), server.to_owned()));
     }
 
-    /// The connections of a server, those of this state of its configuration.
-    pub fn live(&self, key: &ServerKey, stored: &StoredServer) -> Result<LiveServer, ServerError> {
+    /// The connections of a server, those of this state of its configuration and of its secrets; and the files that its
+    /// secrets were read from.
+    pub fn live(
+        &self,
+        key: &ServerKey,
+        stored: &StoredServer,
+    ) -> Result<(LiveServer, Arc<SecretFiles>), ServerError> {
         let mut live = self.all();
         let place = (key.co.clone(), key.server.clone());
         if let Some(known) = live.get(&place)
             && known.revision == key.revision
+            && !known.secret_files.changed()
         {
-            return Ok(known.server.clone());
+            return Ok((known.server.clone(), Arc::clone(&known.secret_files)));
         }
+        let places = stored.configuration.secrets().into_iter().map(|(_, place)| place);
+        let secret_files = Arc::new(SecretFiles::among(places));
         let secrets = stored.open(&self.key, &key.co, &key.server)?;
         let server = self.connect(&stored.configuration, &secrets)?;
         // A call that began before a change of the configuration must not displace what the change made.
         if live.get(&place).is_none_or(|known| known.revision <= key.revision) {
-            live.insert(place, Live { revision: key.revision, server: server.clone() });
+            let secret_files = Arc::clone(&secret_files);
+            live.insert(place, Live { revision: key.revision, secret_files, server: server.clone() });
         }
-        Ok(server)
+        Ok((server, secret_files))
     }
 
     fn connect(
@@ -133,7 +147,11 @@ impl Servers {
                 let root = FilesRoot::open(Path::new(&files.root)).map_err(|error| {
                     ServerError::Unusable { problem: format!("root {}: {error}", files.root) }
                 })?;
-                Ok(LiveServer::Files(Arc::new(root)))
+                Ok(LiveServer::Files(Arc::new(root.allowing(Allowed::from(files)))))
+            }
+            ServerConfiguration::Ldap(ldap) => {
+                let server = LdapServer::new(ldap, secrets, Arc::clone(&self.resolver))?;
+                Ok(LiveServer::Ldap(Arc::new(server)))
             }
             ServerConfiguration::Sql(sql) => {
                 let server = SqlServer::new(sql, secrets, Arc::clone(&self.resolver))?;
@@ -172,7 +190,7 @@ mod tests {
         key: &ServerKey,
         stored: &StoredServer,
     ) -> Result<Arc<HttpServer>, ServerError> {
-        match servers.live(key, stored)? {
+        match servers.live(key, stored)?.0 {
             LiveServer::Http(server) => Ok(server),
             other => panic!("{other:?}"),
         }
@@ -214,13 +232,13 @@ mod tests {
 
         let value = json!({ "kind": "http", "base_url": "https://example.org",
                             "authentication": { "kind": "bearer", "token": "x" } });
-        let mut http = stored(&servers, "http", value);
+        let mut bearer = stored(&servers, "http", value);
         assert!(matches!(
-            http(&servers, &key("moved", 1), &http),
+            http(&servers, &key("moved", 1), &bearer),
             Err(ServerError::Secret(SecretError::Damaged { .. }))
         ));
-        http.secrets.clear();
-        let error = http(&servers, &key("http", 1), &http).unwrap_err();
+        bearer.secrets.clear();
+        let error = http(&servers, &key("http", 1), &bearer).unwrap_err();
         assert!(matches!(error, ServerError::MissingSecret { field: "token" }), "{error}");
     }
 }

@@ -16,6 +16,14 @@ const APPEND: ManyRows = ManyRows {
     tail: "",
 };
 
+/// Rows: the collaboration, a group, and the number behind which its changes are.
+pub(super) const OF_GROUPS: ManyRows = ManyRows {
+    head: "SELECT c.sequence, c.subject_kind, c.subject_id, c.operation, c.parts, c.actor, c.at, c.provision FROM (",
+    columns: 3,
+    tail: ") AS n JOIN changes AS c ON c.co = n.column1 AND c.subject_kind = 'group' \
+           AND c.subject_id = n.column2 AND c.sequence > n.column3",
+};
+
 impl Store {
     /// A page of a collaboration's history, by ascending sequence number, from behind `after`. A reader that goes on
     /// from the last number it saw misses nothing.
@@ -71,6 +79,24 @@ impl Store {
         .fetch_all(&mut *self.reader().await?)
         .await?;
         rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    }
+}
+
+impl Store {
+    /// The changes of groups behind `after`, in no order.
+    pub async fn changes_of_groups(
+        &self,
+        co: &str,
+        groups: &[String],
+        after: i64,
+    ) -> Result<Vec<Change>, StoreError> {
+        let dialect = self.location.dialect();
+        let rows = OF_GROUPS
+            .execute(&mut *self.reader().await?, dialect, groups, |query, group| {
+                query.bind(co.to_owned()).bind(group.clone()).bind(after)
+            })
+            .await?;
+        rows.iter().map(change_of).collect()
     }
 }
 

@@ -3,16 +3,35 @@
 
 use jiff::Timestamp;
 use sqlx::Row;
+use sqlx::any::AnyRow;
 
 use super::memberships::membership_of;
-use super::rows::timestamp;
+use super::rows::{AnyQuery, ManyKeys, timestamp};
 use super::{Store, StoreError, Transaction};
 use crate::registry::record::Membership;
+
+/// What is due, with the instants at which it was; 1970 where that is not known.
+#[derive(Debug, Default, PartialEq)]
+pub struct Due {
+    /// `id` of people a part of whom is due.
+    pub people: Vec<(String, Timestamp)>,
+    pub memberships: Vec<(Membership, Timestamp)>,
+}
 
 pub(super) const DUE_PEOPLE: &str =
     "SELECT id, due FROM records WHERE co = $1 AND due <= $2 ORDER BY due, id LIMIT $3";
 pub(super) const DUE_MEMBERSHIPS: &str = "SELECT group_id, person_id, document, due FROM memberships \
      WHERE co = $1 AND due <= $2 ORDER BY due, group_id, person_id LIMIT $3";
+pub(super) const IS_DUE: &str = "SELECT co FROM records WHERE co = $1 AND due <= $2 \
+     UNION ALL SELECT co FROM memberships WHERE co = $1 AND due <= $2 LIMIT 1";
+pub(super) const DUE_AMONG: ManyKeys = ManyKeys {
+    head: &["SELECT id, due FROM records WHERE co = ", " AND kind = 'person' AND id IN"],
+    tail: "AND due IS NOT NULL",
+};
+pub(super) const DUE_OF: ManyKeys = ManyKeys {
+    head: &["SELECT group_id, person_id, document, due FROM memberships WHERE co = ", " AND person_id IN"],
+    tail: "AND due IS NOT NULL",
+};
 pub(super) const DUE_COLLABORATIONS: &str = "SELECT co FROM records WHERE due <= $1 \
      UNION SELECT co FROM memberships WHERE due <= $1 ORDER BY co";
 
@@ -49,48 +68,33 @@ impl Store {
 }
 
 impl Transaction<'_> {
-    /// People a part of whom is due, the longest due first, with the instant at which it was; 1970 where that is not known.
-    pub async fn due_people(
-        &mut self,
-        co: &str,
-        now: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<(String, Timestamp)>, StoreError> {
-        let rows = sqlx::query(DUE_PEOPLE)
-            .bind(co)
-            .bind(now.as_microsecond())
-            .bind(i64::from(limit))
-            .fetch_all(self.in_collaboration(co).await?)
-            .await?;
-        rows.iter()
-            .map(|row| {
-                let id: String = row.try_get(0)?;
-                let due = timestamp("records", &id, row.try_get(1)?)?;
-                Ok((id, due))
-            })
-            .collect()
+    /// What is due in a collaboration, the longest due first: at most `limit` people, and as many memberships.
+    pub async fn due(&mut self, co: &str, now: Timestamp, limit: u32) -> Result<Due, StoreError> {
+        let connection = self.in_collaboration(co).await?;
+        let query = |sql: &'static str| -> AnyQuery {
+            sqlx::query(sql).bind(co.to_owned()).bind(now.as_microsecond()).bind(i64::from(limit))
+        };
+        let people = query(DUE_PEOPLE).fetch_all(&mut *connection).await?;
+        let memberships = query(DUE_MEMBERSHIPS).fetch_all(connection).await?;
+        Due::of(&people, &memberships)
     }
 
-    /// Memberships that are due, as [`due_people`](Self::due_people).
-    pub async fn due_memberships(
-        &mut self,
-        co: &str,
-        now: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<(Membership, Timestamp)>, StoreError> {
-        let rows = sqlx::query(DUE_MEMBERSHIPS)
-            .bind(co)
-            .bind(now.as_microsecond())
-            .bind(i64::from(limit))
-            .fetch_all(self.in_collaboration(co).await?)
-            .await?;
-        rows.iter()
-            .map(|row| {
-                let membership = membership_of(row)?;
-                let due = timestamp("memberships", &membership.person, row.try_get(3)?)?;
-                Ok((membership, due))
-            })
-            .collect()
+    /// What of some people is due, and of their memberships.
+    pub async fn due_of(&mut self, co: &str, now: Timestamp, people: &[String]) -> Result<Due, StoreError> {
+        let dialect = self.dialect;
+        let connection = self.in_collaboration(co).await?;
+        // There hardly ever is anything.
+        let is_due = sqlx::query(IS_DUE).bind(co).bind(now.as_microsecond());
+        if is_due.fetch_optional(&mut *connection).await?.is_none() {
+            return Ok(Due::default());
+        }
+        let bind = |query: AnyQuery, id: &String| query.bind(id.clone());
+        let found = DUE_AMONG.fetch(connection, dialect, &[co], people, bind).await?;
+        let memberships = DUE_OF.fetch(connection, dialect, &[co], people, bind).await?;
+        let mut due = Due::of(&found, &memberships)?;
+        due.people.retain(|(_, at)| *at <= now);
+        due.memberships.retain(|(_, at)| *at <= now);
+        Ok(due)
     }
 
     /// Notes when a person is due next.
@@ -160,5 +164,22 @@ impl Transaction<'_> {
         .fetch_all(self.in_collaboration(co).await?)
         .await?;
         Ok(people)
+    }
+}
+
+impl Due {
+    fn of(people: &[AnyRow], memberships: &[AnyRow]) -> Result<Self, StoreError> {
+        let mut due = Self::default();
+        for row in people {
+            let id: String = row.try_get(0)?;
+            let at = timestamp("records", &id, row.try_get(1)?)?;
+            due.people.push((id, at));
+        }
+        for row in memberships {
+            let membership = membership_of(row)?;
+            let at = timestamp("memberships", &membership.person, row.try_get(3)?)?;
+            due.memberships.push((membership, at));
+        }
+        Ok(due)
     }
 }

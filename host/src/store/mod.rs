@@ -46,6 +46,7 @@ use uuid::Uuid;
 
 pub use api_keys::ApiKeyRow;
 pub use bulk_jobs::{BulkEnds, BulkStep, LedJob, Progress};
+pub use due::Due;
 pub use error::StoreError;
 pub use history::HistoryPosition;
 pub use invocations::{FinishedInvocation, InvocationFilter, PendingInvocation};

@@ -80,6 +80,19 @@ impl Store {
 }
 
 impl Transaction<'_> {
+    /// How many people a target may hold.
+    pub async fn people_held(&mut self, co: &str, target: &str) -> Result<u64, StoreError> {
+        let people: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM provisioned_records \
+             WHERE co = $1 AND subject_kind = 'person' AND target = $2",
+        )
+        .bind(co)
+        .bind(target)
+        .fetch_one(self.in_collaboration(co).await?)
+        .await?;
+        Ok(u64::try_from(people).unwrap_or(0))
+    }
+
     /// Stores and removes records. Of two changes for the same subject and target the last counts.
     pub async fn change_provisioned_records(
         &mut self,

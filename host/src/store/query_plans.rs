@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::dialect::Dialect::Sqlite;
 use super::{
-    Store, bulk_jobs, due, history, invocations, jobs, memberships, nestings, notification_outbox,
+    Store, bulk_jobs, changes, due, history, invocations, jobs, memberships, nestings, notification_outbox,
     notifications, plugin_state, records, workers,
 };
 
@@ -95,12 +95,23 @@ async fn statements_on_large_tables_find_their_rows_by_an_index() {
         ),
         (due::DUE_PEOPLE.to_owned(), "records USING COVERING INDEX records_due (due<?)"),
         (due::DUE_MEMBERSHIPS.to_owned(), "memberships USING INDEX memberships_due (due<?)"),
+        (due::IS_DUE.to_owned(), "records USING COVERING INDEX records_due (due<?)"),
+        (due::IS_DUE.to_owned(), "memberships USING COVERING INDEX memberships_due (due<?)"),
+        (
+            due::DUE_AMONG.sql(Sqlite, 4),
+            "records USING INDEX sqlite_autoindex_records_1 (co=? AND kind=? AND id=?)",
+        ),
+        (due::DUE_OF.sql(Sqlite, 4), "memberships USING INDEX memberships_by_person (co=? AND person_id=?)"),
         (due::DUE_COLLABORATIONS.to_owned(), "records USING COVERING INDEX records_due (due<?)"),
         (due::DUE_COLLABORATIONS.to_owned(), "memberships USING COVERING INDEX memberships_due (due<?)"),
         (nestings::OF_GROUPS.sql(Sqlite, 4), "group_nestings USING PRIMARY KEY (co=? AND group_id=?)"),
         (
             nestings::OF_SOURCES.sql(Sqlite, 4),
             "group_nestings USING INDEX group_nestings_by_source (co=? AND source_id=?)",
+        ),
+        (
+            changes::OF_GROUPS.sql(Sqlite, 4),
+            "c USING INDEX changes_by_subject (co=? AND subject_kind=? AND subject_id=?)",
         ),
         (
             history::CHANGES.to_owned(),

@@ -5,7 +5,9 @@ mod plan;
 
 use provender_sdk::http::{Client, path_segment};
 use provender_sdk::records::{Subject, SubjectKind};
-use provender_sdk::{Context, Description, Failure, Invocation, Outcome, Provisioner, Slot, state};
+use provender_sdk::{
+    Context, Description, ExpectedAnswer, Failure, Invocation, Outcome, Provisioner, Slot, state,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +48,12 @@ impl Provisioner for Api {
         .subjects(&[SubjectKind::Person])
         .slots(&[Slot::http("endpoint")
             .summary("writes and removes people")
-            .operations(&["PUT", "POST", "DELETE"])]);
+            .operations(&["PUT", "POST", "DELETE"])])
+        .expected_answers(&[
+            ExpectedAnswer::new("endpoint", "PUT", "/*", 200),
+            ExpectedAnswer::new("endpoint", "POST", "/", 200),
+            ExpectedAnswer::new("endpoint", "DELETE", "/*", 204),
+        ]);
 
     fn check(context: &Context<Configuration>) -> Result<Vec<String>, Failure> {
         Endpoint::of(context)?;

@@ -7,7 +7,18 @@ use std::process::ExitCode;
 use std::{env, fs};
 
 /// The plugins that come with the host: folders below `plugins/`. The package of each is `provender-plugin-<name>`.
-const PLUGINS: &[&str] = &["api", "changelog", "data-scrubber", "elector", "group-filter", "group-name", "sql"];
+const PLUGINS: &[&str] = &[
+    "api",
+    "changelog",
+    "data-scrubber",
+    "elector",
+    "group-filter",
+    "group-name",
+    "homedir",
+    "ldap",
+    "scim",
+    "sql",
+];
 
 /// A folder with prebuilt plugins, `<name>.wasm` each, for builds without the target wasm32-wasip2.
 const PREBUILT: &str = "PROVENDER_PLUGINS_DIR";

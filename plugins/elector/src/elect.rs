@@ -68,9 +68,11 @@ fn fits<T: Entry>(entry: &T, precedence: &Precedence) -> bool {
         && source.is_none_or(|source| entry.metadata().source.as_ref() == Some(source))
 }
 
-/// Timestamps of the contract sort as text; entries of the same second by their id.
-fn age<T: Entry>(entry: &T) -> (&str, &str) {
-    (&entry.metadata().created, &entry.metadata().id)
+/// Timestamps of the contract sort as text. Of entries of the same second, as an import makes them, the ids tell: those that
+/// the host gives sort as text, and those of a Registry are numbers.
+fn age<T: Entry>(entry: &T) -> (&str, usize, &str) {
+    let Metadata { created, id, .. } = entry.metadata();
+    (created, id.len(), id)
 }
 
 /// An entry that can be elected.

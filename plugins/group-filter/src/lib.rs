@@ -29,7 +29,7 @@ impl DataFilter for GroupFilter {
 
     fn check(context: &Context<Configuration>) -> Result<Vec<String>, Failure> {
         Rules::compile(&context.configuration.rules)?;
-        Ok(Vec::new())
+        Ok(rules::advice(&context.configuration.rules))
     }
 
     fn filter(mut invocation: Invocation<Configuration>) -> Result<Filtered, Failure> {

@@ -69,6 +69,18 @@ impl Rules {
     }
 }
 
+/// What is worth telling of patterns that come from a COmanage Registry, where they have delimiters.
+pub(crate) fn advice(rules: &[Rule]) -> Vec<String> {
+    let delimited = |pattern: &str| pattern.len() > 1 && pattern.starts_with('/') && pattern.ends_with('/');
+    let patterns = rules.iter().map(|rule| rule.name_pattern.as_str()).enumerate();
+    patterns
+        .filter(|(_, pattern)| delimited(pattern))
+        .map(|(index, pattern)| {
+            format!("rule {index}: the slashes of `{pattern}` stand for slashes of a name; patterns have no delimiters")
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +120,14 @@ mod tests {
         let list = rules(&[("^a", Required), ("z$", NotPermitted)]).unwrap();
         assert_eq!(list.keep("b").unwrap_err(), "name `b` does not match `^a`, which is required");
         assert_eq!(list.keep("az").unwrap_err(), "name `az` matches `z$`, which is not permitted");
+    }
+
+    #[test]
+    fn delimiters_around_a_pattern_are_pointed_out() {
+        let rule = |pattern: &str| Rule { name_pattern: pattern.to_owned(), presence: Required };
+        let told = advice(&[rule("^a/b$"), rule("/^lab/"), rule("/")]);
+        assert_eq!(told.len(), 1);
+        assert!(told[0].starts_with("rule 1: the slashes of `/^lab/`"), "{told:?}");
     }
 
     #[test]

@@ -163,6 +163,9 @@ fn transport_failure(request: &Request<'_>, code: &ErrorCode) -> Failure {
         ErrorCode::DestinationIpProhibited => {
             Failure::configuration(message("the host refused the address of the server"))
         }
+        ErrorCode::ConfigurationError => {
+            Failure::authentication(message("the host could not authenticate itself to the server"))
+        }
         ErrorCode::TlsCertificateError => {
             Failure::configuration(message("the certificate of the server is not trusted"))
         }

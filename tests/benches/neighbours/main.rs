@@ -1,8 +1,10 @@
 //! How ten ordinary plugins are served while a hostile one runs beside them: latency of their calls without and with it,
 //! and the memory of the host.
 //!
-//! Requests come from outside the runtime, five thousand in a second to ten plugins in turn, whether those before are
-//! answered or not: about a quarter of a core. A time is from the request to the outcome, so it holds all waiting. The
+//! The ten are measured twice: as plugins that only compute, some fifty microseconds each, and as plugins that wait for a
+//! counterpart that answers in 20 ms, which is what provisioners do. Requests come from outside the runtime, to the ten in
+//! turn, whether those before are answered or not: five thousand in a second (about a quarter of a core), or a thousand to
+//! those that wait. A time is from the request to the outcome, so it holds all waiting. The
 //! hostile plugin is called again as soon as its call has ended and others had their turn, as when the pipeline commits.
 //! A window without it, one beside a process outside the host that computes with the same priority, and one with it take
 //! turns; printed are medians over the windows. The second tells what a busy core costs on this machine anyway.
@@ -22,7 +24,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 const NEIGHBOURS: u32 = 10;
-const BETWEEN_REQUESTS: Duration = Duration::from_micros(200);
+const COUNTERPART_ANSWERS_AFTER: Duration = Duration::from_millis(20);
 const WINDOW: Duration = Duration::from_millis(500);
 const TURNS: usize = 11;
 
@@ -80,29 +82,48 @@ fn main() {
     }
     let callers = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(1);
     let runtime = Runtime::new().expect("a runtime");
-    let neighbours: Arc<Vec<Ours>> = Arc::new(runtime.block_on(async {
+    let computing: Vec<Ours> = runtime.block_on(async {
         let ours = Ours::start().await;
         let mut neighbours = Vec::new();
         for number in 0..NEIGHBOURS {
             neighbours.push(ours.with(load(&ours.host, &variant(number)).await));
         }
         neighbours
-    }));
+    });
+    let waiting = computing.iter().map(|ours| ours.with_counterpart(COUNTERPART_ANSWERS_AFTER)).collect();
+    println!("{callers} caller(s) of the hostile plugin; times in µs");
+    for (what, between_requests, plugins) in [
+        ("plugins that only compute", Duration::from_micros(200), computing),
+        ("plugins that wait for a counterpart of 20 ms", Duration::from_millis(1), waiting),
+    ] {
+        println!("\n{what}");
+        compare(&runtime, callers, &Neighbours { between_requests, plugins: Arc::new(plugins) });
+    }
+}
+
+/// Ordinary plugins, and how often one of them is called.
+struct Neighbours {
+    between_requests: Duration,
+    plugins: Arc<Vec<Ours>>,
+}
+
+/// Prints how they are served without and beside each hostile plugin.
+fn compare(runtime: &Runtime, callers: usize, neighbours: &Neighbours) {
     let mut rows = Vec::new();
     for hostile in hostile() {
-        window(&runtime, &neighbours);
+        window(runtime, neighbours);
         let (mut without, mut outside, mut with) =
             (Windows::default(), Windows::default(), Windows::default());
         let (mut hostile_calls, mut peak_kib) = (0, 0);
         for _ in 0..TURNS {
-            without.add(window(&runtime, &neighbours));
+            without.add(window(runtime, neighbours));
             let program = std::env::current_exe().expect("this program");
             let mut process = Command::new(program).arg(COMPUTE).spawn().expect("a process");
-            outside.add(window(&runtime, &neighbours));
+            outside.add(window(runtime, neighbours));
             process.kill().and_then(|()| process.wait()).expect("its end");
-            let attack = Attack::start(&runtime, callers, &hostile);
-            with.add(window(&runtime, &neighbours));
-            let (calls, kib) = attack.stop(&runtime);
+            let attack = Attack::start(runtime, callers, &hostile);
+            with.add(window(runtime, neighbours));
+            let (calls, kib) = attack.stop(runtime);
             hostile_calls += calls;
             peak_kib = peak_kib.max(kib);
         }
@@ -126,7 +147,6 @@ fn main() {
             format!("{}", peak_kib / 1024),
         ]);
     }
-    println!("{callers} caller(s) of the hostile plugin; times in µs");
     print_table(
         [
             "the hostile plugin",
@@ -162,7 +182,7 @@ fn median(values: &mut [f64]) -> f64 {
 }
 
 /// Sends requests for a while, and takes the times of all of them.
-fn window(runtime: &Runtime, neighbours: &Arc<Vec<Ours>>) -> Samples {
+fn window(runtime: &Runtime, neighbours: &Neighbours) -> Samples {
     let invocation = subject::invocation(&subject::mapping_configuration());
     let times = Arc::new(Mutex::new(Vec::new()));
     let (began, mut due) = (Instant::now(), Instant::now());
@@ -171,13 +191,13 @@ fn window(runtime: &Runtime, neighbours: &Arc<Vec<Ours>>) -> Samples {
         if began.elapsed() > WINDOW {
             break;
         }
-        due += BETWEEN_REQUESTS;
+        due += neighbours.between_requests;
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        let (neighbours, invocation, times) =
-            (Arc::clone(neighbours), Arc::clone(&invocation), Arc::clone(&times));
+        let (plugins, invocation, times) =
+            (Arc::clone(&neighbours.plugins), Arc::clone(&invocation), Arc::clone(&times));
         let requested = Instant::now();
         requests.push(runtime.spawn(async move {
-            neighbours[number % NEIGHBOURS as usize].provision(invocation).await;
+            plugins[number % NEIGHBOURS as usize].provision(invocation).await;
             times.lock().expect("times").push(requested.elapsed());
         }));
     }

@@ -1,11 +1,12 @@
-//! Paths below the root of a files server. Input: operations, separated: a letter, then the path.
+//! Paths below the root of a files server. Input: operations, separated: a letter, then the path, or two
+//! with ">" between them.
 
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
-use provender::servers::files::{Entry, EntryKind, FilesError, FilesRoot};
+use provender::servers::files::{Attributes, Entry, EntryKind, FilesError, FilesRoot};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -87,19 +88,39 @@ impl Place {
     }
 
     async fn run(&mut self, letter: char, path: &str) {
+        let mode = Attributes { mode: Some(0o700), ..Attributes::default() };
         let given = match letter {
             'a' => self.root.append_lines(path, &["a line".to_owned()]).await.map(|()| Given::Nothing),
             'w' => self.root.write(path, b"whole".to_vec()).await.map(|()| Given::Nothing),
             'r' => self.root.read(path, 4_096).await.map(Given::Content),
-            'd' => self.root.create_directory(path).await.map(|()| Given::Nothing),
+            'd' => self.root.create_directory(path, Attributes::default()).await.map(|()| Given::Nothing),
             'l' => self.root.list(path, 1_000).await.map(|entries| Given::Names(names(entries))),
             'x' => self.root.remove(path).await.map(|()| Given::Nothing),
+            'm' => self.root.metadata(path).await.map(|found| Given::Names(vec![format!("{}", found.size)])),
+            's' => self.root.set_attributes(path, mode).await.map(|()| Given::Nothing),
+            'g' => self.root.give_tree(path, None, None).await.map(|()| Given::Nothing),
+            't' => self.root.remove_tree(path).await.map(|()| Given::Nothing),
+            // Two paths, separated by ">".
+            'c' => {
+                let (from, to) = path.split_once('>').unwrap_or((path, "copy"));
+                let copied = self.root.copy_tree(to, mode, (&self.root, from), 4_096).await;
+                copied.map(|_| Given::Nothing)
+            }
+            'n' => {
+                let (from, to) = path.split_once('>').unwrap_or((path, "renamed"));
+                self.root.rename(from, to).await.map(|()| Given::Nothing)
+            }
             _ => return,
         };
         match &given {
             Ok(Given::Content(content)) => assert_ne!(content, CANARY.as_bytes(), "{path:?} was read"),
             Ok(Given::Names(names)) => assert!(!names.iter().any(|name| name == "canary"), "{path:?}"),
             _ => {}
+        }
+        // The standard library has nothing like them.
+        if "msgtcn".contains(letter) {
+            self.alike &= "mg".contains(letter) || given.is_err();
+            return;
         }
         let allowed = !matches!(&given, Err(error) if is_of_the_rules(error));
         let on_a_link = path.split('/').next().is_some_and(|first| LINKS.contains(&first));

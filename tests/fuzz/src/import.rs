@@ -98,7 +98,7 @@ async fn run(
     options: &ImportOptions,
 ) -> (ImportSummary, Vec<RefusedLine>) {
     let mut refused = Vec::new();
-    let write = WriteOptions { actor: "import".to_owned(), provision: true, pipeline: false };
+    let write = WriteOptions::by("import");
     let note = |event: ImportEvent<'_>| {
         if let ImportEvent::Refused(line) = event {
             refused.push(line.clone());

@@ -4,10 +4,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
 
 use crate::calls::{COMPILED, Stored, TIME};
 use crate::guests::MAPPING;
 use provender::capabilities::contract::Filtered;
+use provender::capabilities::contract::state::Scope;
 use provender::capabilities::contract::types::{Invocation, Outcome};
 use provender::capabilities::plugin::{Plugin, PluginHost};
 use provender::capabilities::state::StateReader;
@@ -28,6 +33,32 @@ pub struct Ours {
     filter: Arc<Plugin>,
     stored: Arc<dyn StateReader>,
     limits: Limits,
+}
+
+/// A state that is read as slowly as a counterpart answers.
+struct Slow {
+    stored: Arc<dyn StateReader>,
+    answers_after: Duration,
+}
+
+impl StateReader for Slow {
+    fn value(&self, scope: Scope, key: String) -> BoxFuture<'_, anyhow::Result<Option<Vec<u8>>>> {
+        async move {
+            tokio::time::sleep(self.answers_after).await;
+            self.stored.value(scope, key).await
+        }
+        .boxed()
+    }
+
+    fn keys(
+        &self,
+        scope: Scope,
+        prefix: String,
+        after: Option<String>,
+        limit: u32,
+    ) -> BoxFuture<'_, anyhow::Result<Vec<String>>> {
+        self.stored.keys(scope, prefix, after, limit)
+    }
 }
 
 /// A sandbox that keeps what it compiled in a folder.
@@ -71,6 +102,11 @@ impl Ours {
     /// The same sandbox with another plugin.
     pub fn with(&self, mapping: Arc<Plugin>) -> Self {
         Self { mapping, ..self.clone() }
+    }
+
+    /// The same plugin with an effect that takes so long, as one on a counterpart over a network does.
+    pub fn with_counterpart(&self, answers_after: Duration) -> Self {
+        Self { stored: Arc::new(Slow { stored: Arc::clone(&self.stored), answers_after }), ..self.clone() }
     }
 
     /// The state of a call, as the pipeline makes it.

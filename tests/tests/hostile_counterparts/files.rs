@@ -15,7 +15,20 @@ use tempfile::TempDir;
 
 use super::{Report, told};
 
-pub(crate) const OPERATIONS: [&str; 6] = ["read", "append", "write", "list", "create-directory", "remove"];
+pub(crate) const OPERATIONS: [&str; 12] = [
+    "read",
+    "append",
+    "write",
+    "list",
+    "create-directory",
+    "remove",
+    "metadata",
+    "set-attributes",
+    "copy-tree",
+    "give-tree",
+    "rename",
+    "remove-tree",
+];
 
 /// A folder that holds something secret, and in it the root, with something of its own.
 pub(crate) struct Place {
@@ -41,7 +54,7 @@ impl Place {
 }
 
 pub(crate) fn step(operation: &str, path: &str) -> Value {
-    json!({"do": "file", "operation": operation, "path": path, "text": "x"})
+    json!({"do": "file", "operation": operation, "path": path, "to": format!("{path}-to"), "text": "x"})
 }
 
 pub(crate) fn steps(steps: &[Value], root: &Path) -> TestCall {

@@ -21,13 +21,16 @@ use super::{Report, told};
 const TOKEN: &str = "c4n4ry/T0k3n+0f~The.Host==";
 const USER: &str = "anna";
 const PASSWORD: &str = "c4n4ry p\"ss & w%rd/\\";
+/// Of a webhook; stands in base64 in the settings.
+const WEBHOOK: &str = "c4n4ry of the webhook, long enough";
+const SMTP: &str = "c4n4ry of the mails";
 const V1: &str = "/api/v1";
 
 /// What of a text shows a credential, in any usual spelling.
 fn shown(text: &str) -> Vec<String> {
     let pair = format!("{USER}:{PASSWORD}");
     let mut spellings = Vec::new();
-    for secret in [TOKEN, PASSWORD, &pair] {
+    for secret in [TOKEN, PASSWORD, &pair, WEBHOOK, SMTP] {
         let percent: String = secret
             .bytes()
             .map(|byte| match byte {
@@ -56,7 +59,11 @@ fn shown(text: &str) -> Vec<String> {
 
 /// Repeats the credential in every way that an honest debugging endpoint may.
 fn echo(request: &Received) -> Answer {
-    let sent = request.header("authorization").unwrap_or_default();
+    if request.path == "/token" {
+        let token = json!({"access_token": TOKEN, "token_type": "bearer", "expires_in": 3_600});
+        return Answer::new(200, token.to_string());
+    }
+    let sent = request.header("authorization").or_else(|| request.header("x-api-key")).unwrap_or_default();
     let secret = sent.split_once(' ').map_or(sent, |(_, secret)| secret);
     let decoded = STANDARD.decode(secret).ok().and_then(|pair| String::from_utf8(pair).ok());
     let plain = decoded.filter(|pair| pair.starts_with(USER)).unwrap_or_else(|| secret.to_owned());
@@ -222,6 +229,26 @@ fn attacks(receiver: &Receiver, elsewhere: &Receiver) -> Vec<(&'static str, Valu
     ]
 }
 
+/// Every other place of a server where a secret can be, by the name of the server.
+fn more_authentications(receiver: &Receiver, folder: &Path) -> Vec<(&'static str, Value)> {
+    let token_file = folder.with_file_name("token");
+    std::fs::write(&token_file, TOKEN).unwrap();
+    let client = json!({
+        "kind": "oauth2_client_credentials", "token_url": format!("{}/token", receiver.url()), "client_id": USER,
+        "client_secret": PASSWORD,
+    });
+    let consumer = json!({
+        "kind": "oauth1", "consumer_key": USER, "consumer_secret": PASSWORD,
+        "access_token": {"token": "public", "secret": TOKEN},
+    });
+    vec![
+        ("header", json!({"kind": "header", "name": "x-api-key", "value": TOKEN})),
+        ("file", json!({"kind": "bearer", "token": {"file": token_file}})),
+        ("oauth2", client),
+        ("oauth1", consumer),
+    ]
+}
+
 async fn configured(
     serving: &Serving,
     receiver: &Receiver,
@@ -245,6 +272,20 @@ async fn configured(
         }});
         api.put(&format!("{V1}/cos/physics/servers/{id}"), server).await.expect(201);
     }
+    for (id, authentication) in more_authentications(receiver, folder) {
+        let server = json!({"configuration": {
+            "kind": "http", "base_url": format!("{}/{id}", receiver.url()), "allow_private_addresses": true,
+            "authentication": authentication,
+        }});
+        api.put(&format!("{V1}/cos/physics/servers/{id}"), server).await.expect(201);
+        let steps =
+            json!([{"do": "report"}, {"do": "observe"}, {"do": "request", "slot": "web", "url": "/echo"}]);
+        let target = json!({
+            "plugin": "misbehaving", "slots": {"web": id},
+            "configuration": {"provision": steps, "check": steps, "prepare": steps},
+        });
+        api.put(&format!("{V1}/cos/physics/targets/echo-{id}"), target).await.expect(201);
+    }
     let root = json!({"configuration": {"kind": "files", "root": folder}});
     api.put(&format!("{V1}/cos/physics/servers/folder"), root).await.expect(201);
     for (id, steps) in attacks {
@@ -261,11 +302,14 @@ async fn no_credential_is_in_anything_that_the_host_keeps_or_tells() {
     let (receiver, elsewhere) = (Receiver::start().await, Receiver::start().await);
     receiver.answer(echo);
     elsewhere.answer(echo);
+    let hook = Receiver::start().await;
+    hook.expect_the_operator();
     let program = Program::new(env!("CARGO_BIN_EXE_provender-under-test"));
+    program.file("smtp.password", SMTP);
     // Everything that anybody can make the host log.
     program.file(
         "provender.toml",
-        "data_directory = \"data\"\n[sandbox]\ninstances = 8\n[syslog]\nenabled = false\n[api]\nrequest_timeout_ms = 600000\n[log]\nfilter = \"trace,cranelift=off,wasmtime=off,wasmparser=off,regalloc2=off\"\n",
+        "data_directory = \"data\"\n[sandbox]\ninstances = 8\n[syslog]\nenabled = false\n[api]\nrequest_timeout_ms = 600000\n[notifications]\nsettle_s = 0\n[smtp]\nhost = \"127.0.0.1\"\nport = 1\nfrom = \"p@example.org\"\nuser = \"anna\"\npassword_file = \"smtp.password\"\n[log]\nfilter = \"trace,cranelift=off,wasmtime=off,wasmparser=off,regalloc2=off\"\n",
     );
     let root = program.folder().join("root");
     std::fs::create_dir(&root).unwrap();
@@ -276,6 +320,17 @@ async fn no_credential_is_in_anything_that_the_host_keeps_or_tells() {
 
     let api = &serving.api;
     let mut told = Vec::new();
+    let server = json!({"configuration": {
+        "kind": "http", "base_url": hook.url(), "allow_private_addresses": true,
+        "authentication": {"kind": "bearer", "token": TOKEN},
+    }});
+    api.put(&format!("{V1}/cos/physics/servers/hook"), server).await.expect(201);
+    let settings = json!({
+        "email": {"recipients": ["admin@example.org"]},
+        "webhook": {"server": "hook", "path": "/told", "secret": STANDARD.encode(WEBHOOK)},
+    });
+    let settings = api.put(&format!("{V1}/cos/physics/notification-settings"), settings).await.expect(200);
+    told.push(("settings", settings.to_string()));
     let person = json!({"names": [{"given": "Anna", "primary": true}]});
     told.push((
         "answer",
@@ -284,7 +339,8 @@ async fn no_credential_is_in_anything_that_the_host_keeps_or_tells() {
     let of_co = |path: &str| format!("{V1}/cos/physics/{path}");
     let invocations = api.get(&of_co("invocations?limit=100")).await.expect(200);
     let items = invocations["items"].as_array().unwrap();
-    assert_eq!(items.len(), attacks.len(), "{invocations}");
+    let more = more_authentications(&receiver, &root);
+    assert_eq!(items.len(), attacks.len() + more.len(), "{invocations}");
     for item in items {
         let id = item["id"].as_str().unwrap();
         told.push((
@@ -302,6 +358,22 @@ async fn no_credential_is_in_anything_that_the_host_keeps_or_tells() {
         "people/anna/provisioned-services",
     ] {
         told.push(("list", api.get(&of_co(path)).await.expect(200).to_string()));
+    }
+    hook.wait_for(1).await;
+    told.push(("settings", api.get(&of_co("notification-settings")).await.expect(200).to_string()));
+    for (id, _) in &more {
+        told.push(("server", api.get(&of_co(&format!("servers/{id}"))).await.expect(200).to_string()));
+        told.push((
+            "grants",
+            api.get(&of_co(&format!("targets/echo-{id}/grants"))).await.expect(200).to_string(),
+        ));
+        for tried in ["check", "prepare", "prepare?preview=true"] {
+            let tried = api.post(&of_co(&format!("targets/echo-{id}/{tried}")), json!({})).await;
+            told.push(("trial", String::from_utf8_lossy(&tried.body).into_owned()));
+        }
+        let anna = json!({"kind": "person", "id": "anna"});
+        let preview = api.post(&of_co(&format!("targets/echo-{id}/preview")), anna).await.expect(200);
+        told.push(("preview", preview.to_string()));
     }
     for (id, _) in &attacks {
         told.push(("target", api.get(&of_co(&format!("targets/{id}"))).await.expect(200).to_string()));
@@ -324,6 +396,9 @@ async fn no_credential_is_in_anything_that_the_host_keeps_or_tells() {
     assert!(log.contains("DEBUG") && log.lines().count() > 20, "a log of everything: {log}");
     told.push(("log", log));
     assert_eq!(serving.terminate().code(), Some(0));
+    let key = program.json(&["key", "create", "--full", "--description", "mine"]);
+    let key = key["key"].as_str().expect("a key, shown once").to_owned();
+    told.push(("keys", program.output(&["key", "list"])));
     let kept = kept_below(&program.folder().join("data"));
     assert!(
         kept.iter().any(|(name, _)| name.contains("provender")),
@@ -334,12 +409,15 @@ async fn no_credential_is_in_anything_that_the_host_keeps_or_tells() {
 
     for (what, text) in &told {
         assert_eq!(shown(text), Vec::<String>::new(), "{what}: {}", around_canary(text));
+        assert!(!text.contains(&key), "{what}: the key is kept");
     }
     // The counterpart, and only it, got what it is to get.
     assert!(elsewhere.received().is_empty());
-    let credentials =
-        receiver.received().iter().filter(|request| request.header("authorization").is_some()).count();
-    assert!(credentials > 8 && credentials == receiver.received().len());
+    let with_credential = |request: &Received| {
+        request.header("authorization").or_else(|| request.header("x-api-key")).is_some()
+    };
+    let credentials = receiver.received().iter().filter(|&request| with_credential(request)).count();
+    assert!(credentials > 20 && credentials == receiver.received().len());
 }
 
 /// Every file that the host left, as text.

@@ -173,7 +173,7 @@ async fn many_changes_are_each_provisioned_once() {
 async fn a_write_without_provisioning_is_stored_and_noted_and_no_more() {
     let host = TestHost::start().await;
     host.misbehaving_target("t", json!([])).await;
-    let quiet = WriteOptions { actor: "test".to_owned(), provision: false, pipeline: false };
+    let quiet = WriteOptions { provision: false, ..WriteOptions::by("test") };
     let written = host.host.registry.put(CO, person_key("anna"), person("anna"), &quiet).await.unwrap();
     assert!(written.planned.is_empty());
     assert!(host.host.store.record(CO, &person_key("anna")).await.unwrap().is_some());

@@ -8,10 +8,12 @@ mod filters;
 mod identifiers;
 mod manual_and_disabled_modes;
 mod modes;
+mod previews;
 mod provisioned_services;
 mod queue;
 mod re_evaluation;
 mod reprovision_all;
+mod secret_rotation;
 mod selection;
 mod state;
 mod syslog;
@@ -24,8 +26,9 @@ use provender::pipeline::ProvisionError;
 use provender::provisioning::{
     Action, FailureClass, Invocation, InvocationOutcome, InvocationState, NotEligible, ServiceStatus,
 };
-use provender::registry::record::OrgIdentity;
-use provender::registry::record::{Membership, Record, RecordKind, Status, SubjectKey};
+use provender::registry::record::{
+    Group, Membership, OrgIdentity, OrgIdentitySource, Record, RecordKind, Status, SubjectKey,
+};
 use provender::registry::write::WriteOptions;
 use provender_tests::host::{CO, TestHost, by_test, history, lines};
 use provender_tests::people::{group, group_key, membership, person, person_key, plain_person};

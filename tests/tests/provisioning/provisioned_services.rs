@@ -61,6 +61,50 @@ async fn a_page_tells_what_is_newer_than_what_was_sent() {
 }
 
 #[tokio::test]
+async fn a_page_tells_what_is_newer_of_the_groups_that_the_record_shows() {
+    use provender::provisioning::ServiceState::{self, Provisioned, Stale};
+    let host = TestHost::start().await;
+    let anna = person_key("anna");
+    host.misbehaving_target("t", json!([])).await;
+    for id in ["staff", "other"] {
+        host.put(group_key(id), group(id)).await;
+    }
+    host.put(anna.clone(), person("anna")).await;
+    host.put_membership(membership("staff", "anna")).await;
+    let state =
+        async || -> ServiceState { host.host.pipeline.services(CO, &anna).await.unwrap().unwrap()[0].status };
+    let quietly = WriteOptions { provision: false, ..by_test() };
+    let changed = |id: &str, change: fn(&mut Group)| {
+        let Record::Group(mut changed) = group(id) else { panic!("a group") };
+        change(&mut changed);
+        (group_key(id), Record::Group(changed))
+    };
+    let rename = |group: &mut Group| group.name = "Another name".to_owned();
+    let suspend = |group: &mut Group| group.status = Status::Suspended;
+
+    assert_eq!(state().await, Provisioned);
+    for (what, (key, record), expected) in [
+        ("a group of others", changed("other", rename), Provisioned),
+        ("what reaches no member", changed("staff", |group| group.open = true), Provisioned),
+        ("the name", changed("staff", rename), Stale),
+        ("the status", changed("staff", suspend), Stale),
+        ("the status, back", changed("staff", |_| ()), Stale),
+    ] {
+        host.put_as(key, record, &quietly).await;
+        assert_eq!(state().await, expected, "{what}");
+        host.host.pipeline.provision(CO, "t", &anna).await.unwrap();
+        assert_eq!(state().await, Provisioned, "{what}");
+    }
+    let (key, renamed) = changed("staff", rename);
+    host.put(key.clone(), renamed).await;
+    assert_eq!(state().await, Provisioned, "a change that is sent");
+    host.host.registry.delete(CO, &key, &quietly).await.unwrap();
+    assert_eq!(state().await, Stale, "the group is gone");
+    host.host.pipeline.provision(CO, "t", &anna).await.unwrap();
+    assert_eq!(state().await, Provisioned);
+}
+
+#[tokio::test]
 async fn what_is_under_way_is_queued() {
     use provender::provisioning::ServiceState;
     let receiver = Receiver::start().await;

@@ -6,18 +6,6 @@ use provender::provisioning::{HistoryEvent, Job, JobStatus};
 use provender::registry::record::{RecordKind, SubjectKey};
 use provender_tests::waiting::eventually;
 
-async fn begin(host: &TestHost, target: &str) -> Job {
-    let now = host.host.clock().now();
-    jobs::reprovision_all(&host.host.store, CO, target, "eve", now).await.unwrap()
-}
-
-async fn ended(host: &TestHost, id: i64) -> Job {
-    eventually("the job to end", async || {
-        host.host.store.job(CO, id).await.unwrap().filter(|job| job.ended.is_some())
-    })
-    .await
-}
-
 /// Stores people without provisioning them.
 async fn quiet_people(host: &TestHost, count: usize) {
     let quiet = WriteOptions { provision: false, ..by_test() };
@@ -38,9 +26,9 @@ async fn everybody_is_provisioned_and_who_is_not_active_is_removed() {
     host.host.registry.put(CO, person_key("bela"), of_status("bela", Status::Pending), &quiet).await.unwrap();
     quiet_people(&host, 60).await;
     let before = lines(&log).len();
-    let begun = begin(&host, "t").await;
+    let begun = host.reprovision_all("t").await;
     assert_eq!((begun.status, begun.total, begun.done), (JobStatus::InProgress, 63, 0));
-    let job = ended(&host, begun.id).await;
+    let job = host.ended(begun.id).await;
     assert_eq!((job.status, job.done, job.total, job.percent), (JobStatus::Complete, 63, 63, 100), "{job:?}");
     let by_kind: Vec<_> = job
         .progress
@@ -63,7 +51,7 @@ async fn subjects_that_fail_are_listed_and_the_job_is_no_success() {
     let fails = json!([{"do": "fail", "failure": "transient", "message": "not now"}]);
     host.misbehaving_target_with("t", fails, json!({"mode": "queue_on_error"})).await;
     quiet_people(&host, 5).await;
-    let job = ended(&host, begin(&host, "t").await.id).await;
+    let job = host.ended(host.reprovision_all("t").await.id).await;
     assert_eq!(
         (job.status, job.failed, job.message.as_deref()),
         (JobStatus::Failed, 5, Some("5 of 5 subjects failed"))
@@ -88,12 +76,12 @@ async fn a_target_has_one_at_a_time_and_none_while_it_is_disabled() {
     host.misbehaving_target_with("t", steps, settings).await;
     quiet_people(&host, 3).await;
     receiver.hold();
-    let begun = begin(&host, "t").await;
+    let begun = host.reprovision_all("t").await;
     let now = host.host.clock().now();
     let again = jobs::reprovision_all(&host.host.store, CO, "t", "eve", now).await.unwrap_err();
     assert!(matches!(again, jobs::BulkError::UnderWay(id) if id == begun.id), "{again}");
     receiver.release();
-    assert_eq!(ended(&host, begun.id).await.status, JobStatus::Complete);
+    assert_eq!(host.ended(begun.id).await.status, JobStatus::Complete);
     host.misbehaving_target_with("t", json!([]), json!({"mode": "disabled"})).await;
     let refused = jobs::reprovision_all(&host.host.store, CO, "t", "eve", now).await.unwrap_err();
     assert!(matches!(refused, jobs::BulkError::Disabled(_)), "{refused}");
@@ -109,7 +97,7 @@ async fn hanging() -> (TestHost, Receiver, Job) {
     host.misbehaving_target_with("t", steps, json!({"concurrency": 1, "slots": {"web": "web"}})).await;
     quiet_people(&host, 50).await;
     receiver.hold();
-    let begun = begin(&host, "t").await;
+    let begun = host.reprovision_all("t").await;
     receiver.wait_for(1).await;
     (host, receiver, begun)
 }
@@ -119,7 +107,7 @@ async fn it_ends_before_its_next_subject_when_it_is_canceled() {
     let (host, receiver, begun) = hanging().await;
     jobs::cancel(&host.host.store, CO, begun.id, "eve", host.host.clock().now()).await.unwrap();
     receiver.release();
-    let job = ended(&host, begun.id).await;
+    let job = host.ended(begun.id).await;
     assert_eq!((job.status, job.done), (JobStatus::Canceled, 1));
     assert_eq!(receiver.received().len(), 1);
     host.assert_healthy().await;
@@ -132,7 +120,7 @@ async fn a_single_change_overtakes_it() {
     let written = host.host.registry.put(CO, single.clone(), person("single"), &by_test()).await.unwrap();
     host.host.pipeline.submit(CO, &written.planned);
     receiver.release();
-    ended(&host, begun.id).await;
+    host.ended(begun.id).await;
     let mut order = host.invocations("t").await;
     order.sort_by_key(|done| done.finished);
     let place = order.iter().position(|done| done.subject == single).unwrap();
@@ -148,7 +136,7 @@ async fn it_goes_on_where_it_was_after_a_restart() {
     })
     .await;
     let host = host.restart().await;
-    let job = ended(&host, begun.id).await;
+    let job = host.ended(begun.id).await;
     assert_eq!((job.status, job.done, job.total), (JobStatus::Complete, 50, 50));
     assert_eq!(receiver.received().len(), 50, "nobody twice");
     host.assert_healthy().await;

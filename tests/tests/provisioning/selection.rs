@@ -88,9 +88,50 @@ async fn suspending_the_provisioning_group_removes_its_members_and_activating_it
     for (status, sent) in [(Status::Suspended, Action::Deleted), (Status::Active, Action::Updated)] {
         let Record::Group(mut staff) = group("staff") else { panic!("a group") };
         staff.status = status;
-        let done = host.put(group_key("staff"), Record::Group(staff)).await;
+        let knowingly = WriteOptions { deprovision: true, ..by_test() };
+        let done = host.put_as(group_key("staff"), Record::Group(staff), &knowingly).await;
         assert_eq!(of(&done, &anna).delivery.sent, Some(sent), "{status:?}");
     }
+    host.assert_healthy().await;
+}
+
+#[tokio::test]
+async fn a_provisioning_group_is_not_deleted_and_not_suspended_by_accident() {
+    let host = host_of_staff(json!({})).await;
+    host.misbehaving_target_with("u", json!([]), json!({"provisioning_group": "staff", "mode": "disabled"}))
+        .await;
+    for id in ["anna", "bela"] {
+        host.put(person_key(id), person(id)).await;
+    }
+    host.put_membership(membership("staff", "anna")).await;
+    let knowingly = WriteOptions { deprovision: true, ..by_test() };
+    let quietly = WriteOptions { provision: false, ..by_test() };
+    let held = "group \"staff\" is the provisioning group of target \"t\" (people there: 1) and of target \"u\" \
+                (people there: 0): ";
+    for options in [&knowingly, &quietly] {
+        let refused = host.host.registry.delete(CO, &group_key("staff"), options).await.unwrap_err();
+        assert_eq!(refused.to_string(), format!("{held}give that another group, or none, first"));
+    }
+    let Record::Group(mut suspended) = group("staff") else { panic!("a group") };
+    suspended.status = Status::Suspended;
+    let suspended = Record::Group(suspended);
+    for options in [&by_test(), &quietly] {
+        let refused = host.host.registry.put(CO, group_key("staff"), suspended.clone(), options).await;
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.starts_with(held) && refused.contains("--deprovision"), "{refused}");
+    }
+    assert!(host.service("t", &person_key("anna")).await.unwrap().held);
+
+    host.put_as(group_key("staff"), suspended.clone(), &knowingly).await;
+    assert!(!host.service("t", &person_key("anna")).await.unwrap().held);
+    assert!(host.put(group_key("staff"), suspended).await.is_empty(), "it is suspended already");
+    host.put(group_key("guests"), group("guests")).await;
+    host.delete(&group_key("guests")).await;
+    for target in ["t", "u"] {
+        host.misbehaving_target_with(target, json!([]), json!({})).await;
+    }
+    host.delete(&group_key("staff")).await;
+    host.assert_healthy().await;
 }
 
 #[tokio::test]
@@ -138,13 +179,20 @@ async fn a_target_names_a_group_that_there_is_and_a_source() {
     };
     for (settings, complaint) in [
         (json!({"provisioning_group": "nobody"}), "there is no group `nobody`"),
-        (json!({"skip_source": " "}), "is empty"),
+        (json!({"skip_source": "nowhere"}), "there is no org identity source \"nowhere\""),
+        (json!({"skip_source": ""}), "there is no org identity source \"\""),
     ] {
         let error = host.try_target("t", with(settings)).await.unwrap_err().to_string();
         assert!(error.contains(complaint), "{error}");
     }
     host.put(group_key("staff"), group("staff")).await;
-    host.try_target("t", with(json!({"provisioning_group": "staff"}))).await.unwrap();
+    let chosen = json!({"provisioning_group": "staff", "skip_source": "hr"});
+    host.try_target("t", with(chosen)).await.unwrap();
+    let refused = host.host.registry.delete_entry::<OrgIdentitySource>(CO, "hr").await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "target \"t\" refers to the org identity source \"hr\": change that first"
+    );
 }
 
 #[tokio::test]

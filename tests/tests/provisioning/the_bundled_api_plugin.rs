@@ -2,14 +2,18 @@
 
 use super::*;
 
-async fn host_with_api(receiver: &Receiver) -> TestHost {
-    let host = TestHost::start().await;
-    host.install_bundled("api").await;
+async fn configure_server(host: &TestHost, receiver: &Receiver) {
     let server = json!({
         "kind": "http", "base_url": receiver.url(), "allow_private_addresses": true,
         "authentication": {"kind": "bearer", "token": "s3cr3t"},
     });
     host.server("web", server).await;
+}
+
+async fn host_with_api(receiver: &Receiver) -> TestHost {
+    let host = TestHost::start().await;
+    host.install_bundled("api").await;
+    configure_server(&host, receiver).await;
     let manifest = host.host.catalog.find("api").await.unwrap();
     let slot = &manifest.slots[0].name;
     host.target(
@@ -32,6 +36,8 @@ async fn failures_of_the_counterpart_have_their_class() {
         (503, FailureClass::Transient),
     ] {
         receiver.answer(move |_| Answer::new(status, "").header("retry-after", "7"));
+        // Configured anew, the server has forgotten that it asked to be left alone.
+        configure_server(&host, &receiver).await;
         let done = host.put(person_key("anna"), named("anna", &status.to_string())).await;
         let Some(InvocationOutcome::Failed { class: found, retry_after_seconds, .. }) = &done[0].outcome
         else {
@@ -63,4 +69,21 @@ async fn a_person_is_put_and_removed_by_its_identifier() {
     assert!(
         receiver.received().iter().all(|request| request.header("authorization") == Some("Bearer s3cr3t"))
     );
+}
+
+#[tokio::test]
+async fn a_counterpart_that_asks_to_be_left_alone_gets_no_request_of_any_subject() {
+    let receiver = Receiver::start().await;
+    let host = host_with_api(&receiver).await;
+    receiver.answer(|_| Answer::new(429, "").header("retry-after", "300"));
+    host.put(person_key("anna"), person("anna")).await;
+    receiver.answer(|_| Answer::new(200, ""));
+    let done = host.put(person_key("bob"), person("bob")).await;
+    let Some(InvocationOutcome::Failed { class, message, retry_after_seconds, .. }) = &done[0].outcome else {
+        panic!("{:?}", done[0].outcome)
+    };
+    assert_eq!(*class, FailureClass::Transient);
+    assert!(message.contains("asked to be left alone"), "{message}");
+    assert!((1..=300).contains(&retry_after_seconds.unwrap()), "{retry_after_seconds:?}");
+    assert_eq!(receiver.received().len(), 1);
 }

@@ -78,7 +78,7 @@ impl Database {
             let mut configuration = json!({
                 "kind": "sql", "dialect": dialect, "host": "127.0.0.1", "port": port, "database": database,
                 "authentication": authentication, "tls": "off", "allow_private_addresses": true,
-                "max_connections": 4, "statement_timeout_ms": 20_000,
+                "pacing": {"max_connections": 4}, "statement_timeout_ms": 20_000,
             });
             if dialect == "postgresql" {
                 configuration["schemas"] = json!(["public"]);
@@ -92,7 +92,7 @@ impl Database {
     pub(crate) fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("people.sqlite");
-        let configuration = json!({"kind": "sql", "dialect": "sqlite", "path": path, "max_connections": 4,
+        let configuration = json!({"kind": "sql", "dialect": "sqlite", "path": path, "pacing": {"max_connections": 4},
                                    "acquire_timeout_ms": 2_000});
         let direct = configuration.clone();
         Self { dialect: "sqlite", configuration, direct, relay: None, _folder: Some(folder) }

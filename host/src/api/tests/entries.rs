@@ -44,6 +44,23 @@ async fn a_reference_to_a_unit_that_is_not_there_is_refused() {
 }
 
 #[tokio::test]
+async fn a_provisioning_group_is_suspended_by_who_says_so_and_not_deleted() {
+    let (api, _) = Api::with_target().await;
+    api.put("/cos/demo/groups/staff", json!({"name": "Staff"})).await.with(201);
+    let mut target = api.get("/cos/demo/targets/log").await.with(200);
+    target["provisioning_group"] = json!("staff");
+    api.put("/cos/demo/targets/log", target).await.with(200);
+    for path in ["/cos/demo/groups/staff", "/cos/demo/groups/staff?deprovision=true"] {
+        let (_, body) = api.delete(path).await.problem(409);
+        assert!(body["detail"].as_str().unwrap().contains("target \"log\" (people there: 0)"), "{body}");
+    }
+    let suspended = json!({"status": "suspended"});
+    let (_, body) = api.patch("/cos/demo/groups/staff", suspended.clone()).await.problem(409);
+    assert!(body["detail"].as_str().unwrap().contains("deprovision=true"), "{body}");
+    api.patch("/cos/demo/groups/staff?deprovision=true", suspended).await.with(200);
+}
+
+#[tokio::test]
 async fn sources_and_terms_stay_as_long_as_somebody_names_them() {
     let api = Api::start().await;
     api.put("/cos/demo/org-identity-sources/hr", json!({"description": "Payroll"})).await.with(201);

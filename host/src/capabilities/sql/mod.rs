@@ -4,6 +4,7 @@ mod functions;
 pub mod statement;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
@@ -62,6 +63,11 @@ impl Slot {
         } else {
             servers::Transaction::ReadOnly
         }
+    }
+
+    /// How long the server is left alone from now on, if it is.
+    pub(super) fn rest(&self) -> Option<Duration> {
+        self.server.as_ref()?.rest()
     }
 
     async fn lease(&self) -> Result<Lease, SqlError> {

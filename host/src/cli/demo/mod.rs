@@ -186,7 +186,7 @@ impl Demo<'_> {
             unknown_groups: UnknownGroups::Create,
             ..ImportOptions::default()
         };
-        let write = WriteOptions { actor: "demo".to_owned(), provision: true, pipeline: false };
+        let write = WriteOptions::by("demo");
         let report =
             import::import(&self.host, CO, BufReader::new(input), &options, &write, &progress).await?;
         if report.stored == 0 {

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::names::CULTURES;
 use crate::registry::record::{
     AdHocAttribute, Address, Affiliation, Authenticator, Collaboration, Cou, Credential, EmailAddress, Group,
-    GroupType, Identifier, Membership, Meta, Name, OrgIdentity, Person, Role, Status, TelephoneNumber, Url,
+    GroupType, Identifier, Membership, Meta, Name, OrgIdentity, OrgIdentitySource, Person, Role, Status,
+    TelephoneNumber, Url,
 };
 
 /// People of the sample.
@@ -44,6 +45,9 @@ const GROUPS: [(&str, &str, Option<&str>); 12] = [
     ("g-archive", "Archive", Some("archive")),
 ];
 
+/// Where org identities come from.
+const SOURCE: &str = "example-university";
+
 pub(super) fn collaboration(id: &str) -> Collaboration {
     let unit = |(id, name, parent): (&str, &str, Option<&str>)| Cou {
         id: id.to_owned(),
@@ -58,6 +62,10 @@ pub(super) fn collaboration(id: &str) -> Collaboration {
         affiliations: vec![Affiliation {
             affiliation: "visiting researcher".to_owned(),
             edu_person_affiliation: Some("affiliate".to_owned()),
+        }],
+        org_identity_sources: vec![OrgIdentitySource {
+            id: SOURCE.to_owned(),
+            description: "Example University".to_owned(),
         }],
         // Each change of the demo is shown by what it alone brings about.
         automatic_groups: false,
@@ -244,7 +252,7 @@ fn ad_hoc_attribute() -> AdHocAttribute {
 
 fn org_identity(name: &Name, id: &str) -> OrgIdentity {
     OrgIdentity {
-        identity_source: Some("example-university".to_owned()),
+        identity_source: Some(SOURCE.to_owned()),
         source_key: Some(id.to_owned()),
         organization: Some("Example University".to_owned()),
         names: vec![name.clone()],

@@ -79,7 +79,7 @@ pub(super) async fn play(
 }
 
 fn options() -> WriteOptions {
-    WriteOptions { actor: "demo".to_owned(), provision: true, pipeline: false }
+    WriteOptions::by("demo")
 }
 
 impl Script<'_> {

@@ -116,8 +116,12 @@ fn slots_are_unique_well_named_and_of_a_kind_that_is_offered() {
         (slot("directory", ServerKind::Files, &[]), "asks for slot `directory` twice"),
         (slot("Files", ServerKind::Files, &[]), "a slot \"Files\""),
         (
-            slot("ldap", ServerKind::Other("ldap".to_owned()), &[]),
-            "kind `ldap` for slot `ldap`, but this host offers",
+            slot("queue", ServerKind::Messaging, &[]),
+            "kind `messaging` for slot `queue`, but this host offers",
+        ),
+        (
+            slot("tree", ServerKind::Other("ftp".to_owned()), &[]),
+            "kind `ftp` for slot `tree`, but this host offers",
         ),
         (
             slot("files", ServerKind::Files, &["GET"]),
@@ -173,6 +177,7 @@ fn a_data_filter_has_no_slots() {
     let mut filter = description();
     filter.slots.clear();
     filter.safe_requests.clear();
+    filter.expected_answers.clear();
     filter.subject_kinds.clear();
     assert!(read_as(World::DataFilter, filter).is_ok());
 }

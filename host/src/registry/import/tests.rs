@@ -30,7 +30,7 @@ impl Scene {
         options: &ImportOptions,
     ) -> (ImportSummary, Vec<RefusedLine>) {
         let mut refused = Vec::new();
-        let write = WriteOptions { actor: "import".to_owned(), provision: true, pipeline: false };
+        let write = WriteOptions::by("import");
         let summary = import(&self.registry, CO, input.as_ref(), options, &write, |event| {
             if let ImportEvent::Refused(line) = event {
                 refused.push(line.clone());
@@ -287,7 +287,7 @@ async fn progress_is_told_at_every_commit() {
     let lines: Vec<Value> = (0..5).map(|number| person(&format!("p{number}"))).collect();
     let mut told = Vec::new();
     let options = ImportOptions { batch_lines: 2, ..ImportOptions::default() };
-    let write = WriteOptions { actor: "import".to_owned(), provision: false, pipeline: false };
+    let write = WriteOptions { provision: false, ..WriteOptions::by("import") };
     let input = ndjson(&lines);
     let summary = import(&scene.registry, CO, input.as_bytes(), &options, &write, |event| {
         if let ImportEvent::Committed { progress, .. } = event {
@@ -317,7 +317,7 @@ async fn a_format_that_is_asked_for_is_the_only_one_taken() {
 async fn refused_lines_are_told_batch_by_batch_and_not_kept() {
     let scene = Scene::new().await;
     let mut batches = Vec::new();
-    let write = WriteOptions { actor: "import".to_owned(), provision: true, pipeline: false };
+    let write = WriteOptions::by("import");
     let options = ImportOptions { batch_lines: 2, ..going_on() };
     let mut refused = 0;
     let note = |event: ImportEvent<'_>| match event {
@@ -345,7 +345,7 @@ async fn a_number_with_a_fraction_is_stored_to_its_last_digit() {
 #[tokio::test]
 async fn an_unknown_collaboration_ends_the_import() {
     let scene = Scene::new().await;
-    let write = WriteOptions { actor: "import".to_owned(), provision: true, pipeline: false };
+    let write = WriteOptions::by("import");
     let input = ndjson(&[person("p1")]);
     let refused =
         import(&scene.registry, "other", input.as_bytes(), &going_on(), &write, |_| {}).await.unwrap_err();
@@ -383,7 +383,7 @@ async fn an_input_that_fails_is_told_with_the_last_line() {
         }
     }
     let scene = Scene::new().await;
-    let write = WriteOptions { actor: "import".to_owned(), provision: true, pipeline: false };
+    let write = WriteOptions::by("import");
     let line = ndjson(&[person("p1")]);
     let whole = tokio::io::AsyncReadExt::chain(line.as_bytes(), tokio::io::BufReader::new(Broken));
     let options = ImportOptions { batch_lines: 1, ..going_on() };

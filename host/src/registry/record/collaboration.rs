@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 use utoipa::ToSchema;
 
-use super::{Record, yes};
+use super::{Person, Record, yes};
 
 /// The collaboration: the tenant that everything else belongs to.
 #[skip_serializing_none]
@@ -129,19 +129,80 @@ impl Reference {
         }
     }
 
+    /// Whether there is such an entry.
+    pub fn is_there(self, collaboration: &Collaboration, id: &str) -> bool {
+        match self {
+            Self::Unit => collaboration.has_unit(id),
+            Self::OrgIdentitySource => {
+                collaboration.org_identity_sources.iter().any(|source| source.id == id)
+            }
+            Self::TermsAndConditions => collaboration.terms_and_conditions.iter().any(|terms| terms.id == id),
+        }
+    }
+
+    /// What is wrong with naming an entry that is not there.
+    pub fn missing(self, id: &str) -> String {
+        let (is, it) = match self {
+            Self::Unit | Self::OrgIdentitySource => ("is no", "it"),
+            Self::TermsAndConditions => ("are no", "them"),
+        };
+        format!("there {is} {} \"{id}\" in this collaboration: create {it} first", self.word())
+    }
+
+    /// Adds an entry of which nothing is known but its `id`.
+    pub fn create(self, collaboration: &mut Collaboration, id: &str) {
+        let (id, name) = (id.to_owned(), id.to_owned());
+        match self {
+            Self::Unit => collaboration.cous.push(Cou { id, name, parent: None }),
+            Self::OrgIdentitySource => {
+                collaboration.org_identity_sources.push(OrgIdentitySource { id, description: name });
+            }
+            Self::TermsAndConditions => collaboration.terms_and_conditions.push(TermsAndConditions {
+                id,
+                description: name,
+                ..TermsAndConditions::default()
+            }),
+        }
+    }
+
     /// Whether a record refers to an entry.
     pub fn is_in(self, record: &Record, id: &str) -> bool {
-        let is = |named: &Option<String>| named.as_deref() == Some(id);
-        match (self, record) {
-            (Self::Unit, record) => record.units().iter().any(|(_, unit)| *unit == id),
-            (Self::OrgIdentitySource, Record::Person(person)) => {
-                person.org_identities.iter().any(|identity| is(&identity.identity_source))
-            }
-            (Self::TermsAndConditions, Record::Person(person)) => {
-                person.agreements.iter().any(|agreement| agreement.terms == id)
-            }
-            _ => false,
+        record.references().iter().any(|(_, reference, named)| (*reference, *named) == (self, id))
+    }
+}
+
+impl Record {
+    /// The entries of its collaboration that it and its parts refer to, each with the place that names it.
+    pub fn references(&self) -> Vec<(String, Reference, &str)> {
+        let own = match self {
+            Self::Person(person) => return person.references(),
+            Self::Group(group) => group.cou.as_deref(),
+            Self::Service(service) => service.cou.as_deref(),
+            Self::Department(department) => department.cou.as_deref(),
+            Self::EmailList(_) => None,
+        };
+        own.map(|cou| ("/cou".to_owned(), Reference::Unit, cou)).into_iter().collect()
+    }
+}
+
+impl Person {
+    fn references(&self) -> Vec<(String, Reference, &str)> {
+        let mut found = Vec::new();
+        let mut add = |list: &str, at: usize, reference: Reference, id| {
+            found.push((format!("/{list}/{at}/{}", reference.field()), reference, id));
+        };
+        for (at, role) in self.roles.iter().enumerate() {
+            let unit = role.cou.as_deref();
+            unit.into_iter().for_each(|id| add("roles", at, Reference::Unit, id));
         }
+        for (at, identity) in self.org_identities.iter().enumerate() {
+            let source = identity.identity_source.as_deref();
+            source.into_iter().for_each(|id| add("org_identities", at, Reference::OrgIdentitySource, id));
+        }
+        for (at, agreement) in self.agreements.iter().enumerate() {
+            add("agreements", at, Reference::TermsAndConditions, &agreement.terms);
+        }
+        found
     }
 }
 

@@ -96,26 +96,6 @@ impl Record {
     pub fn key(&self) -> SubjectKey {
         SubjectKey { kind: self.kind(), id: self.meta().id.clone() }
     }
-
-    /// The unit that it belongs to, and those of its parts, each with the place that names it.
-    pub fn units(&self) -> Vec<(String, &str)> {
-        match self {
-            Self::Person(person) => {
-                let roles = person.roles.iter().enumerate();
-                roles
-                    .filter_map(|(at, role)| Some((format!("/roles/{at}/cou"), role.cou.as_deref()?)))
-                    .collect()
-            }
-            Self::Group(group) => own_unit(group.cou.as_deref()),
-            Self::Service(service) => own_unit(service.cou.as_deref()),
-            Self::Department(department) => own_unit(department.cou.as_deref()),
-            Self::EmailList(_) => Vec::new(),
-        }
-    }
-}
-
-fn own_unit(cou: Option<&str>) -> Vec<(String, &str)> {
-    cou.map(|cou| ("/cou".to_owned(), cou)).into_iter().collect()
 }
 
 impl RecordKind {

@@ -47,6 +47,9 @@ pub(crate) trait Part: Field + Clone {
 
 /// A record as a whole.
 pub(crate) trait Document: Part + Default {
+    /// All fields, as if all had changed.
+    const FIELDS: &'static [ChangedPart];
+
     /// The fields that differ.
     fn changed_parts(&self, old: &Self) -> Vec<ChangedPart>;
 }

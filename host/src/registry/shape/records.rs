@@ -76,6 +76,9 @@ macro_rules! document {
         part!($type; { $($field $(as $json)?),* });
 
         impl Document for $type {
+            const FIELDS: &'static [ChangedPart] =
+                &[$(ChangedPart { name: json_name!($field $($json)?), reach: Reach::$reach }),*];
+
             fn changed_parts(&self, old: &Self) -> Vec<ChangedPart> {
                 let mut changed = Vec::new();
                 if self.meta.source != old.meta.source {

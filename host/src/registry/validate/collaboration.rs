@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Report, Rules};
 use crate::registry::automatic::MAX_COU_BYTES;
-use crate::registry::record::{Collaboration, Cou, TermsAndConditions};
+use crate::registry::record::{Collaboration, Cou, Reference, TermsAndConditions};
 use crate::registry::shape::Field;
 
 impl Rules for Collaboration {
@@ -49,14 +49,9 @@ impl Collaboration {
             report.within("url", |report| report.problem(format!("not an absolute URL: {error}")));
         }
         if let Some(cou) = terms.cou.as_deref().filter(|cou| !self.has_unit(cou)) {
-            report.within("cou", |report| report.problem(no_unit(cou)));
+            report.within("cou", |report| report.problem(Reference::Unit.missing(cou)));
         }
     }
-}
-
-/// What is wrong with a reference to a unit that does not exist.
-pub(crate) fn no_unit(cou: &str) -> String {
-    format!("there is no unit \"{cou}\" in this collaboration: create it first")
 }
 
 /// The units form trees: every parent exists, and no unit is above itself.
@@ -66,12 +61,7 @@ fn units(units: &[Cou], report: &mut Report) {
         units.iter().map(|unit| (unit.id.as_str(), unit.parent.as_deref())).collect();
     for (index, unit) in units.iter().enumerate() {
         report.at(index, |report| {
-            report.within("id", |report| {
-                report.id(&unit.id);
-                if unit.id.len() > MAX_COU_BYTES {
-                    report.problem(format!("the id of a unit has at most {MAX_COU_BYTES} bytes"));
-                }
-            });
+            report.within("id", |report| unit_id(&unit.id, report));
             report.within("name", |report| report.required(&unit.name));
             report.within("parent", |report| match unit.parent.as_deref() {
                 Some(parent) if !parents.contains_key(parent) => {
@@ -83,6 +73,14 @@ fn units(units: &[Cou], report: &mut Report) {
                 _ => {}
             });
         });
+    }
+}
+
+/// The id of a unit, which those of its automatic groups hold.
+pub(super) fn unit_id(id: &str, report: &mut Report) {
+    report.id(id);
+    if id.len() > MAX_COU_BYTES {
+        report.problem(format!("the id of a unit has at most {MAX_COU_BYTES} bytes"));
     }
 }
 

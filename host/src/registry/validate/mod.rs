@@ -10,7 +10,6 @@ pub use id::{MAX_ID_BYTES, check_id};
 pub use parse::parse_record;
 pub use report::{InvalidRecord, MAX_PROBLEMS, MAX_RECORD_BYTES, MAX_TEXT_BYTES, Problem};
 
-pub(crate) use collaboration::no_unit;
 pub(crate) use parse::{read_json, read_record};
 pub(crate) use report::{Report, escape};
 pub(crate) use rules::Rules;

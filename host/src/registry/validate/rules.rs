@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::Report;
+use super::collaboration::unit_id;
 use crate::registry::record::{
     AdHocAttribute, Address, Agreement, Authenticator, ClusterAccount, Credential, Department, EmailAddress,
     EmailList, Group, Identifier, Membership, Name, OrgIdentity, Person, Role, Service, TelephoneNumber, Url,
@@ -92,7 +93,7 @@ impl Rules for AdHocAttribute {
 impl Rules for Role {
     fn rules(&self, report: &mut Report) {
         window(self.valid_from, self.valid_through, report);
-        reference("cou", self.cou.as_deref(), report);
+        unit(self.cou.as_deref(), report);
         reference("sponsor", self.sponsor.as_deref(), report);
         reference("manager", self.manager.as_deref(), report);
     }
@@ -100,13 +101,14 @@ impl Rules for Role {
 
 impl Rules for OrgIdentity {
     fn rules(&self, report: &mut Report) {
+        reference("identity_source", self.identity_source.as_deref(), report);
         window(self.valid_from, self.valid_through, report);
     }
 }
 
 impl Rules for Agreement {
     fn rules(&self, report: &mut Report) {
-        report.within("terms", |report| report.filled(&self.terms));
+        report.within("terms", |report| report.id(&self.terms));
     }
 }
 
@@ -158,7 +160,7 @@ impl Rules for ClusterAccount {
 impl Rules for Group {
     fn rules(&self, report: &mut Report) {
         report.within("name", |report| report.filled(&self.name));
-        reference("cou", self.cou.as_deref(), report);
+        unit(self.cou.as_deref(), report);
     }
 }
 
@@ -174,7 +176,7 @@ impl Rules for EmailList {
 impl Rules for Service {
     fn rules(&self, report: &mut Report) {
         report.within("name", |report| report.filled(&self.name));
-        reference("cou", self.cou.as_deref(), report);
+        unit(self.cou.as_deref(), report);
         reference("group", self.group.as_deref(), report);
     }
 }
@@ -183,7 +185,7 @@ impl Rules for Department {
     fn rules(&self, report: &mut Report) {
         report.within("name", |report| report.filled(&self.name));
         report.within("type", |report| report.filled(&self.department_type));
-        reference("cou", self.cou.as_deref(), report);
+        unit(self.cou.as_deref(), report);
         reference("leadership_group", self.leadership_group.as_deref(), report);
         reference("administrative_group", self.administrative_group.as_deref(), report);
         reference("support_group", self.support_group.as_deref(), report);
@@ -214,6 +216,12 @@ fn window(valid_from: Option<Timestamp>, valid_through: Option<Timestamp>, repor
 fn reference(field: &'static str, id: Option<&str>, report: &mut Report) {
     if let Some(id) = id {
         report.within(field, |report| report.id(id));
+    }
+}
+
+fn unit(id: Option<&str>, report: &mut Report) {
+    if let Some(id) = id {
+        report.within("cou", |report| unit_id(id, report));
     }
 }
 

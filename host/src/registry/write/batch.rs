@@ -4,6 +4,7 @@
 mod collaboration;
 mod memberships;
 mod nestings;
+mod references;
 mod settle;
 mod time;
 
@@ -12,7 +13,6 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::collaboration::unknown_unit;
 use super::memberships::Memberships;
 use super::request::{Needs, Step, UnknownGroups, accept};
 use super::{WriteError, WriteOptions, Written, kind_name};
@@ -23,12 +23,12 @@ use crate::provisioning::{
 use crate::registry::history::{NewChange, Operation};
 use crate::registry::reconcile::{ChangedPart, Reconciled, Stamp, reconcile};
 use crate::registry::record::{
-    Collaboration, Cou, Group, Membership, Meta, Record, RecordKind, Status, SubjectKey,
+    Collaboration, Group, Membership, Meta, Record, RecordKind, Status, SubjectKey,
 };
 use crate::registry::status::recalculate;
-use crate::registry::validate::{InvalidRecord, no_unit};
 use crate::store::{StoreError, Transaction};
 use settle::Unsettled;
+use time::pass_time_of;
 
 pub(super) use collaboration::settle_collaboration;
 pub(super) use time::pass_time;
@@ -41,8 +41,8 @@ pub(super) struct Batch<'t, 'c> {
     transaction: &'t mut Transaction<'c>,
     co: String,
     collaboration: Collaboration,
-    /// Whether the store is still to be told of units.
-    new_units: bool,
+    /// Whether the store is still to be told of entries.
+    new_entries: bool,
     options: WriteOptions,
     at: Timestamp,
     /// Whether results carry the record.
@@ -53,6 +53,8 @@ pub(super) struct Batch<'t, 'c> {
     /// Records that the store is still to be told of.
     pending: Vec<SubjectKey>,
     memberships: Memberships,
+    /// What time brought about before the writes.
+    passed: Vec<PlannedInvocation>,
     /// What is still to follow from the writes.
     unsettled: Unsettled,
     changes: Vec<NewChange>,
@@ -80,7 +82,20 @@ struct Stored {
 }
 
 impl<'t, 'c> Batch<'t, 'c> {
-    pub(super) async fn load(
+    /// Begins a request, once time has brought about what is due of the people it is about.
+    pub(super) async fn begin(
+        transaction: &'t mut Transaction<'c>,
+        co: &str,
+        needs: Needs,
+        options: WriteOptions,
+        keep_records: bool,
+        clock: &Clock,
+    ) -> Result<Self, WriteError> {
+        let passed = pass_time_of(transaction, co, &needs.people, clock).await?;
+        Ok(Self { passed, ..Self::load(transaction, co, needs, options, keep_records, clock).await? })
+    }
+
+    async fn load(
         transaction: &'t mut Transaction<'c>,
         co: &str,
         needs: Needs,
@@ -103,7 +118,7 @@ impl<'t, 'c> Batch<'t, 'c> {
             transaction,
             co: co.to_owned(),
             collaboration,
-            new_units: false,
+            new_entries: false,
             options,
             // Read inside the transaction, so that times ascend with the history.
             at: clock.now(),
@@ -112,6 +127,7 @@ impl<'t, 'c> Batch<'t, 'c> {
             records,
             pending: Vec::new(),
             memberships,
+            passed: Vec::new(),
             unsettled: Unsettled::default(),
             changes: Vec::new(),
             effects: Vec::new(),
@@ -177,7 +193,8 @@ impl Batch<'_, '_> {
         unknown_groups: UnknownGroups,
     ) -> Result<(Option<usize>, Written), WriteError> {
         self.refuse_another_automatic_group(&record, &key)?;
-        self.know_units(&key, &record, unknown_groups)?;
+        self.keep_provisioning_group(&key, Some(&record)).await?;
+        self.know_references(&key, &record, unknown_groups)?;
         if unknown_groups == UnknownGroups::Create {
             unknown.iter().for_each(|id| self.create_group(id));
         }
@@ -212,27 +229,6 @@ impl Batch<'_, '_> {
         }
         let record = if self.keep_records { self.live(&key).cloned() } else { None };
         Ok((change, Written { record, ..written(key, operation) }))
-    }
-
-    /// Sees to it that the units are there that a record names.
-    fn know_units(
-        &mut self,
-        key: &SubjectKey,
-        record: &Record,
-        unknown_groups: UnknownGroups,
-    ) -> Result<(), InvalidRecord> {
-        let named = record.units();
-        let stored = self.live(key).map(Record::units).unwrap_or_default();
-        let mut missing = Vec::new();
-        while let Some((pointer, id)) = unknown_unit(&self.collaboration, &stored, &missing, &named) {
-            if unknown_groups != UnknownGroups::Create {
-                return Err(InvalidRecord::new(pointer, no_unit(id)));
-            }
-            missing.push(Cou { id: id.to_owned(), name: id.to_owned(), parent: None });
-        }
-        self.new_units |= !missing.is_empty();
-        self.collaboration.cous.extend(missing);
-        Ok(())
     }
 
     /// Puts a record in its place in memory.
@@ -277,6 +273,7 @@ impl Batch<'_, '_> {
             return if known && again { Ok((None, written(key, None))) } else { Err(not_found(&key)) };
         };
         self.refuse_deletion_of_automatic_group(&key)?;
+        self.keep_provisioning_group(&key, None).await?;
         self.note_nesting_deletion(&key).await?;
         let related = self.related(&key).await?;
         let last_memberships = match key.kind {
@@ -396,11 +393,15 @@ impl Batch<'_, '_> {
         Ok(())
     }
 
-    /// Stores everything, and returns what came of each write. What follows from changes of other records is with the last.
-    pub(super) async fn finish(self) -> Result<Vec<Result<Written, WriteError>>, WriteError> {
+    /// Stores everything, and returns what came of each write. What follows from time, and from changes of other records,
+    /// is with the last.
+    pub(super) async fn finish(mut self) -> Result<Vec<Result<Written, WriteError>>, WriteError> {
+        let mut planned = std::mem::take(&mut self.passed);
         let (mut results, consequences) = self.complete().await?;
         if let Some(last) = results.iter_mut().flatten().next_back() {
-            last.planned.extend(consequences);
+            planned.append(&mut last.planned);
+            planned.extend(consequences);
+            last.planned = planned;
         }
         Ok(results)
     }
@@ -410,7 +411,7 @@ impl Batch<'_, '_> {
         mut self,
     ) -> Result<(Vec<Result<Written, WriteError>>, Vec<PlannedInvocation>), WriteError> {
         self.settle().await?;
-        if self.new_units {
+        if self.new_entries {
             self.transaction.put_collaboration(&self.collaboration).await?;
         }
         // Nobody looks at the records in memory any more.

@@ -1,13 +1,14 @@
 //! Writes to the collaboration itself, as a whole and entry by entry.
 
 use super::{Registry, WriteError, batch};
+use crate::provisioning::Target;
 use crate::registry::automatic;
-use crate::registry::record::{Collaboration, Cou, Entry, Reference};
+use crate::registry::record::{Collaboration, Entry, Reference};
 use crate::registry::validate::validate_collaboration;
 use crate::store::Transaction;
 
 impl Registry {
-    /// Creates or replaces a collaboration, and tells whether it is new. An entry that a record refers to must stay.
+    /// Creates or replaces a collaboration, and tells whether it is new. An entry that something refers to must stay.
     pub async fn put_collaboration(
         &self,
         collaboration: Collaboration,
@@ -94,14 +95,18 @@ async fn entries_in_use_stay(
     after: &Collaboration,
 ) -> Result<(), WriteError> {
     for reference in Reference::ALL {
-        let kept = reference.ids(after);
-        for id in reference.ids(before).into_iter().filter(|id| !kept.contains(id)) {
+        let removed = reference.ids(before).into_iter().filter(|id| !reference.is_there(after, id));
+        for id in removed {
             let own = match reference {
                 Reference::Unit if before.automatic_groups => automatic::ids_of_unit(id).to_vec(),
                 _ => Vec::new(),
             };
-            if let Some(by) = transaction.record_that_refers(&before.id, reference, id, &own).await? {
-                let by = format!("{} \"{}\"", super::kind_name(by.kind), by.id);
+            let by_record = transaction.record_that_refers(&before.id, reference, id, &own).await?;
+            let by = match by_record {
+                Some(by) => Some(format!("{} \"{}\"", super::kind_name(by.kind), by.id)),
+                None => target_that_refers(transaction, &before.id, reference, id, &own).await?,
+            };
+            if let Some(by) = by {
                 return Err(WriteError::InUse { kind: reference.word(), id: id.to_owned(), by });
             }
         }
@@ -109,17 +114,19 @@ async fn entries_in_use_stay(
     Ok(())
 }
 
-/// The first unit that a record names and that is not there, with the place. What the stored record names may stay.
-pub(super) fn unknown_unit<'r>(
-    collaboration: &Collaboration,
-    stored: &[(String, &str)],
-    new: &[Cou],
-    named: &'r [(String, &'r str)],
-) -> Option<(&'r str, &'r str)> {
-    let is_known = |cou: &str| {
-        collaboration.has_unit(cou)
-            || stored.iter().any(|(_, old)| *old == cou)
-            || new.iter().any(|new| new.id == cou)
+/// A target that leaves out the people of a source, or provisions the members of one of a unit's `groups`.
+async fn target_that_refers(
+    transaction: &mut Transaction<'_>,
+    co: &str,
+    reference: Reference,
+    id: &str,
+    groups: &[String],
+) -> Result<Option<String>, WriteError> {
+    let refers = |target: &Target| match reference {
+        Reference::Unit => target.provisioning_group.as_ref().is_some_and(|group| groups.contains(group)),
+        Reference::OrgIdentitySource => target.skip_source.as_deref() == Some(id),
+        Reference::TermsAndConditions => false,
     };
-    named.iter().find(|(_, cou)| !is_known(cou)).map(|(pointer, cou)| (pointer.as_str(), *cou))
+    let targets = transaction.targets(co).await?;
+    Ok(targets.into_iter().find(refers).map(|target| format!("target \"{}\"", target.id)))
 }

@@ -162,7 +162,7 @@ async fn carry_out(
     clock: &Clock,
 ) -> Result<Ingested, WriteError> {
     let needs = Needs::of(steps.iter());
-    let mut batch = Batch::load(transaction, co, needs, options, false, clock).await?;
+    let mut batch = Batch::begin(transaction, co, needs, options, false, clock).await?;
     for step in steps {
         batch.apply(Ok(step)).await?;
     }

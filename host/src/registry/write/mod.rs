@@ -29,6 +29,15 @@ pub struct WriteOptions {
     /// Whether it is the last write of a pipeline: then the person is provisioned for that, with all the person's groups,
     /// even if the write itself changes nothing.
     pub pipeline: bool,
+    /// Whether a provisioning group may be suspended, so that its targets remove everybody.
+    pub deprovision: bool,
+}
+
+impl WriteOptions {
+    /// An ordinary write, which is provisioned.
+    pub fn by(actor: impl Into<String>) -> Self {
+        Self { actor: actor.into(), provision: true, pipeline: false, deprovision: false }
+    }
 }
 
 /// What a write came to.
@@ -100,14 +109,27 @@ pub enum WriteError {
         /// From `group` to `source_group`, each nested in the next.
         way: Vec<String>,
     },
-    /// An entry of the collaboration is to be removed, and a record refers to it.
+    /// All people would be removed from targets at once.
+    #[error(
+        "group \"{group}\" is the provisioning group of {}: {}",
+        holding(targets),
+        way_out(*deleted)
+    )]
+    ProvisioningGroup {
+        group: String,
+        /// `id` of the targets, with the number of people that each holds.
+        targets: Vec<(String, u64)>,
+        /// Whether the group was to be deleted; else it was to be suspended.
+        deleted: bool,
+    },
+    /// An entry of the collaboration is to be removed, and something refers to it.
     #[error("{by} refers to the {kind} \"{id}\": change that first")]
     InUse {
         /// "unit", "org identity source", "terms and conditions".
         kind: &'static str,
         /// Its id.
         id: String,
-        /// Kind and id of a record.
+        /// Kind and id of a record or target.
         by: String,
     },
     /// The store failed.
@@ -277,7 +299,7 @@ impl Registry {
             .write(move |transaction| {
                 Box::pin(async move {
                     let mut batch =
-                        Batch::load(transaction, &co, needs, options, keep_records, &clock).await?;
+                        Batch::begin(transaction, &co, needs, options, keep_records, &clock).await?;
                     for step in steps {
                         let refused = batch.apply(step).await?;
                         if refused && on_error == OnError::Stop {
@@ -294,6 +316,21 @@ impl Registry {
 /// The result of the only step.
 fn only(mut results: Vec<Result<Written, WriteError>>) -> Result<Written, WriteError> {
     results.pop().unwrap_or(Err(WriteError::Store(StoreError::Closed)))
+}
+
+fn holding(targets: &[(String, u64)]) -> String {
+    let told = targets.iter().map(|(id, people)| format!("target \"{id}\" (people there: {people})"));
+    told.collect::<Vec<_>>().join(" and of ")
+}
+
+fn way_out(deleted: bool) -> &'static str {
+    match deleted {
+        true => "give that another group, or none, first",
+        false => {
+            "all of them would be removed; give it another group first, or confirm this with deprovision=true \
+             (command line: --deprovision)"
+        }
+    }
 }
 
 /// A kind in a message.

@@ -37,7 +37,7 @@ pub enum UnknownGroups {
     /// The item is refused.
     #[default]
     Refuse,
-    /// The group is created; its id is its name. So is a unit that the record names.
+    /// The group is created; its id is its name. So is any entry of the collaboration that the record refers to.
     Create,
     /// The membership is left out.
     Skip,

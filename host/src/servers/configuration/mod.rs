@@ -4,18 +4,23 @@
 //! only read, and is turned into a [`StoredServer`] by [`ServerInput::seal`]. One file per kind of server.
 
 mod files;
-mod http;
+pub(super) mod http;
+pub mod ldap;
 mod schema;
 pub mod secrets;
-mod sql;
+pub mod sql;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::files::FilesConfiguration;
-pub use self::http::{Authentication, HttpConfiguration};
+pub use self::files::{FilesConfiguration, IdRange, Modes};
+pub(super) use self::http::token_url;
+pub use self::http::{
+    AccessToken, Authentication, ClientAuthentication, ClientCertificate, HttpConfiguration, SignatureMethod,
+};
+pub use self::ldap::{LdapAuthentication, LdapConfiguration};
 pub use self::secrets::Secrets;
 use self::secrets::{SecretField, SecretInput, SecretPlace, Told};
 pub use self::sql::{Dialect, SqlAuthentication, SqlConfiguration, SqlTls};
@@ -34,6 +39,8 @@ pub enum ServerConfiguration<S = SecretPlace> {
     Http(HttpConfiguration<S>),
     /// A directory of the host's file system.
     Files(FilesConfiguration),
+    /// An LDAP directory.
+    Ldap(LdapConfiguration<S>),
     /// A database that speaks SQL.
     Sql(SqlConfiguration<S>),
 }
@@ -73,6 +80,7 @@ impl<S> ServerConfiguration<S> {
         match self {
             Self::Http(_) => "http",
             Self::Files(_) => "files",
+            Self::Ldap(_) => "ldap",
             Self::Sql(_) => "sql",
         }
     }
@@ -82,6 +90,7 @@ impl<S> ServerConfiguration<S> {
         match self {
             Self::Http(http) => ServerConfiguration::Http(http.map(secret)),
             Self::Files(files) => ServerConfiguration::Files(files),
+            Self::Ldap(ldap) => ServerConfiguration::Ldap(ldap.map(secret)),
             Self::Sql(sql) => ServerConfiguration::Sql(sql.map(secret)),
         }
     }
@@ -95,6 +104,7 @@ impl ServerConfiguration {
         let configuration = match self {
             Self::Http(http) => Self::Http(http.validate(refuse)),
             Self::Files(files) => Self::Files(files.validate(refuse)),
+            Self::Ldap(ldap) => Self::Ldap(ldap.validate(refuse)),
             Self::Sql(sql) => Self::Sql(sql.validate(refuse)),
         };
         if invalid.is_empty() { Ok(configuration) } else { Err(InvalidConfiguration(invalid)) }
@@ -106,8 +116,34 @@ impl ServerConfiguration {
         match self {
             Self::Http(http) => Some(http.recipient()),
             Self::Files(_) => None,
+            Self::Ldap(ldap) => Some(ldap.recipient()),
             Self::Sql(sql) => Some(sql.recipient()),
         }
+    }
+
+    /// Where a plugin that is bound to it may act.
+    pub fn reach(&self) -> Vec<String> {
+        match self {
+            Self::Http(http) => vec![http.base_url.clone()],
+            Self::Files(files) => vec![files.root.clone()],
+            Self::Ldap(ldap) => ldap.base_dns.clone(),
+            Self::Sql(sql) => sql.reach(),
+        }
+    }
+
+    /// Whether it may be at a loopback or private address; None for a kind without addresses.
+    pub fn private_addresses(&self) -> Option<bool> {
+        match self {
+            Self::Http(http) => Some(http.allow_private_addresses),
+            Self::Files(_) => None,
+            Self::Ldap(ldap) => Some(ldap.allow_private_addresses),
+            Self::Sql(sql) => sql.private_addresses(),
+        }
+    }
+
+    /// Its secrets by name, and where each of them is.
+    pub fn secrets(&self) -> Vec<(&'static str, SecretPlace)> {
+        self.secret_places().into_iter().map(|(field, place)| (field.name, place)).collect()
     }
 
     /// Where each of its secrets is.
@@ -211,7 +247,8 @@ impl ServerInput {
         match self {
             Self::Files(_) => return Some("a directory of the host"),
             Self::Http(http) if http.allow_private_addresses => return Some("a server at a private address"),
-            Self::Http(_) => {}
+            Self::Ldap(ldap) if ldap.allow_private_addresses => return Some("a server at a private address"),
+            Self::Http(_) | Self::Ldap(_) => {}
             Self::Sql(sql) => {
                 if let Some(reached) = sql.reaches_into_host() {
                     return Some(reached);

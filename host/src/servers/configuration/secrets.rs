@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fmt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
@@ -56,6 +59,16 @@ pub enum SecretPlace {
 pub trait Told: Serialize {
     /// Whether the field is left out.
     fn is_left_out(&self) -> bool;
+}
+
+impl fmt::Display for SecretPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stored => f.write_str("stored encrypted"),
+            Self::Reference(SecretReference::File(path)) => write!(f, "file {}", path.display()),
+            Self::Reference(SecretReference::Environment(name)) => write!(f, "environment variable {name}"),
+        }
+    }
 }
 
 impl Told for SecretPlace {
@@ -186,6 +199,40 @@ impl SecretReference {
         field.check(&secret).map_err(|problem| unusable(problem.to_owned()))?;
         Ok(secret)
     }
+}
+
+/// Files that secrets were read from, as they were then: so a new secret is noticed without a restart.
+#[derive(Debug, Default)]
+pub struct SecretFiles(Vec<(PathBuf, Stamp)>);
+
+/// What changes with the content of a file; none where there is no file. Whoever replaces a file by renaming another to its
+/// name changes its number too.
+type Stamp = Option<(u64, u64, Option<SystemTime>)>;
+
+impl SecretFiles {
+    /// The files among these places. To be called before they are read, so that no change in between is missed.
+    pub(in crate::servers) fn among(places: impl IntoIterator<Item = SecretPlace>) -> Self {
+        let file = |place| match place {
+            SecretPlace::Reference(SecretReference::File(path)) => Some((stamp(&path), path)),
+            _ => None,
+        };
+        Self(places.into_iter().filter_map(file).map(|(stamp, path)| (path, stamp)).collect())
+    }
+
+    /// Whether any of them is another one by now.
+    pub fn changed(&self) -> bool {
+        self.0.iter().any(|(path, before)| stamp(path) != *before)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+fn stamp(path: &Path) -> Stamp {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.ino(), metadata.len(), metadata.modified().ok()))
 }
 
 impl PartialSchema for SecretPlace {

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::secrets::{SecretField, SecretForm, SecretPlace, Told};
 use super::{Refuse, check_ranges};
+use crate::servers::pacing::PacingConfiguration;
 use crate::servers::tls;
 
 /// A database that speaks SQL.
@@ -44,10 +45,6 @@ pub struct SqlConfiguration<S = SecretPlace> {
     /// Whether the server may be at a loopback, private or otherwise not public address.
     #[serde(default)]
     pub allow_private_addresses: bool,
-    /// Most connections at once, of all targets together.
-    #[serde(default = "default_max_connections")]
-    #[schema(minimum = 1, maximum = 200, default = default_max_connections)]
-    pub max_connections: u32,
     /// Longest time in milliseconds for name resolution, TCP, TLS and authentication together.
     #[serde(default = "default_connect_timeout_ms")]
     #[schema(minimum = 1, maximum = 60_000, default = default_connect_timeout_ms)]
@@ -60,6 +57,13 @@ pub struct SqlConfiguration<S = SecretPlace> {
     #[serde(default = "default_statement_timeout_ms")]
     #[schema(minimum = 1, maximum = 300_000, default = default_statement_timeout_ms)]
     pub statement_timeout_ms: u64,
+    /// Longest time in milliseconds that an unused connection is kept.
+    #[serde(default = "default_idle_timeout_ms")]
+    #[schema(minimum = 1, maximum = 600_000, default = default_idle_timeout_ms)]
+    pub idle_timeout_ms: u64,
+    /// How much it is asked at most, by all targets together.
+    #[serde(default, skip_serializing_if = "PacingConfiguration::is_default")]
+    pub pacing: PacingConfiguration,
 }
 
 /// What a database speaks.
@@ -102,7 +106,7 @@ pub enum SqlTls {
     Off,
 }
 
-const PASSWORD: SecretField =
+pub(in crate::servers) const PASSWORD: SecretField =
     SecretField { name: "password", pointer: "/authentication/password", form: SecretForm::Line };
 
 impl Dialect {
@@ -148,10 +152,11 @@ impl<S> SqlConfiguration<S> {
             tls: self.tls,
             ca_certificates: self.ca_certificates,
             allow_private_addresses: self.allow_private_addresses,
-            max_connections: self.max_connections,
             connect_timeout_ms: self.connect_timeout_ms,
             acquire_timeout_ms: self.acquire_timeout_ms,
             statement_timeout_ms: self.statement_timeout_ms,
+            idle_timeout_ms: self.idle_timeout_ms,
+            pacing: self.pacing,
         }
     }
 
@@ -178,6 +183,21 @@ impl<S> SqlConfiguration<S> {
         }
     }
 
+    /// Where plugins may act.
+    pub(super) fn reach(&self) -> Vec<String> {
+        let of_dialect = match self.dialect {
+            Dialect::Postgresql => return self.schemas.clone(),
+            Dialect::Mysql => &self.database,
+            Dialect::Sqlite => &self.path,
+        };
+        of_dialect.iter().cloned().collect()
+    }
+
+    /// Whether it may be at a private address; none for a file.
+    pub(super) fn private_addresses(&self) -> Option<bool> {
+        (self.dialect != Dialect::Sqlite).then_some(self.allow_private_addresses)
+    }
+
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(if self.dialect == Dialect::Mysql { 3306 } else { 5432 })
     }
@@ -191,13 +211,14 @@ impl SqlConfiguration {
         }
         check_ranges(
             &[
-                ("/max_connections", self.max_connections.into(), 1, 200),
                 ("/connect_timeout_ms", self.connect_timeout_ms, 1, 60_000),
                 ("/acquire_timeout_ms", self.acquire_timeout_ms, 1, 60_000),
                 ("/statement_timeout_ms", self.statement_timeout_ms, 1, 300_000),
+                ("/idle_timeout_ms", self.idle_timeout_ms, 1, 600_000),
             ],
             refuse,
         );
+        check_ranges(&self.pacing.ranges(), refuse);
         self
     }
 
@@ -287,10 +308,6 @@ impl SqlConfiguration {
     }
 }
 
-fn default_max_connections() -> u32 {
-    10
-}
-
 fn default_connect_timeout_ms() -> u64 {
     10_000
 }
@@ -301,4 +318,8 @@ fn default_acquire_timeout_ms() -> u64 {
 
 fn default_statement_timeout_ms() -> u64 {
     30_000
+}
+
+fn default_idle_timeout_ms() -> u64 {
+    60_000
 }

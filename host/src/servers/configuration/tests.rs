@@ -1,6 +1,9 @@
+use secrecy::ExposeSecret;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::*;
+use crate::servers::secret::SecretError;
 
 fn key() -> SecretKey {
     SecretKey::from_base64("KioqKioqKioqKioqKioqKioqKioqKioqKioqKioqKio=").unwrap()
@@ -67,7 +70,10 @@ fn secrets_are_sealed_and_not_part_of_what_is_shown() {
         assert_eq!(secrets[field].expose_secret(), "hunter2");
         assert!(!format!("{secrets:?}").contains("hunter2"));
         for (co, id) in [("other", "directory"), ("demo", "other")] {
-            assert!(matches!(again.open(&key(), co, id), Err(SecretError::Damaged { .. })));
+            assert!(matches!(
+                again.open(&key(), co, id),
+                Err(ServerError::Secret(SecretError::Damaged { .. }))
+            ));
         }
     }
 }
@@ -99,6 +105,15 @@ fn a_secret_is_not_kept_for_another_url_or_user() {
     let none = json!({ "kind": "http", "base_url": "https://example.org" });
     let after = input(none).seal(&key(), "demo", "directory", Some(&before)).unwrap();
     assert!(after.secrets.is_empty(), "a secret that is not needed is not kept");
+}
+
+fn sql(other: serde_json::Value) -> serde_json::Value {
+    let mut sql = json!({ "kind": "sql", "dialect": "postgresql", "host": "db.example.org", "database": "people",
+                          "schemas": ["public"], "authentication": { "kind": "trusted", "user": "provender" } });
+    for (field, value) in other.as_object().unwrap() {
+        sql[field] = value.clone();
+    }
+    sql
 }
 
 #[test]
@@ -133,6 +148,50 @@ fn each_wrong_field_is_named_by_its_pointer() {
             "/ca_certificates",
             "certificate 1 is not PEM",
         ),
+        (json!({ "kind": "ldap", "url": "http://x", "base_dns": ["dc=x"] }), "/url", "must start with ldap"),
+        (json!({ "kind": "ldap", "url": "ldaps://x", "base_dns": [] }), "/base_dns", "at least one"),
+        (json!({ "kind": "ldap", "url": "ldaps://x", "base_dns": ["people"] }), "/base_dns", "no attribute"),
+        (
+            json!({ "kind": "ldap", "url": "ldaps://x", "base_dns": ["dc=x"], "start_tls": true }),
+            "/start_tls",
+            "ldap:// only",
+        ),
+        (
+            json!({ "kind": "ldap", "url": "ldap://x", "base_dns": ["dc=x"],
+                    "authentication": { "kind": "simple", "bind_dn": "cn=x", "password": "hunter2" } }),
+            "/url",
+            "start_tls",
+        ),
+        (
+            json!({ "kind": "ldap", "url": "ldaps://x", "base_dns": ["dc=x"],
+                    "authentication": { "kind": "simple", "bind_dn": "cn=x" } }),
+            "/authentication/password",
+            "is required",
+        ),
+        (
+            json!({ "kind": "ldap", "url": "ldaps://x", "base_dns": ["dc=x"],
+                    "authentication": { "kind": "external" } }),
+            "/authentication",
+            "client_certificate",
+        ),
+        (sql(json!({ "schemas": [] })), "/schemas", "must name the schemas"),
+        (sql(json!({ "schemas": ["pg_catalog"] })), "/schemas", "belongs to the server"),
+        (sql(json!({ "host": "a/b" })), "/host", "name or the address"),
+        (sql(json!({ "path": "/tmp/x" })), "/path", "sqlite only"),
+        (sql(json!({ "tls": "off" })), "/tls", "allow_private_addresses"),
+        (sql(json!({ "authentication": null })), "/authentication", "who the host is"),
+        (
+            sql(json!({ "authentication": { "kind": "password", "user": "x" } })),
+            "/authentication/password",
+            "is required",
+        ),
+        (sql(json!({ "pacing": { "max_connections": 0 } })), "/pacing/max_connections", "1 to 10000"),
+        (json!({ "kind": "sql", "dialect": "sqlite", "path": "people.db" }), "/path", "absolute path"),
+        (
+            json!({ "kind": "sql", "dialect": "sqlite", "path": "/tmp/people.db", "host": "x" }),
+            "/host",
+            "not for sqlite",
+        ),
         (json!({ "kind": "files", "root": "relative" }), "/root", "absolute"),
         (json!({ "kind": "files", "root": "/does/not/exist" }), "/root", "create the directory first"),
         (json!({ "kind": "files", "root": "/dev/null" }), "/root", "is not a directory"),
@@ -163,6 +222,7 @@ fn a_credential_may_go_in_clear_where_the_operator_says_the_network_is_private()
 fn what_is_unknown_is_refused_and_a_secret_is_never_quoted() {
     for value in [
         json!({ "kind": "ldap", "base_url": "x" }),
+        json!({ "kind": "ldap", "url": "ldap://x", "base_dns": [], "authentication": { "kind": "simple", "bind_dn": "cn=x", "password": 4711 } }),
         json!({ "kind": "files", "root": "/", "base_url": "x" }),
         json!({ "kind": "http", "base_url": "x", "conect_timeout_ms": 1 }),
         json!({ "kind": "http", "base_url": "x", "authentication": { "kind": "none", "token": "hunter2" } }),
@@ -201,7 +261,10 @@ fn the_schemas_accept_what_is_read_and_tell_the_types_apart() {
     assert!(shown.is_valid(&files));
     assert!(shown.is_valid(&serde_json::to_value(stored(secret.clone()).configuration).unwrap()));
     let shown = serde_json::to_string(&<Authentication as utoipa::PartialSchema>::schema()).unwrap();
-    assert!(!shown.contains("password\"") && !shown.contains("token\""), "{shown}");
+    assert!(
+        !shown.contains("SecretInput") && !shown.contains("writeOnly"),
+        "of a secret, only its place: {shown}"
+    );
     assert!(!input.is_valid(&json!({ "kind": "files", "root": "/srv", "base_url": "x" })));
     assert!(!input.is_valid(&json!({ "root": "/srv" })));
 }

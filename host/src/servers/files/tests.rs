@@ -1,6 +1,12 @@
+mod trees;
+
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
+use cap_std::fs::OpenOptions;
+
+use super::content::{append_to, open_file};
 use super::*;
 
 struct Fixture {
@@ -167,7 +173,7 @@ async fn a_write_replaces_the_whole_file_and_keeps_its_mode() {
 #[tokio::test]
 async fn a_write_that_fails_leaves_nothing_behind() {
     let fixture = fixture();
-    fixture.root.create_directory("a/b").await.unwrap();
+    fixture.root.create_directory("a/b", Attributes::default()).await.unwrap();
     let error = fixture.root.write("a/b", b"x".to_vec()).await.unwrap_err();
     assert_eq!(error, FilesError::AlreadyExists { path: "a/b".to_owned(), what: "a directory" });
     let error = fixture.root.write("missing/b", b"x".to_vec()).await.unwrap_err();
@@ -193,8 +199,8 @@ async fn a_file_is_read_up_to_the_limit() {
 async fn directories_are_made_listed_and_removed() {
     let fixture = fixture();
     let root = &fixture.root;
-    root.create_directory("z/y/x").await.unwrap();
-    root.create_directory("z/y").await.unwrap();
+    root.create_directory("z/y/x", Attributes::default()).await.unwrap();
+    root.create_directory("z/y", Attributes::default()).await.unwrap();
     root.write("b", b"12".to_vec()).await.unwrap();
     root.write("B", Vec::new()).await.unwrap();
     symlink("../outside", fixture.path("link")).unwrap();
@@ -221,9 +227,9 @@ async fn directories_are_made_listed_and_removed() {
     fixture.outside_is_untouched();
     let error = root.remove("b").await.unwrap_err();
     assert_eq!(error, FilesError::NotFound { path: "b".to_owned() });
-    let error = root.create_directory("B/c").await.unwrap_err();
+    let error = root.create_directory("B/c", Attributes::default()).await.unwrap_err();
     assert!(matches!(error, FilesError::InvalidPath { .. } | FilesError::AlreadyExists { .. }), "{error}");
-    let error = root.create_directory("B").await.unwrap_err();
+    let error = root.create_directory("B", Attributes::default()).await.unwrap_err();
     assert!(matches!(error, FilesError::AlreadyExists { .. }), "{error}");
 }
 
@@ -251,7 +257,7 @@ async fn a_path_outside_the_rules_is_refused_by_every_operation() {
             root.append_lines(path, &lines(&["x"])).await.err(),
             root.write(path, b"x".to_vec()).await.err(),
             root.read(path, 10).await.err(),
-            root.create_directory(path).await.err(),
+            root.create_directory(path, Attributes::default()).await.err(),
             root.list(path, 10).await.err(),
             root.remove(path).await.err(),
         ];
@@ -280,7 +286,7 @@ async fn a_path_that_leaves_the_root_by_its_parts_is_told_from_a_mistake() {
             root.append_lines(path, &lines(&["x"])).await.err(),
             root.write(path, b"x".to_vec()).await.err(),
             root.read(path, 10).await.err(),
-            root.create_directory(path).await.err(),
+            root.create_directory(path, Attributes::default()).await.err(),
             root.list(path, 10).await.err(),
             root.remove(path).await.err(),
         ];
@@ -307,7 +313,7 @@ async fn no_link_leads_out_of_the_root() {
     }
     for answer in [
         root.write("directory/new", b"x".to_vec()).await.err(),
-        root.create_directory("directory/new").await.err(),
+        root.create_directory("directory/new", Attributes::default()).await.err(),
         root.list("directory", 10).await.err(),
         root.remove("directory/new").await.err(),
     ] {
@@ -322,7 +328,7 @@ async fn no_link_leads_out_of_the_root() {
 #[tokio::test]
 async fn links_within_the_root_are_followed() {
     let fixture = fixture();
-    fixture.root.create_directory("real").await.unwrap();
+    fixture.root.create_directory("real", Attributes::default()).await.unwrap();
     symlink("real", fixture.path("link")).unwrap();
     fixture.root.append_lines("link/a.log", &lines(&["x"])).await.unwrap();
     assert_eq!(fixture.text("real/a.log"), "x\n");
@@ -337,7 +343,7 @@ async fn what_is_no_file_is_neither_read_nor_appended_to() {
         let error = fixture.root.write(path, b"x".to_vec()).await.unwrap_err().to_string();
         assert_eq!(error, format!("{path}: is not a file"));
     }
-    fixture.root.create_directory("directory").await.unwrap();
+    fixture.root.create_directory("directory", Attributes::default()).await.unwrap();
     for path in ["socket", "pipe", "directory"] {
         assert!(fixture.root.read(path, 10).await.is_err(), "{path}");
         assert!(fixture.root.append_lines(path, &lines(&["x"])).await.is_err(), "{path}");

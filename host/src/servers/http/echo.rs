@@ -22,7 +22,7 @@ const BLANK: &[u8] = b"***";
 const SHORTEST_BYTES: usize = 6;
 
 /// The texts that must not come back. Has no Debug output, and must not.
-pub(super) struct Blanks(Vec<Secret>);
+pub(in crate::servers) struct Blanks(Vec<Secret>);
 
 struct Secret {
     text: SecretString,
@@ -33,7 +33,7 @@ struct Secret {
 }
 
 impl Blanks {
-    pub(super) fn of(texts: impl IntoIterator<Item = SecretString>) -> Self {
+    pub(in crate::servers) fn of(texts: impl IntoIterator<Item = SecretString>) -> Self {
         let texts = texts.into_iter().filter(|text| text.expose_secret().len() >= SHORTEST_BYTES);
         Self(texts.map(Secret::new).collect())
     }
@@ -62,7 +62,7 @@ impl Blanks {
     }
 
     /// `None` where nothing is to be blanked.
-    fn blanked(&self, text: &[u8]) -> Option<Vec<u8>> {
+    pub(in crate::servers) fn blanked(&self, text: &[u8]) -> Option<Vec<u8>> {
         let mut found: Vec<Range<usize>> = self.0.iter().flat_map(|secret| secret.places(text)).collect();
         if found.is_empty() {
             return None;

@@ -1,3 +1,4 @@
+mod authentication;
 mod connection;
 mod counterpart;
 mod exchange;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use secrecy::SecretString;
 use serde_json::json;
 

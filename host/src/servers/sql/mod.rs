@@ -7,15 +7,14 @@
 mod connection;
 mod error;
 mod mysql;
-mod outage;
 mod postgresql;
 mod sqlite;
 mod value;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
@@ -27,18 +26,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use self::connection::Connection;
 pub use self::connection::{RowLimits, Transaction};
 pub use self::error::{DatabaseError, SqlError};
-use self::outage::Outage;
 pub use self::value::{Rows, Value};
 use super::ServerError;
 use super::address::AddressClass;
+use super::configuration::sql::PASSWORD;
 use super::configuration::{Dialect, Secrets, SqlAuthentication, SqlConfiguration, SqlTls};
-use super::connector::Resolver;
+use super::connector::{ConnectError, Resolver, find, tls_reason};
+use super::http::echo::Blanks;
+use super::pacing::{Held, Pacing};
 
 /// How long a rollback may take after which a connection is used again.
 const ROLLBACK: Duration = Duration::from_secs(5);
-
-/// Stands where a credential was.
-const BLANK: &str = "***";
 
 /// A configured database with its connections.
 pub struct SqlServer {
@@ -47,8 +45,9 @@ pub struct SqlServer {
     schemas: Vec<String>,
     resolver: Arc<dyn Resolver>,
     permits: Arc<Semaphore>,
-    idle: Arc<Mutex<Vec<Connection>>>,
-    outage: Outage,
+    idle: Mutex<Vec<(Connection, Instant)>>,
+    pacing: Pacing,
+    blanks: Blanks,
 }
 
 impl fmt::Debug for SqlServer {
@@ -66,7 +65,8 @@ impl SqlServer {
     ) -> Result<Self, ServerError> {
         let password = match &configuration.authentication {
             Some(SqlAuthentication::Password { .. }) => {
-                Some(secrets.get("password").ok_or(ServerError::MissingSecret { field: "password" })?.clone())
+                let field = PASSWORD.name;
+                Some(secrets.get(field).ok_or(ServerError::MissingSecret { field })?.clone())
             }
             Some(SqlAuthentication::Trusted { .. }) | None => None,
         };
@@ -76,12 +76,13 @@ impl SqlServer {
             Dialect::Sqlite => vec!["main".to_owned()],
         };
         Ok(Self {
+            blanks: Blanks::of(password.clone()),
             password,
             schemas,
             resolver,
-            permits: Arc::new(Semaphore::new(configuration.max_connections as usize)),
-            idle: Arc::default(),
-            outage: Outage::default(),
+            permits: Arc::new(Semaphore::new(configuration.pacing.max_connections as usize)),
+            idle: Mutex::default(),
+            pacing: Pacing::new(&configuration.pacing),
             configuration: configuration.clone(),
         })
     }
@@ -100,59 +101,86 @@ impl SqlServer {
         self.configuration.place()
     }
 
+    /// How long it is left alone from now on, if it is.
+    pub fn rest(&self) -> Option<Duration> {
+        self.pacing.rest()
+    }
+
+    fn held(&self, held: Held) -> SqlError {
+        SqlError::Unavailable(format!("{} is not asked now: {held}", self.place()))
+    }
+
     /// A connection for one call, which is waited for while all are in use.
-    pub async fn lease(&self) -> Result<Lease, SqlError> {
+    pub async fn lease(self: &Arc<Self>) -> Result<Lease, SqlError> {
         let patience = Duration::from_millis(self.configuration.acquire_timeout_ms);
         let permit = match tokio::time::timeout(patience, Arc::clone(&self.permits).acquire_owned()).await {
             Ok(Ok(permit)) => permit,
             _ => {
                 return Err(SqlError::Unavailable(format!(
                     "all {} connections to {} were in use for {} ms",
-                    self.configuration.max_connections,
+                    self.configuration.pacing.max_connections,
                     self.place(),
                     patience.as_millis()
                 )));
             }
         };
-        let connection = self.connection().await?;
-        Ok(Lease {
-            connection: Some(connection),
-            state: State::Idle,
-            idle: Arc::clone(&self.idle),
-            statement_timeout: Duration::from_millis(self.configuration.statement_timeout_ms),
-            permit: Some(permit),
-        })
+        let connection = Some(self.connection().await?);
+        Ok(Lease { connection, state: State::Idle, server: Arc::clone(self), permit: Some(permit) })
     }
 
     /// One that is open and answers, or a new one.
     async fn connection(&self) -> Result<Connection, SqlError> {
+        let patience = Duration::from_millis(self.configuration.connect_timeout_ms);
+        let longest = Duration::from_millis(self.configuration.idle_timeout_ms);
         loop {
-            let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let Some(mut kept) = kept else { break };
-            let patience = Duration::from_millis(self.configuration.connect_timeout_ms);
+            let kept = self.kept().pop();
+            let Some((mut kept, since)) = kept else { break };
             // The server may have gone away meanwhile.
-            if matches!(tokio::time::timeout(patience, kept.ping()).await, Ok(Ok(()))) {
+            if since.elapsed() < longest
+                && matches!(tokio::time::timeout(patience, kept.ping()).await, Ok(Ok(())))
+            {
                 return Ok(kept);
             }
         }
-        self.outage.check(&self.place())?;
-        let patience = Duration::from_millis(self.configuration.connect_timeout_ms);
-        let connected = match tokio::time::timeout(patience, self.connect()).await {
-            Ok(connected) => connected,
-            Err(_) => Err(SqlError::Unavailable(format!(
-                "no connection to {} within {} ms",
-                self.place(),
-                patience.as_millis()
-            ))),
+        let deadline = tokio::time::Instant::now() + patience;
+        let mut turn = self.pacing.turn(deadline).await.map_err(|held| self.held(held))?;
+        let connected = match tokio::time::timeout_at(deadline, self.connect()).await {
+            Ok(connected) => connected.map_err(|error| self.blanked_error(error)),
+            Err(_) => {
+                let (place, after) = (self.place(), patience.as_millis());
+                Err(SqlError::Unavailable(format!("no connection to {place} within {after} ms")))
+            }
         };
-        let connected = connected.map_err(|error| self.blanked(error));
-        self.outage.note(connected.as_ref().err());
+        match &connected {
+            Err(SqlError::Unavailable(_) | SqlError::ConnectionLost(_)) => turn.failed(),
+            _ => turn.answered(None),
+        }
         connected
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<(Connection, Instant)>> {
+        // Nothing is left half done by a panic.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, connection: Connection) {
+        self.kept().push((connection, Instant::now()));
     }
 
     async fn connect(&self) -> Result<Connection, SqlError> {
         let dialect = self.dialect();
-        let failed = |error| SqlError::of_connection(dialect, error);
+        let failed = |error: sqlx::Error| match find::<rustls::Error>(&error) {
+            Some(_) => {
+                let error = ConnectError::Tls { host: self.place(), reason: tls_reason(&error) };
+                SqlError::Unavailable(error.to_string())
+            }
+            None => match SqlError::of_connection(dialect, error) {
+                SqlError::Unavailable(problem) => {
+                    SqlError::Unavailable(format!("no connection to {}: {problem}", self.place()))
+                }
+                other => other,
+            },
+        };
         if dialect == Dialect::Sqlite {
             let connection = SqliteConnection::connect_with(&self.sqlite_options()).await.map_err(failed)?;
             return self.opened(Connection::Sqlite(connection)).await;
@@ -193,24 +221,18 @@ impl SqlServer {
     async fn hosts(&self) -> Result<Vec<String>, SqlError> {
         let host = self.configuration.host.as_deref().unwrap_or_default();
         let literal: Result<IpAddr, _> = host.trim_matches(['[', ']']).parse();
+        let unavailable = |error: ConnectError| SqlError::Unavailable(error.to_string());
         let addresses = match literal {
             Ok(address) => vec![address],
             Err(_) => self.resolver.resolve(host).await.map_err(|error| {
-                SqlError::Unavailable(format!("host name {host} cannot be resolved: {error}"))
+                unavailable(ConnectError::Resolve { host: host.to_owned(), reason: error.to_string() })
             })?,
         };
         let allowed = self.configuration.allow_private_addresses;
         let refused = addresses.iter().find(|address| !AddressClass::of(**address).permitted(allowed));
-        if let Some(address) = refused {
-            let class = AddressClass::of(*address);
-            let hint = if class.permitted(true) {
-                "; set `allow_private_addresses` if the server is meant to be there"
-            } else {
-                ""
-            };
-            return Err(SqlError::Unavailable(format!(
-                "connection to {host} refused: {address} is {class}{hint}"
-            )));
+        if let Some(&address) = refused {
+            let class = AddressClass::of(address);
+            return Err(unavailable(ConnectError::AddressRefused { host: host.to_owned(), address, class }));
         }
         Ok(match self.configuration.tls {
             SqlTls::Required => vec![host.trim_matches(['[', ']']).to_owned()],
@@ -284,19 +306,48 @@ impl SqlServer {
             .disable_statement_logging()
     }
 
-    /// No text of the server repeats the password.
-    fn blanked(&self, error: SqlError) -> SqlError {
-        let Some(password) = self.password.as_ref().map(ExposeSecret::expose_secret) else { return error };
-        let blank = |text: String| if password.is_empty() { text } else { text.replace(password, BLANK) };
-        match error {
-            SqlError::Authentication(text) => SqlError::Authentication(blank(text)),
-            SqlError::Unavailable(text) => SqlError::Unavailable(blank(text)),
-            other => other,
+    /// Without the host's credential, should the server repeat it.
+    fn blanked_error(&self, mut error: SqlError) -> SqlError {
+        match &mut error {
+            SqlError::Constraint(told) | SqlError::Serialization(told) | SqlError::Statement(told) => {
+                self.blank(&mut told.message);
+            }
+            SqlError::InvalidArgument(text)
+            | SqlError::Authentication(text)
+            | SqlError::Unavailable(text)
+            | SqlError::ConnectionLost(text)
+            | SqlError::Other(text) => self.blank(text),
+            SqlError::TooManyBytes(_) | SqlError::TooManyRows(_) => {}
+        }
+        error
+    }
+
+    fn blank(&self, text: &mut String) {
+        if let Some(blanked) = self.blanks.blanked(text.as_bytes()) {
+            *text = String::from_utf8_lossy(&blanked).into_owned();
+        }
+    }
+
+    fn blank_rows(&self, rows: &mut Rows) {
+        for value in rows.rows.iter_mut().flatten() {
+            match value {
+                Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Real(_) => {}
+                Value::Bytes(bytes) => {
+                    if let Some(blanked) = self.blanks.blanked(bytes) {
+                        *bytes = blanked;
+                    }
+                }
+                Value::Text(text)
+                | Value::Timestamp(text)
+                | Value::Decimal(text)
+                | Value::Json(text)
+                | Value::Other(text) => self.blank(text),
+            }
         }
     }
 
     /// Connects, and says what is there, in lines for the operator.
-    pub async fn check(&self) -> Result<Vec<String>, SqlError> {
+    pub async fn check(self: &Arc<Self>) -> Result<Vec<String>, SqlError> {
         let mut lease = self.lease().await?;
         let version = match self.dialect() {
             Dialect::Postgresql | Dialect::Mysql => "SELECT version()",
@@ -344,8 +395,7 @@ enum State {
 pub struct Lease {
     connection: Option<Connection>,
     state: State,
-    idle: Arc<Mutex<Vec<Connection>>>,
-    statement_timeout: Duration,
+    server: Arc<SqlServer>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -358,7 +408,10 @@ impl Lease {
         limits: RowLimits,
     ) -> Result<Rows, SqlError> {
         let state = self.state;
-        self.run(state, async |connection| connection.query(statement, parameters, limits).await).await
+        let query = async |connection: &mut Connection| connection.query(statement, parameters, limits).await;
+        let mut rows = self.run(state, query).await?;
+        self.server.blank_rows(&mut rows);
+        Ok(rows)
     }
 
     /// How many rows a statement affects. Outside of a transaction it is one by itself.
@@ -394,14 +447,16 @@ impl Lease {
         committed
     }
 
-    /// Ends the transaction, if there is one, or else the connection.
+    /// Ends the transaction, if there is one, or else the connection. Waits for no turn.
     pub async fn roll_back(&mut self) {
-        if matches!(self.state, State::InTransaction | State::Failed) {
-            self.state = State::InTransaction;
-            let ended = self.run(State::Idle, async |connection| connection.roll_back().await).await;
-            if ended.is_err() {
-                self.state = State::Unknown;
-            }
+        if !matches!(self.state, State::InTransaction | State::Failed) {
+            return;
+        }
+        self.state = State::Unknown;
+        if let Some(connection) = &mut self.connection
+            && matches!(tokio::time::timeout(ROLLBACK, connection.roll_back()).await, Ok(Ok(())))
+        {
+            self.state = State::Idle;
         }
     }
 
@@ -417,17 +472,25 @@ impl Lease {
                 "a statement of the transaction failed before, and nothing of it is kept".to_owned();
             return Err(SqlError::Statement(DatabaseError { sqlstate: None, message, constraint: None }));
         }
-        let before = std::mem::replace(&mut self.state, State::Unknown);
-        let Some(connection) = self.connection.as_mut().filter(|_| before != State::Unknown) else {
+        let server = Arc::clone(&self.server);
+        let Some(connection) = self.connection.as_mut().filter(|_| self.state != State::Unknown) else {
             return Err(SqlError::ConnectionLost("the connection to the database ended before".to_owned()));
         };
-        let done = match tokio::time::timeout(self.statement_timeout, statement(connection)).await {
+        let patience = Duration::from_millis(server.configuration.statement_timeout_ms);
+        let deadline = tokio::time::Instant::now() + patience;
+        let mut turn = server.pacing.turn(deadline).await.map_err(|held| server.held(held))?;
+        let before = std::mem::replace(&mut self.state, State::Unknown);
+        let done = match tokio::time::timeout_at(deadline, statement(connection)).await {
             Ok(done) => done,
             Err(_) => Err(SqlError::ConnectionLost(format!(
                 "the database gave no answer within {} ms",
-                self.statement_timeout.as_millis()
+                patience.as_millis()
             ))),
         };
+        match &done {
+            Err(SqlError::ConnectionLost(_)) => turn.failed(),
+            _ => turn.answered(None),
+        }
         match &done {
             Ok(_) => self.state = after,
             Err(error) if error.leaves_connection() => {
@@ -435,27 +498,23 @@ impl Lease {
             }
             Err(_) => {}
         }
-        done
+        done.map_err(|error| server.blanked_error(error))
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
-        let permit = self.permit.take();
-        let idle = Arc::clone(&self.idle);
-        let keep = move |connection| {
-            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-            drop(permit);
-        };
         match (self.state, tokio::runtime::Handle::try_current()) {
-            (State::Idle, _) => keep(connection),
+            (State::Idle, _) => self.server.keep(connection),
             (State::InTransaction | State::Failed, Ok(runtime)) => {
+                let (server, permit) = (Arc::clone(&self.server), self.permit.take());
                 runtime.spawn(async move {
                     let ended = tokio::time::timeout(ROLLBACK, connection.roll_back()).await;
                     if matches!(ended, Ok(Ok(()))) {
-                        keep(connection);
+                        server.keep(connection);
                     }
+                    drop(permit);
                 });
             }
             // Closed.

@@ -72,6 +72,23 @@ fn the_oldest_or_the_newest_is_put_behind_the_others_as_a_copy() {
 }
 
 #[test]
+fn of_entries_of_the_same_second_the_numbers_of_their_rows_tell() {
+    let elected = |tie_break: &str, ids: [&str; 3]| {
+        let addresses = ids.map(|id| mail(id, "official", "2026-01-01", None)).to_vec();
+        let mut person = Subject::Person(Person { email_addresses: addresses, ..Person::default() });
+        subject(&mut person, &election(&mode(tie_break, "replace", OFFICIAL)));
+        let Subject::Person(person) = person else { panic!("a person stays a person") };
+        person.email_addresses[0].metadata.id.clone()
+    };
+    for (ids, oldest, newest) in
+        [(["100", "9", "11"], "9", "100"), (["0198c5a2", "0198c5a1", "0198c5b0"], "0198c5a1", "0198c5b0")]
+    {
+        assert_eq!(elected("oldest", ids), oldest);
+        assert_eq!(elected("newest", ids), newest);
+    }
+}
+
+#[test]
 fn the_first_precedence_that_an_entry_fits_decides() {
     let personal_first = r#"[{"type": "list"}, {"type": "personal"}, {"type": "official"}]"#;
     assert_eq!(elected(&mode("oldest", "replace", personal_first)), [pair("1", "mail")]);

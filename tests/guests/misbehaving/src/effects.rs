@@ -37,6 +37,12 @@ pub(crate) struct File {
     slot: String,
     #[serde(default)]
     path: String,
+    /// Where it is renamed or copied to.
+    #[serde(default)]
+    to: String,
+    mode: Option<u32>,
+    owner: Option<u32>,
+    group: Option<u32>,
     /// A line to append, or a content to write.
     #[serde(default)]
     text: String,
@@ -56,6 +62,12 @@ enum FileOperation {
     List,
     CreateDirectory,
     Remove,
+    Metadata,
+    SetAttributes,
+    CopyTree,
+    GiveTree,
+    Rename,
+    RemoveTree,
 }
 
 /// An operation on the state.
@@ -145,11 +157,21 @@ impl File {
     fn once(&self, root: &files::Root) -> Result<String, files::Error> {
         let text = format!("{}{}", self.text, "x".repeat(self.bytes));
         let path = self.path.as_str();
+        let attributes = files::Attributes { mode: self.mode, owner: self.owner, group: self.group };
         match self.operation {
             FileOperation::Append => root.append_lines(path, &[text])?,
             FileOperation::Write => root.write(path, text.as_bytes())?,
-            FileOperation::CreateDirectory => root.create_directory(path)?,
+            FileOperation::CreateDirectory => root.create_directory(path, attributes)?,
             FileOperation::Remove => root.remove(path)?,
+            FileOperation::SetAttributes => root.set_attributes(path, attributes)?,
+            FileOperation::CopyTree => root.copy_tree(root, path, &self.to, attributes)?,
+            FileOperation::GiveTree => root.give_tree(path, self.owner, self.group)?,
+            FileOperation::Rename => root.rename(path, &self.to)?,
+            FileOperation::RemoveTree => root.remove_tree(path)?,
+            FileOperation::Metadata => {
+                let files::Metadata { kind, mode, size, .. } = root.metadata(path)?;
+                return Ok(format!("{kind:?} {mode:04o} {size}"));
+            }
             FileOperation::Read => return Ok(String::from_utf8_lossy(&root.read(path)?).into_owned()),
             FileOperation::List => {
                 let names: Vec<String> = root.list(path)?.into_iter().map(|entry| entry.name).collect();

@@ -39,10 +39,14 @@ pub(in crate::registry::write) async fn settle_collaboration(
 }
 
 impl Batch<'_, '_> {
-    /// The groups that were created for a unit go with it. Nobody has a role there any more.
+    /// The groups that were created for a unit go with it. Nobody has a role there any more. One that was made by hand, as
+    /// if for a unit, stays as long as a target provisions its members.
     async fn delete_groups_of_former_units(&mut self) -> Result<(), WriteError> {
+        let targets = self.transaction.targets(&self.co).await?;
+        let is_needed =
+            |id: &String| targets.iter().any(|target| target.provisioning_group.as_ref() == Some(id));
         let mut ids = self.transaction.group_ids_below(&self.co, "CO:COU:").await?;
-        ids.retain(|id| automatic::is_of_former_unit(&self.collaboration, id));
+        ids.retain(|id| automatic::is_of_former_unit(&self.collaboration, id) && !is_needed(id));
         self.load_more(ids.iter().map(|id| group(id))).await?;
         for id in ids {
             self.delete(group(&id), true).await?;

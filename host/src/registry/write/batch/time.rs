@@ -7,13 +7,13 @@ use jiff::Timestamp;
 
 use super::{Batch, group, names_of, person};
 use crate::clock::Clock;
-use crate::provisioning::{Action, WriteEffect, reaches_memberships};
+use crate::provisioning::{Action, PlannedInvocation, WriteEffect, reaches_memberships};
 use crate::registry::history::Operation;
 use crate::registry::record::{Membership, Record};
 use crate::registry::validity::{membership_turned, next_of_membership, next_of_record, turned_parts};
 use crate::registry::write::request::Needs;
 use crate::registry::write::{Passed, WriteError, WriteOptions};
-use crate::store::Transaction;
+use crate::store::{Due, Transaction};
 
 /// People, and memberships, taken at once.
 const PAGE: u32 = 250;
@@ -22,7 +22,7 @@ const PAGE: u32 = 250;
 pub(super) const SCHEDULE: &str = "schedule";
 
 pub(super) fn by_the_host() -> WriteOptions {
-    WriteOptions { actor: SCHEDULE.to_owned(), provision: true, pipeline: false }
+    WriteOptions::by(SCHEDULE)
 }
 
 /// Takes some of what is due in a collaboration.
@@ -32,9 +32,38 @@ pub(in crate::registry::write) async fn pass_time(
     clock: &Clock,
 ) -> Result<Passed, WriteError> {
     let now = clock.now();
-    let people = transaction.due_people(co, now, PAGE).await?;
-    let memberships = transaction.due_memberships(co, now, PAGE).await?;
-    let more = people.len().max(memberships.len()) == PAGE as usize;
+    let due = transaction.due(co, now, PAGE).await?;
+    let more = due.people.len().max(due.memberships.len()) == PAGE as usize;
+    Ok(Passed { planned: pass(transaction, co, clock, now, due).await?, more })
+}
+
+/// Takes what is due of the people that a request is about, so that it finds everything as time has left it: what it writes
+/// without provisioning must not take the place of what is still to be provisioned.
+pub(super) async fn pass_time_of(
+    transaction: &mut Transaction<'_>,
+    co: &str,
+    people: &HashSet<String>,
+    clock: &Clock,
+) -> Result<Vec<PlannedInvocation>, WriteError> {
+    let people: Vec<String> = people.iter().cloned().collect();
+    let now = clock.now();
+    let due = match people.is_empty() {
+        true => Due::default(),
+        false => transaction.due_of(co, now, &people).await?,
+    };
+    match due == Due::default() {
+        true => Ok(Vec::new()),
+        false => pass(transaction, co, clock, now, due).await,
+    }
+}
+
+async fn pass(
+    transaction: &mut Transaction<'_>,
+    co: &str,
+    clock: &Clock,
+    now: Timestamp,
+    Due { people, memberships }: Due,
+) -> Result<Vec<PlannedInvocation>, WriteError> {
     let mut needs = Needs { keys: HashSet::new(), people: HashSet::new() };
     for id in people.iter().map(|(id, _)| id).chain(memberships.iter().map(|(row, _)| &row.person)) {
         needs.record(&person(id));
@@ -61,7 +90,7 @@ pub(in crate::registry::write) async fn pass_time(
         batch.transaction.set_membership_due(co, membership, next).await?;
     }
     let (_, planned) = batch.complete().await?;
-    Ok(Passed { planned, more })
+    Ok(planned)
 }
 
 /// From when on something that is due was not brought about. Of what was stored before the host kept track, it is only

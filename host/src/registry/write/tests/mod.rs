@@ -125,7 +125,7 @@ fn follows<const N: usize>(rows: [(&str, Action, Option<&str>); N]) -> Vec<(Stri
 }
 
 fn options() -> WriteOptions {
-    WriteOptions { actor: "tester".to_owned(), provision: true, pipeline: false }
+    WriteOptions::by("tester")
 }
 
 fn quietly() -> WriteOptions {

@@ -1,8 +1,10 @@
 use super::*;
 use crate::clock::Clock;
 use crate::provisioning::Action::{EnteredGracePeriod, Expired, Unexpired, Updated};
+use crate::provisioning::PlannedInvocation;
 use crate::registry::record::{GroupNesting, Role, Status};
 use crate::registry::write::Passed;
+use crate::registry::write_back::write_back;
 
 const FROM: &str = "2030-01-01T00:00:00Z";
 const THROUGH: &str = "2040-01-01T00:00:00Z";
@@ -42,12 +44,20 @@ impl Timed {
         self.set(instant);
         let Passed { planned, more } = self.scene.registry.pass_time(CO).await.unwrap();
         assert!(!more);
-        planned
-            .into_iter()
-            .filter(|invocation| invocation.target == "first")
-            .map(|invocation| (invocation.subject.id, invocation.action, invocation.cause))
-            .collect()
+        of_first(planned)
     }
+
+    async fn put_quietly(&self, membership: Membership) -> Written {
+        self.scene.registry.put_membership(CO, membership, &quietly()).await.unwrap()
+    }
+}
+
+fn of_first(planned: Vec<PlannedInvocation>) -> Vec<(String, Action, Option<String>)> {
+    planned
+        .into_iter()
+        .filter(|invocation| invocation.target == "first")
+        .map(|invocation| (invocation.subject.id, invocation.action, invocation.cause))
+        .collect()
 }
 
 fn role(status: Status) -> Role {
@@ -119,15 +129,71 @@ async fn a_role_begins_and_ends_and_the_person_with_it() {
 }
 
 #[tokio::test]
-async fn what_is_due_already_stays_due_when_the_record_is_written() {
+async fn what_is_due_already_comes_before_a_write_that_is_not_provisioned() {
     let timed = Timed::new(false).await;
-    timed.scene.put(Person { roles: vec![role(Status::Active)], ..person("p1") }).await;
+    for id in ["p1", "p2"] {
+        timed.scene.put(Person { roles: vec![role(Status::Active)], ..person(id) }).await;
+    }
     timed.set("2031-01-01T00:00:00Z");
     let other =
         Person { roles: vec![role(Status::Active)], timezone: Some("UTC".to_owned()), ..person("p1") };
-    timed.scene.registry.put(CO, person_key("p1"), other.into(), &quietly()).await.unwrap();
-    assert_eq!(timed.at("2031-01-01T00:00:00Z").await, follows([("p1", Updated, None)]));
+    let written = timed.scene.registry.put(CO, person_key("p1"), other.into(), &quietly()).await.unwrap();
+    assert_eq!(of_first(written.planned), follows([("p1", Updated, None)]));
+    let history = timed.scene.history().await;
+    let actors: Vec<&str> = history.iter().rev().take(2).map(|change| change.actor.as_str()).collect();
+    assert_eq!((actors, written.change), (vec!["tester", "schedule"], Some(history.len() as i64)));
+    assert_eq!(timed.at("2031-01-01T00:00:00Z").await, follows([("p2", Updated, None)]), "left to its time");
     assert_eq!(timed.scene.store.next_due().await.unwrap(), Some(at("2040-01-01T00:00:00.000001Z")));
+}
+
+#[tokio::test]
+async fn no_quiet_write_of_a_membership_takes_the_place_of_what_its_dates_bring_about() {
+    let dated = |from: &str, through: &str| Membership {
+        valid_from: Some(at(from)),
+        valid_through: Some(at(through)),
+        ..membership("g", "p1")
+    };
+    let both = follows([("p1", Updated, None), ("g", Updated, Some("p1"))]);
+    let timed = Timed::new(false).await;
+    timed.scene.put(group("g")).await;
+    timed.scene.put(person("p1")).await;
+    timed.put_quietly(dated(FROM, THROUGH)).await;
+
+    timed.set("2031-01-01T00:00:00Z");
+    let written = timed.put_quietly(Membership { owner: true, ..dated(FROM, THROUGH) }).await;
+    assert_eq!(of_first(written.planned), both, "it began");
+    assert_eq!(timed.at("2031-01-01T00:00:00Z").await, []);
+    assert_eq!(timed.put_quietly(dated(FROM, THROUGH)).await.planned, []);
+
+    timed.set("2041-01-01T00:00:00Z");
+    let written = timed.put_quietly(dated(FROM, "2050-01-01T00:00:00Z")).await;
+    assert_eq!(of_first(written.planned), both, "it ended, though it is longer by now");
+    assert_eq!(timed.at("2041-01-01T00:00:00Z").await, []);
+
+    timed.set("2051-01-01T00:00:00Z");
+    let removed = timed.scene.registry.delete_membership(CO, "g", "p1", &quietly()).await.unwrap();
+    assert_eq!(of_first(removed.planned), both, "it ended, though it is gone by now");
+    assert_eq!(timed.at("2051-01-01T00:00:00Z").await, []);
+}
+
+#[tokio::test]
+async fn what_is_due_stays_due_when_a_target_stores_an_identifier() {
+    let timed = Timed::new(false).await;
+    timed.scene.put(Person { roles: vec![role(Status::Active)], ..person("p1") }).await;
+    timed.set("2031-01-01T00:00:00Z");
+    let now = timed.clock.now();
+    timed
+        .scene
+        .store
+        .write(move |transaction| {
+            Box::pin(async move {
+                let given = vec![("1042".to_owned(), "uid".to_owned())];
+                write_back(transaction, CO, "first", &person_key("p1"), given, now).await
+            })
+        })
+        .await
+        .unwrap();
+    assert_eq!(timed.at("2031-01-01T00:00:00Z").await, follows([("p1", Updated, None)]));
 }
 
 #[tokio::test]

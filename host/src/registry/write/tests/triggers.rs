@@ -5,9 +5,10 @@ use crate::provisioning::Action::{
     Added, AuthenticatorUpdated, Deleted, EnrollmentFinalized, Expired, Pipeline, Unexpired, Updated,
 };
 use crate::registry::record::{
-    Address, Authenticator, Cou, Credential, Department, EmailList, OrgIdentity, OrgIdentitySource, Role,
-    Service, Status,
+    Address, Agreement, Authenticator, Cou, Credential, Department, EmailList, OrgIdentity,
+    OrgIdentitySource, Reference, Role, Service, Status,
 };
+use crate::registry::validate::InvalidRecord;
 use crate::registry::write::{ImportItem, OnError, UnknownGroups, WriteError};
 
 /// A person in "g" and "h", both groups standard.
@@ -245,8 +246,10 @@ async fn a_unit_must_be_there_before_something_belongs_to_it() {
 #[tokio::test]
 async fn a_source_that_an_org_identity_names_stays() {
     let scene = Scene::new().await;
-    let source = OrgIdentitySource { id: "h_r".to_owned(), description: "Payroll".to_owned() };
-    scene.registry.put_entry(CO, source).await.unwrap();
+    for id in ["h_r", "hxr"] {
+        let source = OrgIdentitySource { id: id.to_owned(), description: "Payroll".to_owned() };
+        scene.registry.put_entry(CO, source).await.unwrap();
+    }
     let identity =
         |source: &str| OrgIdentity { identity_source: Some(source.to_owned()), ..OrgIdentity::default() };
     // Not the same, though a pattern would take it for that.
@@ -259,4 +262,109 @@ async fn a_source_that_an_org_identity_names_stays() {
     );
     scene.registry.delete(CO, &person_key("q"), &options()).await.unwrap();
     scene.registry.delete_entry::<OrgIdentitySource>(CO, "h_r").await.unwrap();
+}
+
+#[tokio::test]
+async fn everything_that_a_record_refers_to_must_be_there() {
+    let scene = Scene::new().await;
+    let referring = || {
+        let agreement = Agreement { terms: "use".to_owned(), ..Agreement::default() };
+        let identity = OrgIdentity { identity_source: Some("hr".to_owned()), ..OrgIdentity::default() };
+        let role = Role { cou: Some("lab".to_owned()), ..Role::default() };
+        Person {
+            roles: vec![Role::default(), role],
+            org_identities: vec![identity],
+            agreements: vec![agreement],
+            ..person("p")
+        }
+    };
+    let refused = scene.registry.put(CO, person_key("p"), referring().into(), &options()).await.unwrap_err();
+    let WriteError::InvalidRecord(InvalidRecord { problems }) = refused else { panic!("{refused}") };
+    let told: Vec<(&str, &str)> =
+        problems.iter().map(|problem| (problem.pointer.as_str(), problem.message.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            ("/roles/1/cou", "there is no unit \"lab\" in this collaboration: create it first"),
+            (
+                "/org_identities/0/identity_source",
+                "there is no org identity source \"hr\" in this collaboration: create it first"
+            ),
+            (
+                "/agreements/0/terms",
+                "there are no terms and conditions \"use\" in this collaboration: create them first"
+            ),
+        ]
+    );
+    assert_eq!(scene.person("p").await, None);
+
+    let put =
+        |unknown_groups| ImportItem::Put { record: referring().into(), memberships: None, unknown_groups };
+    for unknown_groups in [UnknownGroups::Refuse, UnknownGroups::Skip] {
+        let lines = vec![put(unknown_groups)];
+        let imported = scene.registry.import(CO, lines, OnError::Continue, &options()).await.unwrap();
+        assert!(imported[0].is_err(), "{unknown_groups:?}");
+    }
+    let lines = vec![put(UnknownGroups::Create); 2];
+    let imported = scene.registry.import(CO, lines, OnError::Stop, &options()).await.unwrap();
+    assert!(imported.iter().all(Result::is_ok));
+    let collaboration = scene.store.collaboration(CO).await.unwrap().unwrap();
+    for (reference, id) in Reference::ALL.into_iter().zip(["lab", "hr", "use"]) {
+        assert_eq!(reference.ids(&collaboration), [id], "{reference:?}");
+    }
+    scene.registry.put_collaboration(collaboration).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_stored_record_names_may_stay_and_be_nowhere() {
+    let scene = Scene::new().await;
+    let identity = OrgIdentity { identity_source: Some("hr".to_owned()), ..OrgIdentity::default() };
+    let put = Person { org_identities: vec![identity], ..person("p") };
+    let item = ImportItem::Put {
+        record: put.clone().into(),
+        memberships: None,
+        unknown_groups: UnknownGroups::Create,
+    };
+    scene.registry.import(CO, vec![item], OnError::Stop, &options()).await.unwrap().remove(0).unwrap();
+    // As it was stored before sources were looked at.
+    let mut collaboration = scene.store.collaboration(CO).await.unwrap().unwrap();
+    collaboration.org_identity_sources.clear();
+    scene
+        .store
+        .write(move |transaction| {
+            Box::pin(async move { transaction.put_collaboration(&collaboration).await })
+        })
+        .await
+        .unwrap();
+    scene.put(Person { timezone: Some("UTC".to_owned()), ..put }).await;
+    assert_eq!(scene.person("p").await.unwrap().timezone.as_deref(), Some("UTC"));
+}
+
+#[tokio::test]
+async fn a_unit_whose_automatic_group_a_target_provisions_stays() {
+    let scene = Scene::new().await;
+    let lab = Cou { id: "lab".to_owned(), name: "Laboratory".to_owned(), parent: None };
+    let collaboration = Collaboration {
+        id: CO.to_owned(),
+        name: "Example".to_owned(),
+        cous: vec![lab],
+        automatic_groups: true,
+        ..Collaboration::default()
+    };
+    scene.registry.put_collaboration(collaboration).await.unwrap();
+    scene.registry.settle_collaboration(CO).await.unwrap();
+    let set = async |group: Option<&str>| {
+        let group = group.map(str::to_owned);
+        let chosen = Target { provisioning_group: group, ..target("first", Mode::Automatic, 1) };
+        let stored: Result<(), StoreError> = scene
+            .store
+            .write(move |transaction| Box::pin(async move { transaction.put_target(CO, &chosen).await }))
+            .await;
+        stored.unwrap();
+    };
+    set(Some("CO:COU:lab:members:active")).await;
+    let refused = scene.registry.delete_entry::<Cou>(CO, "lab").await.unwrap_err();
+    assert_eq!(refused.to_string(), "target \"first\" refers to the unit \"lab\": change that first");
+    set(None).await;
+    scene.registry.delete_entry::<Cou>(CO, "lab").await.unwrap();
 }

@@ -1,0 +1,73 @@
+//! A SCIM server of its own for a test binary: `scim2-server`, in memory, from a virtual environment that `tests/run` makes.
+//! Each test has a tenant of its own.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+
+/// What the server takes as a bearer token.
+pub const TOKEN: &str = "s3cr3t-of-scim";
+
+/// Stops the server when its input ends: also when the test is killed.
+const GUARDIAN: &str = "cat > /dev/null; kill \"$1\"";
+/// How long the server may take to listen.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
+static TENANTS: AtomicUsize = AtomicUsize::new(0);
+
+struct Server {
+    address: SocketAddr,
+    _guardian: Child,
+}
+
+/// Where the server listens, and the path of a new, empty tenant. The first call starts the server.
+pub fn tenant() -> anyhow::Result<(SocketAddr, String)> {
+    let server = SERVER.get_or_init(|| Server::start().map_err(|error| format!("{error:#}")));
+    let address = server.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?.address;
+    Ok((address, format!("/t{}", TENANTS.fetch_add(1, Ordering::Relaxed))))
+}
+
+impl Server {
+    fn start() -> anyhow::Result<Self> {
+        let program = program()?;
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let mut server = Command::new(program)
+            .args(["--hostname", "127.0.0.1", "--port", &address.port().to_string()])
+            .args(["--bearer-token", TOKEN, "--dynamic-tenants"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()?;
+        let guardian = Command::new("sh")
+            .args(["-c", GUARDIAN, "guardian", &server.id().to_string()])
+            .stdin(Stdio::piped())
+            .process_group(0)
+            .spawn()?;
+        let started = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            if let Some(status) = server.try_wait()? {
+                bail!("scim2-server ended at its start: {status}");
+            }
+            ensure!(started.elapsed() < PATIENCE, "scim2-server does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(Self { address, _guardian: guardian })
+    }
+}
+
+/// The program, in cargo's target folder.
+fn program() -> anyhow::Result<PathBuf> {
+    let built = Path::new(env!("OUT_DIR"));
+    let target = built.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
+    let program = target.context("no target folder")?.join("scim-venv/bin/scim2-server");
+    ensure!(program.is_file(), "{} is missing: run tests/run, which installs it", program.display());
+    Ok(program)
+}
