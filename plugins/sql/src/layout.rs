@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 
 use provender_sdk::records::{CollaborationUnit, Group, Person, Subject};
+use provender_sdk::registry;
 use provender_sdk::sql::Value;
-use provender_sdk::{Failure, registry};
 
 use crate::rows::{self, Row};
-use crate::sync::{Sync, differences};
+use crate::sync::{Stop, Sync, differences};
 use crate::tables::{COUS, GROUP_DOCUMENTS, GROUPS, MEMBERS, OF_PEOPLE, PEOPLE, PERSON_DOCUMENTS, Table};
 
 /// Members that are compared with the database at once.
 const PAGE: usize = 200;
 
 /// Writes a person with all that belongs to it, and removes what no longer does.
-pub(crate) fn write_person(sync: &Sync<'_>, person: &Person) -> Result<(), Failure> {
+pub(crate) fn write_person(sync: &Sync<'_>, person: &Person) -> Result<(), Stop> {
     let (co, id) = (person.co.id.as_str(), person.metadata.id.as_str());
     let parts = parts(sync, person)?;
     sync.upsert(&PEOPLE, vec![rows::of_person(person)])?;
@@ -31,7 +31,7 @@ pub(crate) fn write_person(sync: &Sync<'_>, person: &Person) -> Result<(), Failu
 }
 
 /// All rows that belong to a person.
-fn parts(sync: &Sync<'_>, person: &Person) -> Result<Vec<(&'static Table, Vec<Row>)>, Failure> {
+fn parts(sync: &Sync<'_>, person: &Person) -> Result<Vec<(&'static Table, Vec<Row>)>, Stop> {
     let groups: Vec<&str> = person.memberships.iter().map(|one| one.group.metadata.id.as_str()).collect();
     // Members of a group that comes later come with it.
     let known = sync.known(&GROUPS, &person.co.id, &groups)?;
@@ -47,7 +47,7 @@ fn remove_others(
     table: &Table,
     (co, person): (&str, &str),
     keep: &[Row],
-) -> Result<(), Failure> {
+) -> Result<(), Stop> {
     let column = |name: &str| table.columns.iter().position(|(column, _)| *column == name);
     let value =
         |row: &Row, name: &str| column(name).and_then(|at| row.get(at)).cloned().unwrap_or(Value::Null);
@@ -75,7 +75,7 @@ fn remove_others(
 }
 
 /// Units that roles of a person are in, so that what they refer to is there.
-fn write_units(sync: &Sync<'_>, co: &str, person: &Person) -> Result<(), Failure> {
+fn write_units(sync: &Sync<'_>, co: &str, person: &Person) -> Result<(), Stop> {
     let wanted: Vec<&CollaborationUnit> = person.roles.iter().filter_map(|role| role.cou.as_ref()).collect();
     if wanted.is_empty() {
         return Ok(());
@@ -86,7 +86,7 @@ fn write_units(sync: &Sync<'_>, co: &str, person: &Person) -> Result<(), Failure
 }
 
 /// The units of the collaboration, and no others.
-pub(crate) fn write_reference_data(sync: &Sync<'_>, co: &str) -> Result<usize, Failure> {
+pub(crate) fn write_reference_data(sync: &Sync<'_>, co: &str) -> Result<usize, Stop> {
     let all = registry::collaboration_units()?;
     let ids: Vec<Value> = all.iter().map(|unit| Value::from(&unit.id)).collect();
     sync.delete_others(&COUS, &[("co_id", co)], "id", &ids, (None, None))?;
@@ -95,7 +95,7 @@ pub(crate) fn write_reference_data(sync: &Sync<'_>, co: &str) -> Result<usize, F
 }
 
 /// Writes a group and its members, as far as the database has the people.
-pub(crate) fn write_group(sync: &Sync<'_>, group: &Group) -> Result<(), Failure> {
+pub(crate) fn write_group(sync: &Sync<'_>, group: &Group) -> Result<(), Stop> {
     let (co, id) = (group.co.id.as_str(), group.metadata.id.as_str());
     sync.upsert(&GROUPS, vec![rows::of_group(group)])?;
     let of_group = [("co_id", co), ("co_group_id", id)];
@@ -123,7 +123,7 @@ pub(crate) fn write_group(sync: &Sync<'_>, group: &Group) -> Result<(), Failure>
 }
 
 /// Removes a person or a group with all that belongs to it; whether it was there.
-pub(crate) fn remove(sync: &Sync<'_>, subject: &Subject) -> Result<bool, Failure> {
+pub(crate) fn remove(sync: &Sync<'_>, subject: &Subject) -> Result<bool, Stop> {
     match subject {
         Subject::Person(person) => {
             let (co, id) = (person.co.id.as_str(), person.metadata.id.as_str());
@@ -142,7 +142,7 @@ pub(crate) fn remove(sync: &Sync<'_>, subject: &Subject) -> Result<bool, Failure
 }
 
 /// What differs between a person or a group and the tables; none where they do not have it.
-pub(crate) fn compare(sync: &Sync<'_>, subject: &Subject) -> Result<Option<Vec<String>>, Failure> {
+pub(crate) fn compare(sync: &Sync<'_>, subject: &Subject) -> Result<Option<Vec<String>>, Stop> {
     let (mut lines, parts, scope) = match subject {
         Subject::Person(person) => {
             let (co, id) = (person.co.id.as_str(), person.metadata.id.as_str());
@@ -171,7 +171,7 @@ pub(crate) fn compare(sync: &Sync<'_>, subject: &Subject) -> Result<Option<Vec<S
 }
 
 /// The members that the table should have.
-fn members(sync: &Sync<'_>, group: &Group) -> Result<Vec<Row>, Failure> {
+fn members(sync: &Sync<'_>, group: &Group) -> Result<Vec<Row>, Stop> {
     let members: Vec<_> = registry::members(&group.metadata.id, None).collect::<Result<_, _>>()?;
     let mut rows = Vec::new();
     for page in members.chunks(PAGE) {

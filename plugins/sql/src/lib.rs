@@ -13,7 +13,7 @@ use provender_sdk::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use self::sync::{Sync, differences};
+use self::sync::{Stop, Sync, differences};
 use self::tables::{DOCUMENTS, Names, TABLES, Table, VERSION, VERSIONS};
 
 /// Which tables are kept.
@@ -81,7 +81,7 @@ impl Provisioner for Sql {
         let layout = context.configuration.layout;
         let transaction = database.begin()?;
         let version = version(&Sync { transaction: &transaction, names: &names }, layout);
-        Ok(vec![match version {
+        Ok(vec![match version.map_err(Failure::from) {
             Ok(Some(version)) => format!("the tables are there, in version {version}"),
             // Before the first preparation.
             Ok(None) | Err(Failure::Configuration(_)) => "the tables are not there yet".to_owned(),
@@ -122,15 +122,12 @@ impl Provisioner for Sql {
 
     fn provision(invocation: &Invocation<Configuration>) -> Result<Outcome, Failure> {
         let (database, names) = connect(&invocation.context)?;
-        let transaction = database.begin()?;
-        let sync = Sync { transaction: &transaction, names: &names };
-        let done = write(&sync, invocation).map_err(unprepared)?;
-        match done {
-            Outcome::Applied(_) => Transaction::commit(transaction)?,
-            // Nothing to keep.
-            _ => drop(transaction),
-        }
-        Ok(done)
+        let done = match transact(database.begin()?, &names, invocation) {
+            // A deadlock is over when one of the two gives way. What is disturbed again is left to the queue.
+            Err(Stop::Disturbed(_)) => transact(database.begin()?, &names, invocation),
+            done => done,
+        };
+        done.map_err(|stop| unprepared(stop.into()))
     }
 
     fn inspect(context: &Context<Configuration>, subject: &Subject) -> Result<Inspection, Failure> {
@@ -138,9 +135,10 @@ impl Provisioner for Sql {
         let transaction = database.begin()?;
         let sync = Sync { transaction: &transaction, names: &names };
         let lines = match context.configuration.layout {
-            Layout::Tables => layout::compare(&sync, subject).map_err(unprepared)?,
-            Layout::Documents => compare_document(&sync, &context.co, subject).map_err(unprepared)?,
+            Layout::Tables => layout::compare(&sync, subject),
+            Layout::Documents => compare_document(&sync, &context.co, subject),
         };
+        let lines = lines.map_err(|stop| unprepared(stop.into()))?;
         Ok(match lines {
             None => Inspection::Absent,
             Some(lines) if lines.is_empty() => Inspection::Present,
@@ -176,13 +174,26 @@ fn unprepared(failure: Failure) -> Failure {
     }
 }
 
+/// Does all that an invocation asks for, or nothing of it.
+fn transact(
+    transaction: Transaction,
+    names: &Names,
+    invocation: &Invocation<Configuration>,
+) -> Result<Outcome, Stop> {
+    let done = write(&Sync { transaction: &transaction, names }, invocation)?;
+    if let Outcome::Applied(_) = done {
+        Transaction::commit(transaction)?;
+    }
+    Ok(done)
+}
+
 /// In which version the tables are.
-fn version(sync: &Sync<'_>, layout: Layout) -> Result<Option<i64>, Failure> {
+fn version(sync: &Sync<'_>, layout: Layout) -> Result<Option<i64>, Stop> {
     let found = sync.rows(&VERSIONS, &[("layout", layout.word())])?;
     Ok(found.value(0, "version").and_then(Value::as_integer))
 }
 
-fn write(sync: &Sync<'_>, invocation: &Invocation<Configuration>) -> Result<Outcome, Failure> {
+fn write(sync: &Sync<'_>, invocation: &Invocation<Configuration>) -> Result<Outcome, Stop> {
     let (subject, layout) = (&invocation.subject, invocation.context.configuration.layout);
     let status = match subject {
         Subject::Person(person) => &person.status,
@@ -201,7 +212,7 @@ fn write(sync: &Sync<'_>, invocation: &Invocation<Configuration>) -> Result<Outc
     Ok(Outcome::applied())
 }
 
-fn write_document(sync: &Sync<'_>, subject: &Subject, gone: bool) -> Result<Outcome, Failure> {
+fn write_document(sync: &Sync<'_>, subject: &Subject, gone: bool) -> Result<Outcome, Stop> {
     let Some((table, row)) = layout::document(subject) else {
         return Ok(Outcome::skipped("only people and groups are kept"));
     };
@@ -214,7 +225,7 @@ fn write_document(sync: &Sync<'_>, subject: &Subject, gone: bool) -> Result<Outc
     Ok(if removed > 0 { Outcome::applied() } else { Outcome::Unchanged })
 }
 
-fn compare_document(sync: &Sync<'_>, co: &str, subject: &Subject) -> Result<Option<Vec<String>>, Failure> {
+fn compare_document(sync: &Sync<'_>, co: &str, subject: &Subject) -> Result<Option<Vec<String>>, Stop> {
     let Some((table, row)) = layout::document(subject) else { return Ok(None) };
     let id = row.get(1).and_then(Value::as_text).unwrap_or_default();
     let found = sync.rows(table, &[("co_id", co), ("id", id)])?;

@@ -1,7 +1,9 @@
 //! Brings rows of tables up to date, within one transaction.
 
-use provender_sdk::Failure;
-use provender_sdk::sql::{Dialect, Rows, Transaction, Value};
+use std::collections::BTreeMap;
+
+use provender_sdk::sql::{Dialect, Error, Rows, Transaction, Value};
+use provender_sdk::{Failure, registry};
 
 use crate::rows::Row;
 use crate::tables::{Kind, Names, Table};
@@ -13,6 +15,43 @@ const ROWS_PER_STATEMENT: usize = 100;
 pub(crate) struct Sync<'a> {
     pub(crate) transaction: &'a Transaction,
     pub(crate) names: &'a Names,
+}
+
+/// Why a transaction does not come to its end.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Another transaction was in the way: the same may go well at once.
+    Disturbed(Failure),
+    Failed(Failure),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Serialization(_) => Self::Disturbed(error.into()),
+            other => Self::Failed(other.into()),
+        }
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<registry::Error> for Stop {
+    fn from(error: registry::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<Stop> for Failure {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Disturbed(failure) | Stop::Failed(failure) => failure,
+        }
+    }
 }
 
 /// Columns and the values that a row has in them.
@@ -44,7 +83,7 @@ impl Sync<'_> {
     }
 
     /// Writes rows, whether they are there already or not.
-    pub(crate) fn upsert(&self, table: &Table, rows: Vec<Row>) -> Result<(), Failure> {
+    pub(crate) fn upsert(&self, table: &Table, rows: Vec<Row>) -> Result<(), Stop> {
         let (dialect, name) = (self.dialect(), self.names.table(table));
         let columns = self.names.columns(table.columns.iter().map(|(name, _)| *name));
         let set = |value: &dyn Fn(&str) -> String| {
@@ -79,7 +118,7 @@ impl Sync<'_> {
     }
 
     /// Removes the rows of a scope.
-    pub(crate) fn delete(&self, table: &Table, scope: Scope<'_>) -> Result<u64, Failure> {
+    pub(crate) fn delete(&self, table: &Table, scope: Scope<'_>) -> Result<u64, Stop> {
         let mut parameters = Vec::new();
         let conditions = self.conditions(scope, &mut parameters);
         let statement = format!("DELETE FROM {} WHERE {conditions}", self.names.table(table));
@@ -95,7 +134,7 @@ impl Sync<'_> {
         key: &'static str,
         keep: &[Value],
         (after, until): (Option<&str>, Option<&str>),
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Stop> {
         let mut parameters = Vec::new();
         let mut conditions = self.conditions(scope, &mut parameters);
         let quoted = self.dialect().quoted(key);
@@ -116,7 +155,7 @@ impl Sync<'_> {
     }
 
     /// Which of the `id`s are there.
-    pub(crate) fn known(&self, table: &Table, co: &str, ids: &[&str]) -> Result<Vec<String>, Failure> {
+    pub(crate) fn known(&self, table: &Table, co: &str, ids: &[&str]) -> Result<Vec<String>, Stop> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -130,7 +169,7 @@ impl Sync<'_> {
     }
 
     /// The rows of a scope, by their key.
-    pub(crate) fn rows(&self, table: &Table, scope: Scope<'_>) -> Result<Rows, Failure> {
+    pub(crate) fn rows(&self, table: &Table, scope: Scope<'_>) -> Result<Rows, Stop> {
         let mut parameters = Vec::new();
         let conditions = self.conditions(scope, &mut parameters);
         let columns = self.names.columns(table.columns.iter().map(|(name, _)| *name));
@@ -147,24 +186,25 @@ pub(crate) fn differences(table: &Table, wanted: &[Row], found: &Rows) -> Vec<St
         let columns = table.columns.iter().zip(row);
         columns
             .filter(|((name, _), _)| table.key.contains(name))
-            .map(|(_, value)| plain(Kind::Key, value))
+            .map(|(_, value)| value.as_text().unwrap_or_default().to_owned())
             .collect()
     };
-    let named = |row: &Row| format!("{} {}", table.name, key(row).get(1..).unwrap_or_default().join("/"));
+    let named = |key: &[String]| format!("{} {}", table.name, key.get(1..).unwrap_or_default().join("/"));
+    let mut others: BTreeMap<Vec<String>, &Row> = found.rows.iter().map(|row| (key(row), row)).collect();
     let mut lines = Vec::new();
     for row in wanted {
-        let Some(other) = found.rows.iter().find(|other| key(other) == key(row)) else {
-            lines.push(format!("{} is missing", named(row)));
+        let key = key(row);
+        let Some(other) = others.remove(&key) else {
+            lines.push(format!("{} is missing", named(&key)));
             continue;
         };
         for (((name, kind), wanted), found) in table.columns.iter().zip(row).zip(other) {
             if plain(*kind, wanted) != plain(*kind, found) {
-                lines.push(format!("{}: {name} differs", named(row)));
+                lines.push(format!("{}: {name} differs", named(&key)));
             }
         }
     }
-    let additional = found.rows.iter().filter(|row| !wanted.iter().any(|wanted| key(wanted) == key(row)));
-    lines.extend(additional.map(|row| format!("{} should not be there", named(row))));
+    lines.extend(others.keys().map(|key| format!("{} should not be there", named(key))));
     lines
 }
 

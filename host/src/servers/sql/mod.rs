@@ -210,7 +210,13 @@ impl SqlServer {
         match connection {
             // By its options.
             Connection::Postgresql(_) => {}
-            Connection::Mysql(_) => connection.control("SET SESSION TRANSACTION READ ONLY").await?,
+            // As PostgreSQL has it: with locks on gaps, calls that add rows beside each other are deadlocks; and what does
+            // not fit is cut without a word.
+            Connection::Mysql(_) => {
+                let session = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY; \
+                               SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')";
+                connection.control(session).await?;
+            }
             Connection::Sqlite(_) => connection.control("PRAGMA query_only = 1").await?,
         }
         Ok(connection)
