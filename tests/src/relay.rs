@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -22,6 +22,9 @@ pub enum Conduct {
     Silent,
     /// It passes on what is sent, and ends the connection in place of the next answer.
     CutsAnswers,
+    /// It passes everything on until it is sent something with this text in it, and ends that connection in place of the
+    /// answer.
+    CutsAnswersTo(&'static str),
 }
 
 /// A port of its own that leads to a counterpart.
@@ -101,11 +104,25 @@ async fn serve(client: Witnessed<TcpStream>, counterpart: SocketAddr, mut conduc
             let Ok(server) = TcpStream::connect(counterpart).await else { return };
             let (mut from_client, mut to_client) = tokio::io::split(client);
             let (mut from_server, mut to_server) = server.into_split();
+            let (current, cuts) = (conduct.clone(), AtomicBool::new(false));
+            let forth = async {
+                let mut buffer = vec![0; 16 * 1024];
+                while let Ok(count @ 1..) = from_client.read(&mut buffer).await {
+                    if let Conduct::CutsAnswersTo(text) = *current.borrow() {
+                        let found = buffer[..count].windows(text.len()).any(|part| part == text.as_bytes());
+                        cuts.fetch_or(found, Ordering::SeqCst);
+                    }
+                    if to_server.write_all(&buffer[..count]).await.is_err() {
+                        return;
+                    }
+                }
+            };
             let back = async {
                 let mut buffer = vec![0; 16 * 1024];
                 while let Ok(count @ 1..) = from_server.read(&mut buffer).await {
                     until(conduct.clone(), |conduct| conduct != Conduct::Silent).await;
                     if *conduct.borrow_and_update() == Conduct::CutsAnswers
+                        || cuts.load(Ordering::SeqCst)
                         || to_client.write_all(&buffer[..count]).await.is_err()
                     {
                         return;
@@ -113,7 +130,7 @@ async fn serve(client: Witnessed<TcpStream>, counterpart: SocketAddr, mut conduc
                 }
             };
             tokio::select! {
-                _ = copy(&mut from_client, &mut to_server) => {}
+                () = forth => {}
                 () = back => {}
             }
         } => {}

@@ -3,6 +3,7 @@
 use provender::servers::sql::{RowLimits, SqlError, Transaction, Value};
 use provender_tests::relay::Conduct;
 use provender_tests::waiting::eventually;
+use provender_tests::{mariadb, postgres};
 use serde_json::json;
 
 use super::databases::{Database, LIMITS, connect};
@@ -191,13 +192,66 @@ async fn what_is_wrong_with_a_connection_is_told_and_a_dead_server_is_not_hammer
         let server = database.connected();
         drop(server.lease().await.unwrap());
         relay.conduct(Conduct::Closed);
-        let down = server.lease().await.err().unwrap();
-        assert!(matches!(down, SqlError::Unavailable(_)), "{down:?}");
-        let told = server.lease().await.err().unwrap().to_string();
-        assert!(told.contains("a moment ago"), "{told}");
+        eventually("it is taken to be down", async || {
+            let down = server.lease().await.err().unwrap();
+            assert!(matches!(down, SqlError::Unavailable(_)), "{down:?}");
+            down.to_string().contains("it is down").then_some(())
+        })
+        .await;
+        assert!(server.rest().is_some());
         relay.conduct(Conduct::Faithful);
         eventually("the server is back", async || server.lease().await.ok().map(drop)).await;
     }
+}
+
+#[tokio::test]
+async fn connections_are_encrypted_and_the_certificate_must_fit() {
+    let stranger = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.pem();
+    for (database, authority) in [
+        (Database::postgresql().await, postgres::secured().await.unwrap()),
+        (Database::mariadb().await, mariadb::authority().unwrap()),
+    ] {
+        let secured = |host: &str, authority: &str| {
+            let mut configuration = database.direct.clone();
+            configuration["tls"] = json!("required");
+            configuration["host"] = json!(host);
+            configuration["ca_certificates"] = json!(authority);
+            connect(&configuration)
+        };
+        let server = secured("localhost", authority);
+        let encrypted = match database.dialect {
+            "postgresql" => "SELECT version FROM pg_stat_ssl WHERE ssl AND pid = pg_backend_pid()",
+            _ => {
+                "SELECT variable_value FROM information_schema.session_status \
+                  WHERE variable_name = 'Ssl_version' AND variable_value <> ''"
+            }
+        };
+        let version = server.lease().await.unwrap().query(encrypted, &[], LIMITS).await.unwrap();
+        assert!(matches!(&version.rows[0][0], Value::Text(text) if text.starts_with("TLSv1")), "{version:?}");
+        for (server, problem) in [
+            (secured("localhost", &stranger), "`ca_certificates`"),
+            (secured("127.0.0.1", authority), "use the name that stands in the certificate"),
+        ] {
+            let error = server.check().await.unwrap_err();
+            assert!(
+                matches!(&error, SqlError::Unavailable(text) if text.contains(problem)),
+                "{}: {error}",
+                database.dialect
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_the_database_repeats_is_blanked() {
+    let database = Database::mariadb().await;
+    let server = database.connected();
+    let mut lease = server.lease().await.unwrap();
+    let (password, blanked) = (mariadb::PASSWORD, Value::Text("<***>".to_owned()));
+    let rows = lease.query(&format!("SELECT '<{password}>'"), &[], LIMITS).await.unwrap();
+    assert_eq!(rows.rows, [[blanked]]);
+    let error = lease.query(&format!("SELECT x FROM `{password}`"), &[], LIMITS).await.unwrap_err();
+    assert!(!error.to_string().contains(password), "{error}");
 }
 
 #[tokio::test]
