@@ -56,7 +56,9 @@ async fn bench(dialect: &'static str, people: usize, runs: usize) {
         previews.push(previewed);
     }
     let statements = scripts.iter().map(Vec::len).sum::<usize>() as f64 / people as f64;
-    println!("\n{dialect}: {people} people, {statements:.1} statements each, {CONNECTIONS} connections; medians of {runs} runs");
+    println!(
+        "\n{dialect}: {people} people, {statements:.1} statements each, {CONNECTIONS} connections; medians of {runs} runs"
+    );
     let row = |name: &str, rates: &mut Vec<f64>| [name.to_owned(), format!("{:.0}", median(rates))];
     let rows = [
         row("provisioned by the plugin", &mut ours),
@@ -103,7 +105,8 @@ impl Site {
                 let (address, database) = mariadb::fresh_database().await.expect("a database");
                 let (user, password) = (mariadb::USER, mariadb::PASSWORD);
                 configuration["database"] = database.as_str().into();
-                configuration["authentication"] = json!({"kind": "password", "user": user, "password": password});
+                configuration["authentication"] =
+                    json!({"kind": "password", "user": user, "password": password});
                 (format!("mysql://{user}:{password}@{address}/{database}?ssl-mode=disabled"), Some(address))
             }
             _ => {

@@ -107,7 +107,9 @@ impl Server {
         let address = SocketAddr::from(([127, 0, 0, 1], self.port));
         let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
         let mut connection = connect(address, "mysql").await?;
-        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await?;
+        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name} CHARACTER SET utf8mb4")))
+            .execute(&mut connection)
+            .await?;
         connection.close().await?;
         Ok((address, name))
     }
@@ -147,7 +149,8 @@ fn start_at(directory: &Path, port: u16) -> anyhow::Result<Option<Child>> {
     let file = |option: &str, name: &str| format!("--{option}={}", directory.join(name).display());
     let mut server = Command::new("/usr/sbin/mariadbd")
         .args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve", "--skip-log-bin"])
-        .args(["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync", "--max-connections=300"])
+        // What was committed is there after the process was killed, though not after the machine was.
+        .args(["--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync", "--max-connections=300"])
         .args(["--innodb-buffer-pool-size=32M", "--innodb-lock-wait-timeout=10"])
         .args(as_root())
         .args([file("datadir", "data"), file("socket", "socket"), file("pid-file", "pid")])

@@ -24,7 +24,7 @@ async fn values_of_every_kind_come_back_as_they_were_sent() {
                 "b BOOLEAN, i BIGINT, r DOUBLE PRECISION, t TEXT, y BYTEA, m TIMESTAMPTZ, d NUMERIC, j JSONB, c DATE"
             }
             "mysql" => {
-                "b BOOLEAN, i BIGINT, r DOUBLE, t LONGTEXT, y LONGBLOB, m DATETIME(6), d DECIMAL(60, 20), j LONGTEXT, c DATE"
+                "b BOOLEAN, i BIGINT, r DOUBLE, t LONGTEXT COLLATE utf8mb4_bin, y LONGBLOB, m DATETIME(6), d DECIMAL(60, 20), j LONGTEXT, c DATE"
             }
             _ => "b INTEGER, i INTEGER, r REAL, t TEXT, y BLOB, m TEXT, d TEXT, j TEXT, c TEXT",
         };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use provender::servers::configuration::SqlConfiguration;
 use provender::servers::connector::SystemResolver;
@@ -133,6 +134,8 @@ impl Database {
         let server = self.direct();
         let mut lease = server.lease().await.expect("a connection");
         eventually("somebody waits for a lock", async || {
+            // MariaDB tells the same again when it is asked sooner.
+            tokio::time::sleep(Duration::from_millis(150)).await;
             let found = lease.query(waiting, &[], LIMITS).await.expect("rows");
             (!found.rows.is_empty()).then_some(())
         })

@@ -80,9 +80,9 @@ async fn life(database: &Database, configuration: Value) -> Vec<(&'static str, C
 
     applied(&host.put(group_key("staff"), group("staff")).await);
     applied(&host.put(key.clone(), record(anna())).await);
-    applied(&host.put(person_key("béla"), person("béla")).await);
+    applied(&host.put(person_key("bela"), person("bela")).await);
     applied(&host.put_membership(membership("staff", "anna")).await);
-    applied(&host.put_membership(membership("staff", "béla")).await);
+    applied(&host.put_membership(membership("staff", "bela")).await);
     station!("added");
 
     let mut changed = anna();
@@ -92,7 +92,7 @@ async fn life(database: &Database, configuration: Value) -> Vec<(&'static str, C
     changed.roles[0].meta = Meta { id: "r2".to_owned(), ..Meta::default() };
     applied(&host.put(key.clone(), record(changed.clone())).await);
     applied(&host.put(group_key("staff"), renamed("staff", "Staff & \"friends\"")).await);
-    applied(&host.delete_membership("staff", "béla").await);
+    applied(&host.delete_membership("staff", "bela").await);
     station!("changed and renamed");
 
     for status in [Status::Suspended, Status::Expired, Status::GracePeriod] {
@@ -113,7 +113,7 @@ async fn life(database: &Database, configuration: Value) -> Vec<(&'static str, C
     assert_eq!((job.done, job.failed), (3, 0));
     assert_eq!(before, database.content(tables).await, "everything again changes nothing");
 
-    host.delete(&person_key("béla")).await;
+    host.delete(&person_key("bela")).await;
     host.delete(&group_key("staff")).await;
     host.delete(&key).await;
     let again = host.host.pipeline.provision(CO, "people", &key).await;
@@ -126,12 +126,23 @@ async fn life(database: &Database, configuration: Value) -> Vec<(&'static str, C
     stations
 }
 
+/// A row without the ids that the registry made, which are others each time.
+fn without_own_ids(row: &str) -> String {
+    let parts = row.split('"').map(|part| match uuid::Uuid::try_parse(part) {
+        Ok(_) => "*",
+        Err(_) => part,
+    });
+    parts.collect::<Vec<_>>().join("\"")
+}
+
 fn shown(stations: &[(&str, Content)]) -> String {
     let mut text = String::new();
     for (station, content) in stations {
         text.push_str(&format!("== {station}\n"));
         for (table, rows) in content.iter().filter(|(_, rows)| !rows.is_empty()) {
             text.push_str(&format!("{table}\n"));
+            let mut rows: Vec<String> = rows.iter().map(|row| without_own_ids(row)).collect();
+            rows.sort();
             rows.iter().for_each(|row| text.push_str(&format!("  {row}\n")));
         }
     }

@@ -131,6 +131,9 @@ struct Asked {
     parameters: Vec<Value>,
 }
 
+/// Whether a function of the contract is for statements of a class.
+type Wanted = fn(Class) -> Result<(), Error>;
+
 /// Where a statement runs.
 enum Place {
     /// By itself.
@@ -144,7 +147,7 @@ impl CallState {
         &mut self,
         (slot, place): (&Arc<Slot>, &mut Place),
         asked: Asked,
-        (wanted, in_preview): (fn(Class) -> Result<(), Error>, InPreview<T>),
+        (wanted, in_preview): (Wanted, InPreview<T>),
         perform: impl AsyncStatement<T>,
     ) -> wasmtime::Result<Result<T, Error>> {
         let Asked { statement, parameters } = asked;

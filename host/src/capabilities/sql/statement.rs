@@ -169,14 +169,14 @@ impl Reader<'_> {
             Statement::CreateIndex(index) => self.create_index(index),
             Statement::AlterTable(table) => self.alter_table(table),
             Statement::Drop {
-                object_type,
+                object_type: ObjectType::Table | ObjectType::Index,
                 names,
                 temporary: false,
                 purge: false,
                 table,
                 cascade: false,
                 ..
-            } if matches!(object_type, ObjectType::Table | ObjectType::Index) => {
+            } => {
                 for name in names.iter().chain(table) {
                     self.relation(name)?;
                 }

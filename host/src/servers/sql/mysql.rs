@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sqlx::mysql::{MySqlArguments, MySqlRow, MySqlValueRef};
-use sqlx::{Arguments, Decode, Row, TypeInfo, ValueRef};
+use sqlx::{Arguments, Decode, MySql, Row, Type, TypeInfo, ValueRef};
 
 use super::value::Value;
 
@@ -50,7 +50,7 @@ fn decode(value: MySqlValueRef<'_>) -> Result<Value, String> {
         return Ok(Value::Null);
     }
     let type_info = value.type_info().into_owned();
-    let bytes = <&[u8] as Decode<sqlx::MySql>>::decode(value).map_err(|error| error.to_string())?;
+    let bytes = <&[u8] as Decode<MySql>>::decode(value).map_err(|error| error.to_string())?;
     let text = || String::from_utf8(bytes.to_vec()).map_err(|error| error.to_string());
     let name = type_info.name();
     Ok(match name {
@@ -70,8 +70,13 @@ fn decode(value: MySqlValueRef<'_>) -> Result<Value, String> {
         "JSON" => Value::Json(text()?),
         "ENUM" | "SET" => Value::Other(text()?),
         _ if name.ends_with("CHAR") || name.ends_with("TEXT") => Value::Text(text()?),
+        // The flag that the name follows is also set where text is ordered by its bytes.
         _ if name.ends_with("BINARY") || name.ends_with("BLOB") || name == "BIT" => {
-            Value::Bytes(bytes.to_vec())
+            if <str as Type<MySql>>::compatible(&type_info) {
+                Value::Text(text()?)
+            } else {
+                Value::Bytes(bytes.to_vec())
+            }
         }
         "NULL" => Value::Null,
         _ => return Err(format!("type {} cannot be read: cast it to char", name.to_lowercase())),
