@@ -1,7 +1,7 @@
 //! A relay in front of a real counterpart: it notes what a host sends there, and is as faulty as a test wants it to be.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,6 +24,9 @@ pub enum Conduct {
     CutsAnswers,
     /// As before, by a reset.
     ResetsAnswers,
+    /// It passes everything on until it is sent something with this text in it, and ends that connection in place of the
+    /// answer.
+    CutsAnswersTo(&'static str),
 }
 
 /// What passed, or did not.
@@ -41,6 +44,7 @@ pub struct Relay {
     address: SocketAddr,
     conduct: Arc<watch::Sender<Conduct>>,
     passed: Arc<Passed>,
+    listening: Arc<Listening>,
     open: Arc<AtomicUsize>,
     most_open: Arc<AtomicUsize>,
     accepting: JoinHandle<()>,
@@ -57,9 +61,10 @@ impl Relay {
         let (ours, of_connections) = (Arc::clone(&conduct), Arc::clone(&passed));
         let (open, most_open) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let (now, most) = (Arc::clone(&open), Arc::clone(&most_open));
+        let heard = Arc::clone(&listening);
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let client = Witnessed::accepted(stream, Arc::clone(&listening));
+                let client = Witnessed::accepted(stream, Arc::clone(&heard));
                 let (conduct, passed) = (Arc::clone(&ours), Arc::clone(&of_connections));
                 let (now, most) = (Arc::clone(&now), Arc::clone(&most));
                 tokio::spawn(async move {
@@ -69,7 +74,7 @@ impl Relay {
                 });
             }
         });
-        Self { address, conduct, passed, open, most_open, accepting }
+        Self { address, conduct, passed, listening, open, most_open, accepting }
     }
 
     /// Where a host is to connect to.
@@ -90,6 +95,11 @@ impl Relay {
     /// How many answers it kept back.
     pub fn kept_back(&self) -> usize {
         self.passed.kept_back.load(Ordering::SeqCst)
+    }
+
+    /// From now on it is reached by a test itself or by an operator, not by plugins.
+    pub fn expect_the_operator(&self) {
+        self.listening.expect_the_operator();
     }
 
     /// How many connections are open.
@@ -142,10 +152,15 @@ async fn serve(
             let Ok(server) = TcpStream::connect(counterpart).await else { return };
             let (mut from_client, mut to_client) = tokio::io::split(client);
             let (mut from_server, mut to_server) = server.into_split();
+            let cuts = AtomicBool::new(false);
             let forth = async {
                 let mut buffer = vec![0; 16 * 1024];
                 while let Ok(count @ 1..) = from_client.read(&mut buffer).await {
                     passed.request(conduct);
+                    if let Conduct::CutsAnswersTo(text) = *conduct.borrow() {
+                        let found = buffer[..count].windows(text.len()).any(|part| part == text.as_bytes());
+                        cuts.fetch_or(found, Ordering::SeqCst);
+                    }
                     if to_server.write_all(&buffer[..count]).await.is_err() {
                         return;
                     }
@@ -160,6 +175,7 @@ async fn serve(
                     }
                     let now = *conduct.borrow();
                     if matches!(now, Conduct::CutsAnswers | Conduct::ResetsAnswers)
+                        || cuts.load(Ordering::SeqCst)
                         || to_client.write_all(&buffer[..count]).await.is_err()
                     {
                         return now == Conduct::ResetsAnswers;

@@ -13,6 +13,7 @@ mod readable;
 pub mod registry;
 pub mod shown;
 pub mod slots;
+pub mod sql;
 pub mod state;
 
 use jiff::Timestamp;
@@ -49,6 +50,7 @@ pub struct CallState {
     http: http::HttpState,
     ldap: ldap::LdapState,
     registry: registry::Grant,
+    sql: sql::Grant,
     state: state::StateOfCall,
 }
 
@@ -60,7 +62,8 @@ impl CallState {
         let http = http::HttpState::new(grants.slots.http, guest.gate.clone());
         let ldap = ldap::LdapState::new(grants.slots.ldap);
         let state = state::StateOfCall::new(grants.state);
-        Self { guest, files: grants.slots.files, http, ldap, registry: grants.registry, state }
+        let Slots { files, sql, .. } = grants.slots;
+        Self { guest, files, http, ldap, registry: grants.registry, sql, state }
     }
 
     /// What the call wrote to its durable state, to be stored if it ended well.
@@ -97,6 +100,7 @@ pub fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
     contract::registry::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::files::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::ldap::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
+    contract::sql::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::records::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::types::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::contract::types::{ServerKind, SlotBinding};
-use super::{files, http, ldap};
+use super::{files, http, ldap, sql};
 
 /// What a call may reach by its slots.
 #[derive(Clone, Default)]
@@ -12,6 +12,7 @@ pub struct Slots {
     pub files: files::Grant,
     pub http: http::Grant,
     pub ldap: ldap::Grant,
+    pub sql: sql::Grant,
 }
 
 impl Slots {
@@ -26,20 +27,26 @@ impl Slots {
             reach: slot.server.iter().flat_map(|server| server.base_dns()).map(str::to_owned).collect(),
             ..binding(&slot.name, ServerKind::Ldap)
         });
-        files.chain(http).chain(ldap).collect()
+        let sql = self.sql.0.iter().map(|slot| SlotBinding {
+            reach: slot.schemas.clone(),
+            dialect: Some(slot.dialect.word().to_owned()),
+            ..binding(&slot.name, ServerKind::Sql)
+        });
+        files.chain(http).chain(ldap).chain(sql).collect()
     }
 
     /// How long the servers are left alone from now on: the longest time, where one of them asked for it or is down.
     pub fn rest(&self) -> Option<Duration> {
         let http = self.http.0.iter().filter_map(|slot| slot.server.rest());
         let ldap = self.ldap.0.iter().filter_map(|slot| slot.server.as_ref()?.rest());
-        http.chain(ldap).max()
+        let sql = self.sql.0.iter().filter_map(|slot| slot.rest());
+        http.chain(ldap).chain(sql).max()
     }
 
     /// The slots of a recorded call, in which nothing happens: what is opened by name can be opened again.
     pub fn recorded(bindings: &[SlotBinding]) -> Self {
         let mut slots = Self::default();
-        for SlotBinding { slot, kind, .. } in bindings {
+        for SlotBinding { slot, kind, reach, dialect, .. } in bindings {
             let name = slot.clone();
             match kind {
                 ServerKind::Files => {
@@ -48,7 +55,8 @@ impl Slots {
                 ServerKind::Ldap => {
                     slots.ldap.0.push(Arc::new(ldap::Slot { name, server: None, operations: Vec::new() }));
                 }
-                ServerKind::Http | ServerKind::Sql | ServerKind::Messaging | ServerKind::Other(_) => {}
+                ServerKind::Sql => slots.sql.0.extend(sql::Slot::recorded(name, reach, dialect.as_deref())),
+                ServerKind::Http | ServerKind::Messaging | ServerKind::Other(_) => {}
             }
         }
         slots

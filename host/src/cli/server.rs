@@ -1,10 +1,13 @@
 //! `provender server`: the servers that plugins may reach.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use percent_encoding::percent_decode_str;
 use serde_json::json;
+use url::Url;
 
 use super::answer::{Answer, Table};
 use super::input::{SecretArguments, known_collaboration, read_json};
@@ -13,8 +16,8 @@ use crate::administration::{Server, ServerInput};
 use crate::host::Host;
 use crate::servers::configuration::secrets::SecretInput;
 use crate::servers::configuration::{
-    self, Authentication, HttpConfiguration, IdRange, LdapAuthentication, LdapConfiguration, Modes,
-    ServerConfiguration,
+    self, Authentication, Dialect, HttpConfiguration, IdRange, LdapAuthentication, LdapConfiguration, Modes,
+    ServerConfiguration, SqlAuthentication, SqlConfiguration, SqlTls,
 };
 use crate::servers::pacing::PacingConfiguration;
 
@@ -32,6 +35,8 @@ Examples:
   provender server put directory --co physics --ldap ldaps://ldap.example.org \\
       --base-dn ou=physics,dc=example,dc=org --bind-dn cn=provender,dc=example,dc=org \\
       --password-file directory.password
+  provender server put database --co physics --sql postgresql://provender@db.example.org/people \\
+      --schema public --password-file database.password
   provender server put people --co physics --file server.json
 
 The file holds what the flags say and more:
@@ -76,7 +81,7 @@ pub(super) struct Named {
 }
 
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("kind").args(["http", "files", "ldap", "file"]).required(true))]
+#[command(group = clap::ArgGroup::new("kind").args(["http", "files", "ldap", "sql", "file"]).required(true))]
 pub(super) struct PutArguments {
     #[command(flatten)]
     named: Named,
@@ -107,6 +112,15 @@ pub(super) struct PutArguments {
     /// Authenticate by a simple bind as this DN
     #[arg(long, value_name = "DN", requires = "ldap")]
     bind_dn: Option<String>,
+    /// A database: postgresql://USER@HOST[:PORT]/DATABASE, mysql://USER@HOST[:PORT]/DATABASE (MariaDB too) or sqlite:/FILE
+    #[arg(long, value_name = "URL")]
+    sql: Option<String>,
+    /// A schema of PostgreSQL that plugins may reach; may be given again [default: public]
+    #[arg(long, value_name = "NAME", requires = "sql")]
+    schema: Vec<String>,
+    /// Connect to the database without TLS, in a network that is trusted
+    #[arg(long, requires_all = ["sql", "private"])]
+    no_tls: bool,
     /// Read all of it from a JSON file, `-` for standard input
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -135,15 +149,19 @@ impl PutArguments {
             return read_json(file);
         }
         let description = self.description.clone();
-        let configuration = match (&self.files, &self.ldap) {
-            (Some(root), _) => {
+        let configuration = match (&self.files, &self.ldap, &self.sql) {
+            (Some(root), ..) => {
                 let modes = self.modes.unwrap_or_default();
                 let (owners, groups) = (self.owners, self.groups);
                 let files = json!({ "root": root, "modes": modes, "owners": owners, "groups": groups });
                 configuration::ServerInput::Files(serde_json::from_value(files)?)
             }
-            (None, Some(_)) => configuration::ServerInput::Ldap(self.ldap_configuration()?),
-            (None, None) => configuration::ServerInput::Http(self.http_configuration()?),
+            (None, Some(_), _) => configuration::ServerInput::Ldap(self.ldap_configuration()?),
+            (None, None, Some(url)) => {
+                let url = url.parse().context("the URL of --sql")?;
+                configuration::ServerInput::Sql(self.sql_configuration(&url)?)
+            }
+            (None, None, None) => configuration::ServerInput::Http(self.http_configuration()?),
         };
         Ok(ServerInput { id: None, description, configuration })
     }
@@ -185,6 +203,43 @@ impl PutArguments {
             ldap.request_timeout_ms = timeout;
         }
         Ok(ldap)
+    }
+
+    fn sql_configuration(self, url: &Url) -> anyhow::Result<SqlConfiguration<SecretInput>> {
+        anyhow::ensure!(
+            url.password().is_none(),
+            "the URL must not hold a password: give it by --password-file"
+        );
+        let plain = |text: &str| percent_decode_str(text).decode_utf8().map(Cow::into_owned);
+        let path = plain(url.path())?;
+        let sqlite = url.scheme() == "sqlite";
+        let mut sql: SqlConfiguration<SecretInput> = serde_json::from_value(if sqlite {
+            json!({ "dialect": "sqlite", "path": path })
+        } else {
+            let (host, database) = (url.host_str(), path.trim_start_matches('/'));
+            json!({ "dialect": url.scheme(), "host": host, "port": url.port(), "database": database })
+        })
+        .context("the URL of --sql")?;
+        sql.schemas = self.schema;
+        if sql.dialect == Dialect::Postgresql && sql.schemas.is_empty() {
+            sql.schemas.push("public".to_owned());
+        }
+        let (user, secret) = (plain(url.username())?, self.secret.read()?.map(SecretInput::Text));
+        sql.authentication = match (user.is_empty(), secret) {
+            (true, Some(_)) => anyhow::bail!("a password is of no use without a user in the URL"),
+            (true, None) => None,
+            (false, Some(password)) => Some(SqlAuthentication::Password { user, password }),
+            (false, None) => Some(SqlAuthentication::Trusted { user }),
+        };
+        sql.allow_private_addresses = self.private;
+        sql.ca_certificates = authorities(self.ca_file.as_deref())?;
+        if self.no_tls {
+            sql.tls = SqlTls::Off;
+        }
+        if let Some(timeout) = self.request_timeout_ms {
+            sql.statement_timeout_ms = timeout;
+        }
+        Ok(sql)
     }
 }
 
@@ -240,6 +295,14 @@ fn place(configuration: &ServerConfiguration) -> (String, String) {
                 LdapAuthentication::External {} => "external".to_owned(),
             };
             (format!("{} {}", ldap.url, ldap.base_dns.join(" ")), authentication)
+        }
+        ServerConfiguration::Sql(sql) => {
+            let authentication = match &sql.authentication {
+                None => "-".to_owned(),
+                Some(SqlAuthentication::Trusted { user }) => format!("trusted, user {user}"),
+                Some(SqlAuthentication::Password { user, .. }) => format!("password, user {user}"),
+            };
+            (sql.place(), authentication)
         }
         ServerConfiguration::Http(http) => {
             let authentication = match &http.authentication {
@@ -310,5 +373,82 @@ fn described(server: &Server) -> String {
             ("connect timeout", format!("{} ms", ldap.connect_timeout_ms)),
         ]);
     }
+    if let ServerConfiguration::Sql(sql) = &server.configuration {
+        if sql.dialect != Dialect::Sqlite {
+            fields.push(("secured", super::answer::yes_or_no(sql.tls == SqlTls::Required)));
+        }
+        if !sql.schemas.is_empty() {
+            fields.push(("schemas", sql.schemas.join(", ")));
+        }
+        fields.extend([
+            ("pace", pace(&sql.pacing)),
+            ("statement timeout", format!("{} ms", sql.statement_timeout_ms)),
+            ("connect timeout", format!("{} ms", sql.connect_timeout_ms)),
+        ]);
+    }
     Table::of_fields(fields).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        put: PutArguments,
+    }
+
+    /// What flags say, as an operator would have written it into a file.
+    fn said(flags: &[&str]) -> anyhow::Result<serde_json::Value> {
+        let line = ["put", "database", "--co", "physics", "--sql"].iter().chain(flags);
+        let input = Line::try_parse_from(line)?.put.input()?;
+        let stored = input.configuration.seal(
+            &crate::servers::secret::SecretKey::from_base64("KioqKioqKioqKioqKioqKioqKioqKioqKioqKioqKio=")?,
+            "physics",
+            "database",
+            None,
+        )?;
+        Ok(serde_json::to_value(stored.configuration)?)
+    }
+
+    #[test]
+    fn a_database_is_told_by_a_url() {
+        let password = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(password.path(), "hunter2\n").unwrap();
+        let file = password.path().to_str().unwrap();
+        let told =
+            said(&["postgresql://prov%40x@db.example.org:5433/people", "--password-file", file]).unwrap();
+        assert_eq!(
+            told,
+            json!({"kind": "sql", "dialect": "postgresql", "host": "db.example.org", "port": 5433,
+                   "database": "people", "schemas": ["public"],
+                   "authentication": {"kind": "password", "user": "prov@x"}, "tls": "required",
+                   "allow_private_addresses": false, "connect_timeout_ms": 10_000, "acquire_timeout_ms": 10_000,
+                   "statement_timeout_ms": 30_000, "idle_timeout_ms": 60_000})
+        );
+        let private = ["--private", "--no-tls", "--request-timeout-ms", "500"];
+        let mysql = said(&[&["mysql://p@10.0.0.1/people"][..], &private].concat()).unwrap();
+        assert_eq!((&mysql["tls"], &mysql["statement_timeout_ms"]), (&json!("off"), &json!(500)));
+        assert_eq!(mysql["authentication"], json!({"kind": "trusted", "user": "p"}));
+        let sqlite = said(&["sqlite:/tmp/people%20here.db"]).unwrap();
+        assert_eq!((&sqlite["dialect"], &sqlite["path"]), (&json!("sqlite"), &json!("/tmp/people here.db")));
+    }
+
+    #[test]
+    fn a_url_of_a_database_holds_no_password_and_what_it_says_is_checked() {
+        for (flags, problem) in [
+            (&["postgresql://p:hunter2@db.example.org/people"][..], "must not hold a password"),
+            (&["oracle://p@db.example.org/people"], "the URL of --sql"),
+            (&["no url"], "the URL of --sql"),
+            (&["mysql://p@db.example.org/people", "--no-tls"], "--private"),
+            (&["mysql://p@db.example.org/people", "--schema", "x"], "/schemas"),
+            (&["sqlite:people.db"], "/path"),
+        ] {
+            let error = format!("{:#}", said(flags).unwrap_err());
+            assert!(error.contains(problem) && !error.contains("hunter2"), "{flags:?}: {error}");
+        }
+    }
 }

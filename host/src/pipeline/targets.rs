@@ -11,7 +11,7 @@ use super::plugin_state::StoredState;
 use crate::capabilities::contract::types::Context;
 use crate::capabilities::http::{ExpectedAnswer, RequestPattern};
 use crate::capabilities::slots::Slots;
-use crate::capabilities::{Grants, files, http, ldap, registry, state};
+use crate::capabilities::{Grants, files, http, ldap, registry, sql, state};
 use crate::plugins::{LoadedPlugin, Manifest, Slot};
 use crate::provisioning::{FailureClass, Target};
 use crate::registry::record::{Collaboration, EmailList, Record, RecordKind, SubjectKey};
@@ -191,6 +191,7 @@ async fn bind(
                 let slot = http::Slot { name, server, operations, safe_requests, expected_answers };
                 bound.http.0.push(Arc::new(slot));
             }
+            LiveServer::Sql(server) => bound.sql.0.push(Arc::new(sql::Slot::new(name, server, operations))),
         }
     }
     Ok((bound, WatchedSecrets::new(secrets)))

@@ -157,12 +157,17 @@ fn listed(names: &[String]) -> String {
 /// The version of the contract that this host serves.
 pub const CONTRACT: &str = "0.1.0";
 
-const OFFER: &str = "provender:plugin/{log, state, registry, files}@0.1, wasi:http/{types, outgoing-handler}@0.2, \
+const OFFER: &str = "provender:plugin/{log, state, registry, files, ldap, sql}@0.1, wasi:http/{types, outgoing-handler}@0.2, \
                      wasi:{cli, clocks, io, random}@0.2, and wasi:{filesystem, sockets}@0.2 as stubs that deny everything";
 
 /// Packages, their track, and the interfaces of them that are offered; none stands for all.
 const OFFERED: [(&str, &str, Option<&[&str]>, Support); 9] = [
-    ("provender:plugin", "0.1.", Some(&["log", "state", "registry", "files", "ldap"]), Support::Capability),
+    (
+        "provender:plugin",
+        "0.1.",
+        Some(&["log", "state", "registry", "files", "ldap", "sql"]),
+        Support::Capability,
+    ),
     ("provender:plugin", "0.1.", Some(&["records", "types"]), Support::Types),
     ("wasi:http", "0.2.", Some(&["types", "outgoing-handler"]), Support::Capability),
     ("wasi:cli", "0.2.", None, Support::Runtime),

@@ -11,6 +11,7 @@ pub mod http;
 pub mod ldap;
 pub mod pacing;
 pub mod secret;
+pub mod sql;
 mod tls;
 
 use std::collections::HashMap;
@@ -24,6 +25,7 @@ use self::files::{Allowed, FilesRoot};
 use self::http::HttpServer;
 use self::ldap::LdapServer;
 use self::secret::{SecretError, SecretKey};
+use self::sql::SqlServer;
 
 /// Why a server cannot be used as it is configured.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +82,7 @@ pub enum LiveServer {
     Http(Arc<HttpServer>),
     Files(Arc<FilesRoot>),
     Ldap(Arc<LdapServer>),
+    Sql(Arc<SqlServer>),
 }
 
 impl Servers {
@@ -149,6 +152,10 @@ impl Servers {
             ServerConfiguration::Ldap(ldap) => {
                 let server = LdapServer::new(ldap, secrets, Arc::clone(&self.resolver))?;
                 Ok(LiveServer::Ldap(Arc::new(server)))
+            }
+            ServerConfiguration::Sql(sql) => {
+                let server = SqlServer::new(sql, secrets, Arc::clone(&self.resolver))?;
+                Ok(LiveServer::Sql(Arc::new(server)))
             }
         }
     }

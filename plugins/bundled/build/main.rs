@@ -18,6 +18,7 @@ const PLUGINS: &[&str] = &[
     "ldap",
     "ldap-service-token",
     "scim",
+    "sql",
 ];
 
 /// A folder with prebuilt plugins, `<name>.wasm` each, for builds without the target wasm32-wasip2.

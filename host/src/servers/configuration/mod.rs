@@ -8,6 +8,7 @@ pub(super) mod http;
 pub mod ldap;
 mod schema;
 pub mod secrets;
+pub mod sql;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,6 +23,7 @@ pub use self::http::{
 pub use self::ldap::{LdapAuthentication, LdapConfiguration};
 pub use self::secrets::Secrets;
 use self::secrets::{SecretField, SecretInput, SecretPlace, Told};
+pub use self::sql::{Dialect, SqlAuthentication, SqlConfiguration, SqlTls};
 use super::ServerError;
 use super::secret::{SealedSecret, SecretKey};
 
@@ -39,6 +41,8 @@ pub enum ServerConfiguration<S = SecretPlace> {
     Files(FilesConfiguration),
     /// An LDAP directory.
     Ldap(LdapConfiguration<S>),
+    /// A database that speaks SQL.
+    Sql(SqlConfiguration<S>),
 }
 
 /// A server as an operator writes it, secrets included.
@@ -71,12 +75,13 @@ impl fmt::Display for InvalidConfiguration {
 }
 
 impl<S> ServerConfiguration<S> {
-    /// Word for the kind: "http", "files".
+    /// Word for the kind: "http", "files", "sql".
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Http(_) => "http",
             Self::Files(_) => "files",
             Self::Ldap(_) => "ldap",
+            Self::Sql(_) => "sql",
         }
     }
 
@@ -86,6 +91,7 @@ impl<S> ServerConfiguration<S> {
             Self::Http(http) => ServerConfiguration::Http(http.map(secret)),
             Self::Files(files) => ServerConfiguration::Files(files),
             Self::Ldap(ldap) => ServerConfiguration::Ldap(ldap.map(secret)),
+            Self::Sql(sql) => ServerConfiguration::Sql(sql.map(secret)),
         }
     }
 }
@@ -99,6 +105,7 @@ impl ServerConfiguration {
             Self::Http(http) => Self::Http(http.validate(refuse)),
             Self::Files(files) => Self::Files(files.validate(refuse)),
             Self::Ldap(ldap) => Self::Ldap(ldap.validate(refuse)),
+            Self::Sql(sql) => Self::Sql(sql.validate(refuse)),
         };
         if invalid.is_empty() { Ok(configuration) } else { Err(InvalidConfiguration(invalid)) }
     }
@@ -110,6 +117,7 @@ impl ServerConfiguration {
             Self::Http(http) => Some(http.recipient()),
             Self::Files(_) => None,
             Self::Ldap(ldap) => Some(ldap.recipient()),
+            Self::Sql(sql) => Some(sql.recipient()),
         }
     }
 
@@ -119,6 +127,7 @@ impl ServerConfiguration {
             Self::Http(http) => vec![http.base_url.clone()],
             Self::Files(files) => vec![files.root.clone()],
             Self::Ldap(ldap) => ldap.base_dns.clone(),
+            Self::Sql(sql) => sql.reach(),
         }
     }
 
@@ -128,6 +137,7 @@ impl ServerConfiguration {
             Self::Http(http) => Some(http.allow_private_addresses),
             Self::Files(_) => None,
             Self::Ldap(ldap) => Some(ldap.allow_private_addresses),
+            Self::Sql(sql) => sql.private_addresses(),
         }
     }
 
@@ -239,6 +249,11 @@ impl ServerInput {
             Self::Http(http) if http.allow_private_addresses => return Some("a server at a private address"),
             Self::Ldap(ldap) if ldap.allow_private_addresses => return Some("a server at a private address"),
             Self::Http(_) | Self::Ldap(_) => {}
+            Self::Sql(sql) => {
+                if let Some(reached) = sql.reaches_into_host() {
+                    return Some(reached);
+                }
+            }
         }
         let mut refers = false;
         let _ = self.clone().map(&mut |_, secret| refers |= matches!(secret, SecretInput::Reference(_)));

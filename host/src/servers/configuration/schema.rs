@@ -10,7 +10,10 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::secrets::{SecretInput, SecretPlace};
-use super::{FilesConfiguration, HttpConfiguration, LdapConfiguration, ServerConfiguration, ServerInput};
+use super::{
+    FilesConfiguration, HttpConfiguration, LdapConfiguration, ServerConfiguration, ServerInput,
+    SqlConfiguration,
+};
 
 impl PartialSchema for ServerConfiguration {
     fn schema() -> RefOr<Schema> {
@@ -48,6 +51,7 @@ impl ToSchema for ServerInput {
 fn parts<S: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
     HttpConfiguration::<S>::schemas(schemas);
     LdapConfiguration::<S>::schemas(schemas);
+    SqlConfiguration::<S>::schemas(schemas);
 }
 
 fn schema<S: ToSchema>(description: &str) -> RefOr<Schema> {
@@ -55,6 +59,7 @@ fn schema<S: ToSchema>(description: &str) -> RefOr<Schema> {
         .item(tagged("http", HttpConfiguration::<S>::schema()))
         .item(tagged("files", FilesConfiguration::schema()))
         .item(tagged("ldap", LdapConfiguration::<S>::schema()))
+        .item(tagged("sql", SqlConfiguration::<S>::schema()))
         .description(Some(description))
         .into()
 }
