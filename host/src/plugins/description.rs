@@ -10,7 +10,7 @@ use crate::capabilities::contract::types::{Description, ServerKind};
 use crate::sandbox::{Inspection, World, acts};
 
 /// Kinds of servers of this host, and the operations that a slot of each can ask for.
-const SERVER_KINDS: [(&str, &[&str]); 2] = [
+const SERVER_KINDS: [(&str, &[&str]); 3] = [
     (
         "http",
         &[
@@ -49,6 +49,7 @@ const SERVER_KINDS: [(&str, &[&str]); 2] = [
             "remove-tree",
         ],
     ),
+    ("ldap", &["search", "compare", "add", "modify", "modify-dn", "delete"]),
 ];
 
 const SUBJECT_KINDS: [&str; 4] = ["person", "group", "email_list", "service"];
