@@ -1,9 +1,12 @@
 //! What the contract and WASI have to import, read from `wit/`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use wit_parser::{Function, Handle, Resolve, Type, TypeDefKind, TypeId, WorldItem};
+use wit_parser::{
+    Function, Handle, Resolve, SourceMap, Type, TypeDefKind, TypeId, UnresolvedPackageGroup, WorldItem,
+};
 
 /// A function that a plugin can import.
 pub(crate) struct Import {
@@ -16,9 +19,7 @@ pub(crate) struct Import {
 /// Every function of every interface that a world in `wit/` imports, by its name
 /// (`wasi:sockets/tcp#[method]tcp-socket.accept`). What no world imports is there to be exported.
 pub(crate) fn imports() -> BTreeMap<String, Import> {
-    let mut resolve = Resolve::default();
-    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
-    resolve.push_path(&wit).expect("a contract");
+    let resolve = contract().expect("a contract");
     let mut imports = BTreeMap::new();
     for (_, world) in &resolve.worlds {
         for (key, item) in &world.imports {
@@ -38,6 +39,38 @@ pub(crate) fn imports() -> BTreeMap<String, Import> {
         }
     }
     imports
+}
+
+/// The packages in `wit/`. They are read here, since the parser's own reading needs a feature that would have `cargo run` and
+/// `cargo test` build the sandbox each for itself.
+fn contract() -> io::Result<Resolve> {
+    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
+    let package = package(&files(&wit)?)?;
+    let used = files(&wit.join("deps"))?.into_iter().map(|file| self::package(&[file]));
+    let mut resolve = Resolve::default();
+    let pushed = resolve.push_groups(package, used.collect::<io::Result<_>>()?);
+    pushed.map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(resolve)
+}
+
+fn package(files: &[PathBuf]) -> io::Result<UnresolvedPackageGroup> {
+    let mut sources = SourceMap::default();
+    for file in files {
+        sources.push_str(&file.display().to_string(), fs::read_to_string(file)?);
+    }
+    sources.parse().map_err(|(_, error)| io::Error::other(error.to_string()))
+}
+
+fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "wit") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 fn unversioned(name: &str) -> String {
