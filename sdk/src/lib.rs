@@ -82,6 +82,7 @@ pub mod files;
 pub mod http;
 pub mod ldap;
 pub mod log;
+pub mod messaging;
 mod outcome;
 mod pages;
 mod plugin;

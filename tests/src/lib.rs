@@ -2,7 +2,9 @@
 //! and gone after it.
 
 pub mod bench;
+pub mod brokers;
 pub mod calls;
+pub mod certificates;
 pub mod client;
 pub mod costly;
 pub mod counterpart;

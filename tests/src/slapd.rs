@@ -10,9 +10,9 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
 
+use crate::certificates::{Certificates, certificates};
 use crate::waiting::until;
 
 /// Whom the host binds as.
@@ -63,7 +63,7 @@ impl Slapd {
         let folder = tempfile::Builder::new().prefix("provender-slapd-").tempdir()?;
         fs::create_dir_all(folder.path().join("configuration"))?;
         fs::create_dir_all(folder.path().join("data"))?;
-        let (ca, client) = certificates(folder.path())?;
+        let Certificates { ca, client } = certificates(folder.path())?;
         slapadd(folder.path(), "0", &configuration(folder.path(), database))?;
         slapadd(folder.path(), "1", &entries())?;
         let mut server = Self { folder, port: 0, tls_port: 0, process: None, ca, client };
@@ -181,25 +181,6 @@ impl Drop for Slapd {
 
 fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
-/// Makes an authority, and a certificate for the server and one for a client.
-fn certificates(folder: &Path) -> anyhow::Result<(String, (String, String))> {
-    let mut params = CertificateParams::new(Vec::new())?;
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.distinguished_name.push(DnType::CommonName, "Authority of the tests");
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
-    let key = KeyPair::generate()?;
-    let server = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()])?;
-    let server = server.signed_by(&key, &authority)?;
-    let client_key = KeyPair::generate()?;
-    let mut client = CertificateParams::new(Vec::new())?;
-    client.distinguished_name.push(DnType::CommonName, "provender");
-    let client = client.signed_by(&client_key, &authority)?;
-    fs::write(folder.join("ca.pem"), authority.pem())?;
-    fs::write(folder.join("cert.pem"), server.pem())?;
-    fs::write(folder.join("key.pem"), key.serialize_pem())?;
-    Ok((authority.pem(), (client.pem(), client_key.serialize_pem())))
 }
 
 fn slapadd(folder: &Path, database: &str, ldif: &str) -> anyhow::Result<()> {

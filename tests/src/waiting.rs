@@ -33,13 +33,18 @@ pub async fn eventually_within<T>(
 }
 
 /// As [`eventually`], on the thread of the caller.
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    until_within(PATIENCE, what, look)
+}
+
+/// As [`until`], for so long.
+pub fn until_within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(started.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain: {what}");
+        assert!(started.elapsed() < patience, "waited {patience:?} in vain: {what}");
         std::thread::sleep(INTERVAL);
     }
 }

@@ -8,6 +8,7 @@ pub mod files;
 pub mod http;
 pub mod ldap;
 mod log;
+pub mod messaging;
 pub mod plugin;
 mod readable;
 pub mod registry;
@@ -49,6 +50,7 @@ pub struct CallState {
     files: files::Grant,
     http: http::HttpState,
     ldap: ldap::LdapState,
+    messaging: messaging::Grant,
     registry: registry::Grant,
     sql: sql::Grant,
     state: state::StateOfCall,
@@ -62,8 +64,8 @@ impl CallState {
         let http = http::HttpState::new(grants.slots.http, guest.gate.clone());
         let ldap = ldap::LdapState::new(grants.slots.ldap);
         let state = state::StateOfCall::new(grants.state);
-        let Slots { files, sql, .. } = grants.slots;
-        Self { guest, files, http, ldap, registry: grants.registry, sql, state }
+        let Slots { files, messaging, sql, .. } = grants.slots;
+        Self { guest, files, http, ldap, messaging, registry: grants.registry, sql, state }
     }
 
     /// What the call wrote to its durable state, to be stored if it ended well.
@@ -100,6 +102,7 @@ pub fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
     contract::registry::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::files::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::ldap::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
+    contract::messaging::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::sql::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::records::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::types::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)

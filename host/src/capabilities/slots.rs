@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::contract::types::{ServerKind, SlotBinding};
-use super::{files, http, ldap, sql};
+use super::{files, http, ldap, messaging, sql};
 
 /// What a call may reach by its slots.
 #[derive(Clone, Default)]
@@ -12,6 +12,7 @@ pub struct Slots {
     pub files: files::Grant,
     pub http: http::Grant,
     pub ldap: ldap::Grant,
+    pub messaging: messaging::Grant,
     pub sql: sql::Grant,
 }
 
@@ -27,20 +28,26 @@ impl Slots {
             reach: slot.server.iter().flat_map(|server| server.base_dns()).map(str::to_owned).collect(),
             ..binding(&slot.name, ServerKind::Ldap)
         });
+        let messaging = self.messaging.0.iter().map(|slot| SlotBinding {
+            reach: slot.server.iter().flat_map(|server| server.topics()).cloned().collect(),
+            dialect: slot.server.as_ref().map(|server| server.dialect().to_owned()),
+            ..binding(&slot.name, ServerKind::Messaging)
+        });
         let sql = self.sql.0.iter().map(|slot| SlotBinding {
             reach: slot.schemas.clone(),
             dialect: Some(slot.dialect.word().to_owned()),
             ..binding(&slot.name, ServerKind::Sql)
         });
-        files.chain(http).chain(ldap).chain(sql).collect()
+        files.chain(http).chain(ldap).chain(messaging).chain(sql).collect()
     }
 
     /// How long the servers are left alone from now on: the longest time, where one of them asked for it or is down.
     pub fn rest(&self) -> Option<Duration> {
         let http = self.http.0.iter().filter_map(|slot| slot.server.rest());
         let ldap = self.ldap.0.iter().filter_map(|slot| slot.server.as_ref()?.rest());
+        let messaging = self.messaging.0.iter().filter_map(|slot| slot.server.as_ref()?.rest());
         let sql = self.sql.0.iter().filter_map(|slot| slot.rest());
-        http.chain(ldap).chain(sql).max()
+        http.chain(ldap).chain(messaging).chain(sql).max()
     }
 
     /// The slots of a recorded call, in which nothing happens: what is opened by name can be opened again.
@@ -55,8 +62,12 @@ impl Slots {
                 ServerKind::Ldap => {
                     slots.ldap.0.push(Arc::new(ldap::Slot { name, server: None, operations: Vec::new() }));
                 }
+                ServerKind::Messaging => {
+                    let slot = messaging::Slot { name, server: None, operations: Vec::new() };
+                    slots.messaging.0.push(Arc::new(slot));
+                }
                 ServerKind::Sql => slots.sql.0.extend(sql::Slot::recorded(name, reach, dialect.as_deref())),
-                ServerKind::Http | ServerKind::Messaging | ServerKind::Other(_) => {}
+                ServerKind::Http | ServerKind::Other(_) => {}
             }
         }
         slots

@@ -11,7 +11,7 @@ use super::plugin_state::StoredState;
 use crate::capabilities::contract::types::Context;
 use crate::capabilities::http::{ExpectedAnswer, RequestPattern};
 use crate::capabilities::slots::Slots;
-use crate::capabilities::{Grants, files, http, ldap, registry, sql, state};
+use crate::capabilities::{Grants, files, http, ldap, messaging, registry, sql, state};
 use crate::plugins::{LoadedPlugin, Manifest, Slot};
 use crate::provisioning::{FailureClass, Target};
 use crate::registry::record::{Collaboration, EmailList, Record, RecordKind, SubjectKey};
@@ -185,6 +185,10 @@ async fn bind(
             }
             LiveServer::Ldap(server) => {
                 bound.ldap.0.push(Arc::new(ldap::Slot { name, server: Some(server), operations }));
+            }
+            LiveServer::Messaging(server) => {
+                let slot = messaging::Slot { name, server: Some(server), operations };
+                bound.messaging.0.push(Arc::new(slot));
             }
             LiveServer::Http(server) => {
                 let (safe_requests, expected_answers) = requests(&loaded.manifest, &name);

@@ -14,6 +14,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tower::{Service, ServiceExt};
 
@@ -143,6 +144,11 @@ impl Service<Uri> for Connector {
         .boxed()
     }
 }
+
+/// What a connection that does not speak HTTP runs over: TCP, or TLS.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Stream for S {}
 
 /// Makes TCP connections of a server that does not speak HTTP.
 #[derive(Clone)]

@@ -9,6 +9,7 @@ pub mod connector;
 pub mod files;
 pub mod http;
 pub mod ldap;
+pub mod messaging;
 pub mod pacing;
 pub mod secret;
 pub mod sql;
@@ -24,6 +25,7 @@ use self::connector::{Resolver, SystemResolver};
 use self::files::{Allowed, FilesRoot};
 use self::http::HttpServer;
 use self::ldap::LdapServer;
+use self::messaging::MessagingServer;
 use self::secret::{SecretError, SecretKey};
 use self::sql::SqlServer;
 
@@ -82,6 +84,7 @@ pub enum LiveServer {
     Http(Arc<HttpServer>),
     Files(Arc<FilesRoot>),
     Ldap(Arc<LdapServer>),
+    Messaging(Arc<MessagingServer>),
     Sql(Arc<SqlServer>),
 }
 
@@ -152,6 +155,10 @@ impl Servers {
             ServerConfiguration::Ldap(ldap) => {
                 let server = LdapServer::new(ldap, secrets, Arc::clone(&self.resolver))?;
                 Ok(LiveServer::Ldap(Arc::new(server)))
+            }
+            ServerConfiguration::Messaging(messaging) => {
+                let server = MessagingServer::new(messaging, secrets, Arc::clone(&self.resolver))?;
+                Ok(LiveServer::Messaging(Arc::new(server)))
             }
             ServerConfiguration::Sql(sql) => {
                 let server = SqlServer::new(sql, secrets, Arc::clone(&self.resolver))?;

@@ -53,6 +53,8 @@ pub(crate) const IMPORTS: &[(&str, Expected)] = &[
     ("provender:plugin/ldap#[method]directory.modify-dn", OutOfReach),
     ("provender:plugin/ldap#[method]directory.delete", OutOfReach),
     ("provender:plugin/ldap#[method]search.next", OutOfReach),
+    ("provender:plugin/messaging#open", Denies(r#"Err(Error::Refused("no broker is bound to slot `broker`; bound are: none"))"#)),
+    ("provender:plugin/messaging#[method]publisher.publish", OutOfReach),
     ("provender:plugin/sql#open", Denies(r#"Err(Error::Refused("no database is bound to slot `folder`; bound are: none"))"#)),
     ("provender:plugin/sql#[method]database.query", OutOfReach),
     ("provender:plugin/sql#[method]database.execute", OutOfReach),

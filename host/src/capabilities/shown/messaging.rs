@@ -17,7 +17,8 @@ fn message(message: &Value) -> Option<String> {
             text.push_str(&format!("\n{word}: {value}"));
         }
     }
-    for (name, value) in message.get("headers").and_then(Value::as_object).into_iter().flatten() {
+    for header in message.get("headers").and_then(Value::as_array).into_iter().flatten() {
+        let (name, value) = (header.get(0)?.as_str()?, header.get(1)?);
         text.push_str(&format!("\n{name}: {}", content(value)?));
     }
     Some(format!("{text}\n\n{}", content(message.get("body")?)?))

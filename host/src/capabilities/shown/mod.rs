@@ -151,7 +151,7 @@ mod tests {
                 effect(
                     "messaging",
                     "publish",
-                    json!({"messages": [{"topic": "t", "key": "k", "headers": {"h": "1"}, "body": "{}"}]}),
+                    json!({"messages": [{"topic": "t", "key": "k", "headers": [["h", "1"]], "body": "{}"}]}),
                 ),
                 "to t\nkey: k\nh: 1\n\n{}",
             ),

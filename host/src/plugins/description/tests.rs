@@ -116,10 +116,6 @@ fn slots_are_unique_well_named_and_of_a_kind_that_is_offered() {
         (slot("directory", ServerKind::Files, &[]), "asks for slot `directory` twice"),
         (slot("Files", ServerKind::Files, &[]), "a slot \"Files\""),
         (
-            slot("broker", ServerKind::Messaging, &[]),
-            "kind `messaging` for slot `broker`, but this host offers",
-        ),
-        (
             slot("tree", ServerKind::Other("ftp".to_owned()), &[]),
             "kind `ftp` for slot `tree`, but this host offers",
         ),
@@ -137,9 +133,9 @@ fn slots_are_unique_well_named_and_of_a_kind_that_is_offered() {
 #[test]
 fn an_optional_slot_of_a_newer_kind_is_taken() {
     let mut description = description();
-    let newer = slot("queue", ServerKind::Other("messaging".to_owned()), &["publish"]);
+    let newer = slot("queue", ServerKind::Other("ftp".to_owned()), &["publish"]);
     description.slots.push(types::Slot { required: false, ..newer });
-    assert_eq!(read_as(World::Provisioner, description).unwrap().slots[1].kind, "messaging");
+    assert_eq!(read_as(World::Provisioner, description).unwrap().slots[1].kind, "ftp");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod files;
 pub(super) mod http;
 pub mod ldap;
+pub mod messaging;
 mod schema;
 pub mod secrets;
 pub mod sql;
@@ -21,6 +22,7 @@ pub use self::http::{
     AccessToken, Authentication, ClientAuthentication, ClientCertificate, HttpConfiguration, SignatureMethod,
 };
 pub use self::ldap::{LdapAuthentication, LdapConfiguration};
+pub use self::messaging::{Broker, Mechanism, MessagingAuthentication, MessagingConfiguration};
 pub use self::secrets::Secrets;
 use self::secrets::{SecretField, SecretInput, SecretPlace, Told};
 pub use self::sql::{Dialect, SqlAuthentication, SqlConfiguration, SqlTls};
@@ -41,6 +43,8 @@ pub enum ServerConfiguration<S = SecretPlace> {
     Files(FilesConfiguration),
     /// An LDAP directory.
     Ldap(LdapConfiguration<S>),
+    /// A message broker.
+    Messaging(MessagingConfiguration<S>),
     /// A database that speaks SQL.
     Sql(SqlConfiguration<S>),
 }
@@ -81,6 +85,7 @@ impl<S> ServerConfiguration<S> {
             Self::Http(_) => "http",
             Self::Files(_) => "files",
             Self::Ldap(_) => "ldap",
+            Self::Messaging(_) => "messaging",
             Self::Sql(_) => "sql",
         }
     }
@@ -91,6 +96,7 @@ impl<S> ServerConfiguration<S> {
             Self::Http(http) => ServerConfiguration::Http(http.map(secret)),
             Self::Files(files) => ServerConfiguration::Files(files),
             Self::Ldap(ldap) => ServerConfiguration::Ldap(ldap.map(secret)),
+            Self::Messaging(messaging) => ServerConfiguration::Messaging(messaging.map(secret)),
             Self::Sql(sql) => ServerConfiguration::Sql(sql.map(secret)),
         }
     }
@@ -105,6 +111,7 @@ impl ServerConfiguration {
             Self::Http(http) => Self::Http(http.validate(refuse)),
             Self::Files(files) => Self::Files(files.validate(refuse)),
             Self::Ldap(ldap) => Self::Ldap(ldap.validate(refuse)),
+            Self::Messaging(messaging) => Self::Messaging(messaging.validate(refuse)),
             Self::Sql(sql) => Self::Sql(sql.validate(refuse)),
         };
         if invalid.is_empty() { Ok(configuration) } else { Err(InvalidConfiguration(invalid)) }
@@ -117,6 +124,7 @@ impl ServerConfiguration {
             Self::Http(http) => Some(http.recipient()),
             Self::Files(_) => None,
             Self::Ldap(ldap) => Some(ldap.recipient()),
+            Self::Messaging(messaging) => Some(messaging.recipient()),
             Self::Sql(sql) => Some(sql.recipient()),
         }
     }
@@ -127,6 +135,7 @@ impl ServerConfiguration {
             Self::Http(http) => vec![http.base_url.clone()],
             Self::Files(files) => vec![files.root.clone()],
             Self::Ldap(ldap) => ldap.base_dns.clone(),
+            Self::Messaging(messaging) => messaging.topics.clone(),
             Self::Sql(sql) => sql.reach(),
         }
     }
@@ -137,6 +146,7 @@ impl ServerConfiguration {
             Self::Http(http) => Some(http.allow_private_addresses),
             Self::Files(_) => None,
             Self::Ldap(ldap) => Some(ldap.allow_private_addresses),
+            Self::Messaging(messaging) => Some(messaging.allow_private_addresses),
             Self::Sql(sql) => sql.private_addresses(),
         }
     }
@@ -248,7 +258,10 @@ impl ServerInput {
             Self::Files(_) => return Some("a directory of the host"),
             Self::Http(http) if http.allow_private_addresses => return Some("a server at a private address"),
             Self::Ldap(ldap) if ldap.allow_private_addresses => return Some("a server at a private address"),
-            Self::Http(_) | Self::Ldap(_) => {}
+            Self::Messaging(messaging) if messaging.allow_private_addresses => {
+                return Some("a server at a private address");
+            }
+            Self::Http(_) | Self::Ldap(_) | Self::Messaging(_) => {}
             Self::Sql(sql) => {
                 if let Some(reached) = sql.reaches_into_host() {
                     return Some(reached);

@@ -11,8 +11,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::secrets::{SecretInput, SecretPlace};
 use super::{
-    FilesConfiguration, HttpConfiguration, LdapConfiguration, ServerConfiguration, ServerInput,
-    SqlConfiguration,
+    FilesConfiguration, HttpConfiguration, LdapConfiguration, MessagingConfiguration, ServerConfiguration,
+    ServerInput, SqlConfiguration,
 };
 
 impl PartialSchema for ServerConfiguration {
@@ -51,6 +51,7 @@ impl ToSchema for ServerInput {
 fn parts<S: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
     HttpConfiguration::<S>::schemas(schemas);
     LdapConfiguration::<S>::schemas(schemas);
+    MessagingConfiguration::<S>::schemas(schemas);
     SqlConfiguration::<S>::schemas(schemas);
 }
 
@@ -59,6 +60,7 @@ fn schema<S: ToSchema>(description: &str) -> RefOr<Schema> {
         .item(tagged("http", HttpConfiguration::<S>::schema()))
         .item(tagged("files", FilesConfiguration::schema()))
         .item(tagged("ldap", LdapConfiguration::<S>::schema()))
+        .item(tagged("messaging", MessagingConfiguration::<S>::schema()))
         .item(tagged("sql", SqlConfiguration::<S>::schema()))
         .description(Some(description))
         .into()

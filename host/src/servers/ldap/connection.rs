@@ -9,11 +9,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWrite
 use super::LdapError;
 use super::ber::{Malformed, SEQUENCE, long_length};
 use super::message::{Answer, Entry, LdapResult, Request, read};
-
-/// What a connection runs over.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Stream for S {}
+use crate::servers::connector::Stream;
 
 /// A connection on which nothing is under way.
 pub(super) struct Connection {

@@ -6,6 +6,7 @@ use crate::bindings::provender::plugin::ldap::{
     self, Directory, Entry, Scope as Depth, Search, SearchRequest,
 };
 use crate::bindings::provender::plugin::log::{self, Level};
+use crate::bindings::provender::plugin::messaging::{self, Publisher};
 use crate::bindings::provender::plugin::registry;
 use crate::bindings::provender::plugin::sql::{self, Database, Transaction};
 use crate::bindings::provender::plugin::state::{self, Scope};
@@ -59,6 +60,8 @@ crate::list! { ()
         crate::forged!(Directory).modify_dn("dc=x", "dc=y", true, None),
     "provender:plugin/ldap#[method]directory.delete" => crate::forged!(Directory).delete("dc=x"),
     "provender:plugin/ldap#[method]search.next" => crate::forged!(Search).next().map(|page| page.len()),
+    "provender:plugin/messaging#open" => messaging::open("broker").map(|_| ()),
+    "provender:plugin/messaging#[method]publisher.publish" => crate::forged!(Publisher).publish(&[]),
     "provender:plugin/sql#open" => sql::open("folder").map(|_| ()),
     "provender:plugin/sql#[method]database.query" => crate::forged!(Database).query("SELECT 1", &[]).is_ok(),
     "provender:plugin/sql#[method]database.execute" => crate::forged!(Database).execute("DELETE FROM a", &[], None),
