@@ -44,6 +44,4 @@ pub mod data_filter {
 }
 
 pub use data_filter::exports::provender::plugin::filtering::Filtered;
-pub use provisioner::provender::plugin::{
-    files, ldap, log, messaging, records, registry, sql, state, types,
-};
+pub use provisioner::provender::plugin::{files, ldap, log, messaging, records, registry, sql, state, types};
