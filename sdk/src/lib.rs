@@ -54,7 +54,7 @@
 //!
 //! The crate is a `cdylib`; `cargo build --target wasm32-wasip2` makes the component. Its logic is tested natively with
 //! `cargo test`: records are plain values, and everything in [`records`] is a pure function. Only what speaks to the
-//! host ([`http`], [`files`], [`state`], [`registry`]) exists in the sandbox alone, and panics elsewhere.
+//! host ([`http`], [`files`], [`sql`], [`state`], [`registry`]) exists in the sandbox alone, and panics elsewhere.
 //!
 //! What a plugin does not use does not become an import of its component: one without [`http`] cannot make requests.
 
@@ -88,6 +88,7 @@ mod pages;
 mod plugin;
 pub mod records;
 pub mod registry;
+pub mod sql;
 pub mod state;
 
 pub use bindings::filtering::exports::provender::plugin::filtering::Filtered;

@@ -18,13 +18,14 @@ use provender::capabilities::contract::types::{Action, Context, Failure, Invocat
 use provender::capabilities::plugin::{Plugin, PluginHost, Said};
 use provender::capabilities::slots::Slots;
 use provender::capabilities::state::StateReader;
-use provender::capabilities::{CallState, Grants, Surroundings, files, http, state};
+use provender::capabilities::{CallState, Grants, Surroundings, files, http, ldap, state};
 use provender::plugins::Catalog;
 use provender::sandbox::{Fault, Limits, Mode, Refused, Settings};
 use provender::servers::configuration::HttpConfiguration;
 use provender::servers::connector::Resolver;
 use provender::servers::files::FilesRoot;
 use provender::servers::http::HttpServer;
+use provender::servers::ldap::LdapServer;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -125,6 +126,16 @@ impl TestCall {
             operations: owned(operations),
             safe_requests: Vec::new(),
             expected_answers: Vec::new(),
+        }));
+        self
+    }
+
+    /// With a directory bound to the slot `directory`, for searches.
+    pub fn directory(mut self, server: &Arc<LdapServer>) -> Self {
+        self.slots.ldap.0.push(Arc::new(ldap::Slot {
+            name: "directory".to_owned(),
+            server: Some(Arc::clone(server)),
+            operations: owned(&["search"]),
         }));
         self
     }

@@ -10,6 +10,7 @@ pub mod costly;
 pub mod counterpart;
 pub mod guests;
 pub mod host;
+pub mod mariadb;
 pub mod people;
 pub mod postgres;
 pub mod process;

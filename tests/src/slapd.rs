@@ -150,6 +150,15 @@ impl Slapd {
         self.tool("ldapmodify", &[], ldif);
     }
 
+    /// Whether the directory lets somebody in with a password.
+    pub fn may_bind(&self, dn: &str, password: &str) -> bool {
+        let output = Command::new("ldapwhoami")
+            .args(["-x", "-H", &self.url(), "-D", dn, "-w", password])
+            .output()
+            .expect("the tools of OpenLDAP: \"apt-get install ldap-utils\"");
+        output.status.success()
+    }
+
     fn tool(&self, program: &str, arguments: &[&str], input: &str) -> String {
         let file = tempfile::NamedTempFile::new().expect("a file");
         fs::write(file.path(), input).expect("a file");
@@ -190,6 +199,11 @@ fn slapadd(folder: &Path, database: &str, ldif: &str) -> anyhow::Result<()> {
 
 fn configuration(folder: &Path, database: &str) -> String {
     let folder = folder.display();
+    // The first limits that apply are taken.
+    let limits = match database.contains("olcLimits:") {
+        true => String::new(),
+        false => format!("olcLimits: dn.exact={BIND_DN} size=unlimited\n"),
+    };
     format!(
         "dn: cn=config
 objectClass: olcGlobal
@@ -207,6 +221,8 @@ objectClass: olcModuleList
 cn: module
 olcModulePath: /usr/lib/ldap
 olcModuleLoad: back_mdb
+olcModuleLoad: ppolicy
+olcModuleLoad: pw-sha2
 
 dn: cn=schema,cn=config
 objectClass: olcSchemaConfig
@@ -229,8 +245,7 @@ olcDbIndex: objectClass eq
 olcDbMaxSize: 104857600
 olcDbNoSync: TRUE
 olcAccess: to * by dn.exact={BIND_DN} write by * auth
-olcLimits: dn.exact={BIND_DN} size=unlimited
-{database}"
+{limits}{database}"
     )
 }
 

@@ -92,6 +92,11 @@ impl<S> Witnessed<S> {
         listening.connected();
         Self { stream, listening }
     }
+
+    /// The connection itself.
+    pub fn stream(&self) -> &S {
+        &self.stream
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Witnessed<S> {

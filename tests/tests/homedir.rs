@@ -224,6 +224,49 @@ async fn what_is_in_the_way_or_not_allowed_is_told_and_left_alone() {
     assert_eq!(tree(&homes), before);
 }
 
+#[tokio::test]
+async fn two_people_never_share_one_home() {
+    let (host, homes) = host_with_homes(json!({"skeleton": "skel", "on_deletion": "remove"})).await;
+    put(&host, "anna", Status::Active, 5001, "/home/one").await;
+    let before = tree(&homes);
+    let provision = async |id: &str, home: &str| {
+        host.put(person_key(id), person(id, Status::Active, 5001, home)).await;
+        host.host.pipeline.provision(CO, "t", &person_key(id)).await.unwrap().outcome
+    };
+    let refused = async |id: &str, home: &str, other: &str| {
+        let outcome = provision(id, home).await;
+        let Some(InvocationOutcome::Failed { class, message, .. }) = outcome else { panic!("{outcome:?}") };
+        let path = home.trim_start_matches("/home/");
+        let named = format!("\"{path}\" is the home of person \"{other}\"");
+        assert!(class == FailureClass::Conflict && message.contains(&named), "{class:?} {message}");
+    };
+    refused("ben", "/home/one", "anna").await;
+    assert_eq!(tree(&homes), before);
+    // Who has no home takes none along.
+    host.delete(&person_key("ben")).await;
+    assert_eq!(tree(&homes), before);
+
+    put(&host, "chloe", Status::Active, 5001, "/home/two").await;
+    refused("chloe", "/home/one", "anna").await;
+    put(&host, "anna", Status::Active, 5001, "/home/three").await;
+    let moved = provision("chloe", "/home/one").await;
+    assert!(matches!(moved, Some(InvocationOutcome::Applied { .. })), "{moved:?}");
+    refused("anna", "/home/one", "chloe").await;
+    let both = [home("one", "0700", "5001:6001"), home("three", "0700", "5001:6001")];
+    assert_eq!(tree(&homes), all(&both));
+    // What was moved away by hand is in nobody's way, and is given back by none.
+    fs::rename(homes.join("one"), homes.join("moved")).unwrap();
+    put(&host, "dora", Status::Active, 5001, "/home/one").await;
+    refused("chloe", "/home/one", "dora").await;
+    delete(&host, "chloe").await;
+    delete(&host, "anna").await;
+    let left = [home("moved", "0700", "5001:6001"), home("one", "0700", "5001:6001")];
+    assert_eq!(tree(&homes), all(&left));
+    delete(&host, "dora").await;
+    assert_eq!(tree(&homes), home("moved", "0700", "5001:6001"));
+    host.assert_healthy().await;
+}
+
 /// A small file system that is gone with the test.
 struct SmallDisk(PathBuf);
 

@@ -161,7 +161,13 @@ mod an_installed_plugin {
             manifest.slots.iter().map(|slot| (slot.name.as_str(), slot.kind.as_str())).collect();
         assert_eq!(
             slots,
-            [("web", "http"), ("another-web", "http"), ("folder", "files"), ("another-folder", "files")]
+            [
+                ("web", "http"),
+                ("another-web", "http"),
+                ("folder", "files"),
+                ("another-folder", "files"),
+                ("directory", "ldap")
+            ]
         );
         assert_eq!(manifest.slots[0].operations, ["GET", "PUT", "POST"]);
         assert!(

@@ -1,15 +1,16 @@
-//! `kill -9` of a host while it works through queued changes, again and again: at the end the target holds exactly what the
-//! registry does, on SQLite and on PostgreSQL.
+//! `kill -9` of a host while it works through queued changes, or through a Reprovision All, again and again: at the end the
+//! target holds exactly what the registry does, on SQLite and on PostgreSQL.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use provender::host::Host;
-use provender::provisioning::JobStatus;
+use provender::jobs::reprovision_all;
+use provender::provisioning::{Job, JobStatus};
 use provender::registry::record::{Record, Status};
-use provender::registry::write::{ImportItem, OnError, UnknownGroups};
-use provender::store::JobFilter;
+use provender::registry::write::{ImportItem, OnError, UnknownGroups, WriteOptions};
+use provender::store::{InvocationFilter, JobFilter};
 use provender_tests::host::{CO, by_test, configuration};
 use provender_tests::people::{person_key, plain_person};
 use provender_tests::process::Program;
@@ -34,15 +35,22 @@ fn program(database_url: Option<&str>) -> Program {
     program
 }
 
-fn changelog(program: &Program) -> PathBuf {
+fn changelog(program: &Program, settings: &[&str]) -> PathBuf {
     let out = program.folder().join("out");
     std::fs::create_dir(&out).unwrap();
     program.output(&["co", "create", CO, "--name", "Physics"]);
     program.output(&["plugin", "install", "--bundled"]);
     program.output(&["server", "put", "files", "--co", CO, "--files", out.to_str().unwrap()]);
     let target = ["target", "put", "log", "--co", CO, "--plugin", "changelog", "--slot", "log=files"];
-    program.output(&[&target[..], &["--mode", "queue"]].concat());
+    program.output(&[&target[..], settings].concat());
     out.join("changelog.ndjson")
+}
+
+/// A host on the same database that runs nothing itself.
+async fn beside(program: &Program, database_url: Option<&str>) -> Arc<Host> {
+    let mut settings = configuration(program.folder());
+    settings.database_url = database_url.map(str::to_owned);
+    Host::open(settings).await.unwrap()
 }
 
 /// A change of somebody: a new name, another status, or the end.
@@ -58,7 +66,7 @@ fn change(random: &mut StdRng, number: usize) -> ImportItem {
     ImportItem::Put { record, memberships: None, unknown_groups: UnknownGroups::Refuse }
 }
 
-/// Makes all changes, as another process on the same database that runs nothing itself.
+/// Makes all changes.
 async fn make_changes(host: Arc<Host>, mut random: StdRng) {
     for batch in (0..CHANGES).collect::<Vec<_>>().chunks(BATCH) {
         let items = batch.iter().map(|number| change(&mut random, *number)).collect();
@@ -86,10 +94,8 @@ fn told(file: &Path) -> HashMap<String, Option<String>> {
 
 async fn work_through_kills(database_url: Option<&str>, seed: u64) {
     let program = program(database_url);
-    let log = changelog(&program);
-    let mut settings = configuration(program.folder());
-    settings.database_url = database_url.map(str::to_owned);
-    let host = Host::open(settings).await.unwrap();
+    let log = changelog(&program, &["--mode", "queue"]);
+    let host = beside(&program, database_url).await;
     let mut random = StdRng::seed_from_u64(seed);
     let changes = tokio::spawn(make_changes(Arc::clone(&host), StdRng::seed_from_u64(seed + 1)));
     let size = || std::fs::metadata(&log).map_or(0, |metadata| metadata.len());
@@ -137,4 +143,109 @@ async fn queued_changes_on_sqlite_survive_ten_kills() {
 async fn queued_changes_on_postgres_survive_ten_kills() {
     let url = provender_tests::postgres::fresh_database().await.expect("a database");
     work_through_kills(Some(&url), 8).await;
+}
+
+const ALL: usize = 3_000;
+const KILLS_OF_ALL: usize = 4;
+/// Calls that can be under way when a host is killed, and are done again: those that `instances` allows.
+const CUT_OFF: usize = 8;
+
+/// Stores everybody, every tenth of them not active, and tells no target.
+async fn everybody(host: &Host) {
+    let quiet = WriteOptions { provision: false, ..by_test() };
+    for batch in (0..ALL).collect::<Vec<_>>().chunks(500) {
+        let items = batch.iter().map(|number| {
+            let mut person = plain_person(&format!("p{number}"));
+            person.status = if number % 10 == 0 { Status::Pending } else { Status::Active };
+            let record = Record::Person(Box::new(person));
+            ImportItem::Put { record, memberships: None, unknown_groups: UnknownGroups::Refuse }
+        });
+        host.registry.import(CO, items.collect(), OnError::Continue, &quiet).await.expect("an import");
+    }
+}
+
+/// The job, whose progress must be honest whenever it is looked at.
+async fn looked_at(host: &Host, id: i64, before: u64) -> Job {
+    let job = host.store.job(CO, id).await.unwrap().unwrap();
+    assert!(job.percent <= 100 && job.done <= job.total && job.done >= before, "{before} before: {job:?}");
+    job
+}
+
+async fn reprovision_through_kills(database_url: Option<&str>, seed: u64) {
+    let program = program(database_url);
+    let log = changelog(&program, &["--concurrency", "1"]);
+    let host = beside(&program, database_url).await;
+    everybody(&host).await;
+    let begun = reprovision_all(&host.store, CO, "log", "eve", host.clock().now()).await.unwrap();
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut done = 0;
+    for _ in 0..KILLS_OF_ALL {
+        let serving = program.serve().await;
+        let enough = done + random.random_range(100..500);
+        let reached = eventually("some more subjects to be done", async || {
+            let job = looked_at(&host, begun.id, done).await;
+            (job.done >= enough).then_some(job)
+        })
+        .await;
+        serving.kill();
+        assert_eq!(reached.status, JobStatus::InProgress, "killed in the middle");
+        done = looked_at(&host, begun.id, reached.done).await.done;
+        program.output(&["check"]);
+    }
+    let serving = program.serve().await;
+    let ended = eventually("the job to end", async || {
+        let job = looked_at(&host, begun.id, done).await;
+        done = job.done;
+        job.ended.is_some().then_some(job)
+    })
+    .await;
+    drop(serving);
+    program.output(&["check"]);
+    assert_eq!((ended.status, ended.failed, ended.percent), (JobStatus::Complete, 0, 100), "{ended:?}");
+    let kinds = ended.progress.unwrap();
+    assert!(kinds.iter().all(|kind| kind.done == kind.total), "{kinds:?}");
+    assert_eq!((kinds.last().unwrap().done, ended.done), (ALL as u64, ended.total));
+    assert_each_once(&host, begun.id, ended.total).await;
+    assert_told_all(&log);
+    host.stop().await;
+}
+
+/// One run of each subject has ended, whatever was cut off.
+async fn assert_each_once(host: &Host, job: i64, total: u64) {
+    let runs = host.store.invocations(CO, &InvocationFilter::default(), None, 10_000).await.unwrap();
+    let mut subjects: Vec<_> =
+        runs.into_iter().filter(|run| run.job == Some(job)).map(|run| run.subject).collect();
+    assert_eq!(subjects.len() as u64, total);
+    subjects.sort();
+    subjects.dedup();
+    assert_eq!(subjects.len() as u64, total);
+}
+
+/// Everybody who is active was told of, and few twice: it went on where it was. Of the others a run that was cut off may have
+/// told, so that they are removed.
+fn assert_told_all(log: &Path) {
+    let mut told: HashMap<String, Vec<String>> = HashMap::new();
+    for line in lines(log).iter().filter(|line| line["subject"]["kind"] == "person") {
+        let word = |value: &Value| value.as_str().unwrap().to_owned();
+        told.entry(word(&line["subject"]["id"])).or_default().push(word(&line["action"]));
+    }
+    let mut again = 0;
+    for number in 0..ALL {
+        let told = told.remove(&format!("p{number}")).unwrap_or_default();
+        let (action, once) = if number % 10 == 0 { ("deleted", 0) } else { ("reprovision_requested", 1) };
+        assert!(told.len() >= once && told.iter().all(|told| told == action), "p{number}: {told:?}");
+        again += told.len() - once;
+    }
+    assert!(again <= KILLS_OF_ALL * CUT_OFF, "{again} were told again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reprovision_all_on_sqlite_goes_on_where_it_was_through_kills() {
+    reprovision_through_kills(None, 9).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reprovision_all_on_postgres_goes_on_where_it_was_through_kills() {
+    let url = provender_tests::postgres::fresh_database().await.expect("a database");
+    reprovision_through_kills(Some(&url), 10).await;
 }

@@ -141,6 +141,7 @@ impl Administration {
             LiveServer::Http(server) => check_http(&server).await.map_err(unreachable),
             LiveServer::Files(root) => check_files(&root).await.map_err(unreachable),
             LiveServer::Ldap(server) => server.check().await.map_err(unreachable),
+            LiveServer::Sql(server) => server.check().await.map_err(|error| unreachable(error.to_string())),
             LiveServer::Messaging(server) => server.check().await.map_err(unreachable),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -13,14 +13,15 @@ use utoipa_axum::routes;
 
 use super::auth::InCo;
 use super::page::Page;
-use super::problem::{Kind, Problem};
+use super::problem::Problem;
 use super::records::CoPath;
 use super::request::{JsonBody, NoQuery};
 use super::servers::{ItemPath, stored};
 use crate::administration::{StoredTarget, TargetGrants, TargetInput};
 use crate::host::Host;
+use crate::jobs;
 use crate::pipeline::{Explanation, Preview, ReEvaluation, Trial};
-use crate::provisioning::{CodedInvocation, Target};
+use crate::provisioning::{CodedInvocation, Job, Target};
 use crate::registry::record::{RecordKind, SubjectKey};
 
 /// The targets in the order they are called.
@@ -140,28 +141,35 @@ async fn explain(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ReEvaluationQuery {
-    /// `true`: nothing is sent.
+    /// `true`: nothing is sent, and the answer comes when all records were looked at.
     #[serde(default)]
     dry_run: bool,
 }
 
-/// Looks at every record of the collaboration as the target is configured now, and counts those that would be added,
-/// updated and removed there. Filters are called, the plugin is not.
+/// Looks at every record of the collaboration as the target is configured now, and begins to provision those that are to be
+/// added, updated or removed there; or only counts them: filters are called then, the plugin is not. One job for all records
+/// at a time for each target.
 #[utoipa::path(
     post, path = "/cos/{co}/targets/{id}/re-evaluate", tag = "targets", operation_id = "re_evaluate",
-    params(ItemPath, ReEvaluationQuery), responses((status = 200, body = ReEvaluation)),
+    params(ItemPath, ReEvaluationQuery),
+    responses(
+        (status = 200, description = "counted: `dry_run` is `true`", body = ReEvaluation),
+        (status = 202, description = "begun", body = Job),
+    ),
 )]
 async fn re_evaluate(
     State(host): State<Arc<Host>>,
     caller: InCo,
     Path(path): Path<ItemPath>,
     Query(query): Query<ReEvaluationQuery>,
-) -> Result<Json<ReEvaluation>, Problem> {
-    if !query.dry_run {
-        let advice = "only `dry_run=true` can be asked for; provision the records that it counts";
-        return Err(Problem::new(Kind::InvalidRequest, advice));
+) -> Result<Response, Problem> {
+    if query.dry_run {
+        return Ok(Json(host.pipeline.re_evaluate(&caller.co, &path.id).await?).into_response());
     }
-    Ok(Json(host.pipeline.re_evaluate(&caller.co, &path.id).await?))
+    let (actor, now) = (&caller.caller.actor, host.clock().now());
+    let job = jobs::re_evaluate(&host.store, &caller.co, &path.id, actor, now).await?;
+    host.jobs.wake();
+    Ok((StatusCode::ACCEPTED, Json(job)).into_response())
 }
 
 /// Shows what a provisioning of one record would do at this moment: each effect at a counterpart. Reads are performed; what

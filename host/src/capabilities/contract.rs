@@ -20,6 +20,8 @@ pub mod provisioner {
             "provender:plugin/ldap.directory": crate::capabilities::ldap::Directory,
             "provender:plugin/ldap.search": crate::capabilities::ldap::Search,
             "provender:plugin/messaging.publisher": crate::capabilities::messaging::Publisher,
+            "provender:plugin/sql.database": crate::capabilities::sql::Database,
+            "provender:plugin/sql.transaction": crate::capabilities::sql::Transaction,
         },
     });
 }
@@ -42,4 +44,4 @@ pub mod data_filter {
 }
 
 pub use data_filter::exports::provender::plugin::filtering::Filtered;
-pub use provisioner::provender::plugin::{files, ldap, log, messaging, records, registry, state, types};
+pub use provisioner::provender::plugin::{files, ldap, log, messaging, records, registry, sql, state, types};

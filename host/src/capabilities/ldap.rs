@@ -313,6 +313,7 @@ impl From<LdapError> for Error {
                 referrals: result.referrals,
             }),
             LdapError::Authentication(_) => Self::Authentication(message),
+            LdapError::Refused(_) => Self::Refused(message),
             LdapError::Unavailable(_) => Self::Unavailable(message),
             LdapError::ConnectionLost { .. } | LdapError::Timeout { .. } => Self::ConnectionLost(message),
             LdapError::TooLarge { .. } => Self::TooLarge(message),

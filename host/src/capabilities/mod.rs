@@ -14,6 +14,7 @@ mod readable;
 pub mod registry;
 pub mod shown;
 pub mod slots;
+pub mod sql;
 pub mod state;
 
 use jiff::Timestamp;
@@ -51,6 +52,7 @@ pub struct CallState {
     ldap: ldap::LdapState,
     messaging: messaging::Grant,
     registry: registry::Grant,
+    sql: sql::Grant,
     state: state::StateOfCall,
 }
 
@@ -62,8 +64,8 @@ impl CallState {
         let http = http::HttpState::new(grants.slots.http, guest.gate.clone());
         let ldap = ldap::LdapState::new(grants.slots.ldap);
         let state = state::StateOfCall::new(grants.state);
-        let (files, messaging) = (grants.slots.files, grants.slots.messaging);
-        Self { guest, files, http, ldap, messaging, registry: grants.registry, state }
+        let Slots { files, messaging, sql, .. } = grants.slots;
+        Self { guest, files, http, ldap, messaging, registry: grants.registry, sql, state }
     }
 
     /// What the call wrote to its durable state, to be stored if it ended well.
@@ -101,6 +103,7 @@ pub fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
     contract::files::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::ldap::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::messaging::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
+    contract::sql::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::records::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)?;
     contract::types::add_to_linker::<_, HasSelf<_>>(linker, |state: &mut CallState| state)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::contract::types::{ServerKind, SlotBinding};
-use super::{files, http, ldap, messaging};
+use super::{files, http, ldap, messaging, sql};
 
 /// What a call may reach by its slots.
 #[derive(Clone, Default)]
@@ -13,6 +13,7 @@ pub struct Slots {
     pub http: http::Grant,
     pub ldap: ldap::Grant,
     pub messaging: messaging::Grant,
+    pub sql: sql::Grant,
 }
 
 impl Slots {
@@ -32,7 +33,12 @@ impl Slots {
             dialect: slot.server.as_ref().map(|server| server.dialect().to_owned()),
             ..binding(&slot.name, ServerKind::Messaging)
         });
-        files.chain(http).chain(ldap).chain(messaging).collect()
+        let sql = self.sql.0.iter().map(|slot| SlotBinding {
+            reach: slot.schemas.clone(),
+            dialect: Some(slot.dialect.word().to_owned()),
+            ..binding(&slot.name, ServerKind::Sql)
+        });
+        files.chain(http).chain(ldap).chain(messaging).chain(sql).collect()
     }
 
     /// How long the servers are left alone from now on: the longest time, where one of them asked for it or is down.
@@ -40,13 +46,14 @@ impl Slots {
         let http = self.http.0.iter().filter_map(|slot| slot.server.rest());
         let ldap = self.ldap.0.iter().filter_map(|slot| slot.server.as_ref()?.rest());
         let messaging = self.messaging.0.iter().filter_map(|slot| slot.server.as_ref()?.rest());
-        http.chain(ldap).chain(messaging).max()
+        let sql = self.sql.0.iter().filter_map(|slot| slot.rest());
+        http.chain(ldap).chain(messaging).chain(sql).max()
     }
 
     /// The slots of a recorded call, in which nothing happens: what is opened by name can be opened again.
     pub fn recorded(bindings: &[SlotBinding]) -> Self {
         let mut slots = Self::default();
-        for SlotBinding { slot, kind, .. } in bindings {
+        for SlotBinding { slot, kind, reach, dialect, .. } in bindings {
             let name = slot.clone();
             match kind {
                 ServerKind::Files => {
@@ -59,7 +66,8 @@ impl Slots {
                     let slot = messaging::Slot { name, server: None, operations: Vec::new() };
                     slots.messaging.0.push(Arc::new(slot));
                 }
-                ServerKind::Http | ServerKind::Sql | ServerKind::Other(_) => {}
+                ServerKind::Sql => slots.sql.0.extend(sql::Slot::recorded(name, reach, dialect.as_deref())),
+                ServerKind::Http | ServerKind::Other(_) => {}
             }
         }
         slots

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::host::Host;
 use crate::registry::record::{RecordKind, SubjectKey};
 use crate::registry::write::WriteOptions;
+use crate::servers::configuration::secrets::{SecretInput, SecretReference};
 
 /// A record.
 pub(super) type SubjectArguments = Subject<true>;
@@ -133,11 +134,41 @@ impl SecretArguments {
         } else {
             return Ok(None);
         };
-        match text.lines().next() {
-            Some(line) if !line.is_empty() => Ok(Some(SecretString::from(line))),
-            _ => bail!("the password is empty; give it in the first line"),
+        first_line(&text).map(Some)
+    }
+
+    /// What is stored of the secret: itself or, by reference, where it is.
+    pub(super) fn input(&self, by_reference: bool) -> anyhow::Result<Option<SecretInput>> {
+        match (by_reference, &self.password_file, &self.password_env) {
+            (true, Some(file), _) => reference(file).map(Some),
+            (true, None, Some(name)) => {
+                Ok(Some(SecretInput::Reference(SecretReference::Environment(name.clone()))))
+            }
+            (true, None, None) if self.password_stdin => {
+                bail!("what comes from standard input cannot be stored by reference")
+            }
+            _ => Ok(self.read()?.map(SecretInput::Text)),
         }
     }
+}
+
+/// A secret, without what follows it.
+pub(super) fn first_line(text: &str) -> anyhow::Result<SecretString> {
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(SecretString::from(line)),
+        _ => bail!("the password is empty; give it in the first line"),
+    }
+}
+
+/// A file as the place of a secret, whatever the directory that the host runs in.
+pub(super) fn reference(file: &Path) -> anyhow::Result<SecretInput> {
+    let file = std::path::absolute(file).with_context(|| format!("file `{}`", file.display()))?;
+    Ok(SecretInput::Reference(SecretReference::File(file)))
+}
+
+/// Reads a file of text.
+pub(super) fn read_text(file: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(file).with_context(|| format!("file `{}`", file.display()))
 }
 
 /// Reads a JSON document from a file, or from standard input where the file is `-`.

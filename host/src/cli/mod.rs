@@ -2,6 +2,7 @@
 //! messages and exit codes. Decides nothing itself.
 
 mod answer;
+mod bulk;
 mod changes;
 mod check;
 mod co;
@@ -27,7 +28,6 @@ mod plugin;
 mod preview;
 mod provision;
 mod records;
-mod reprovision_all;
 mod serve;
 mod server;
 mod services;

@@ -1,22 +1,20 @@
 //! `provender server`: the servers that plugins may reach.
 
-use std::path::{Path, PathBuf};
+mod authentication;
+mod messaging;
+mod put;
+mod shown;
+mod sql;
 
-use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use self::put::PutArguments;
+use self::shown::{described, place};
 use super::answer::{Answer, Table};
-use super::input::{SecretArguments, known_collaboration, read_json};
+use super::input::known_collaboration;
 use super::target::said;
-use crate::administration::{Server, ServerInput};
 use crate::host::Host;
-use crate::servers::configuration::secrets::SecretInput;
-use crate::servers::configuration::{
-    self, Authentication, HttpConfiguration, IdRange, LdapAuthentication, LdapConfiguration, Mechanism,
-    MessagingAuthentication, MessagingConfiguration, Modes, ServerConfiguration,
-};
-use crate::servers::pacing::PacingConfiguration;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -32,24 +30,29 @@ Examples:
   provender server put directory --co physics --ldap ldaps://ldap.example.org \\
       --base-dn ou=physics,dc=example,dc=org --bind-dn cn=provender,dc=example,dc=org \\
       --password-file directory.password
+  provender server put database --co physics --sql postgresql://provender@db.example.org/people \\
+      --schema public --password-file database.password
   provender server put events --co physics --broker nats --address nats.example.org --tls \\
       --topic people --username provender --password-file events.password
   provender server put people --co physics --file server.json
+Other ways to authenticate:
+  provender server put people --co physics --http https://people.example.org/api \\
+      --header X-Api-Key --password-file people.key
+  provender server put people --co physics --http https://people.example.org/api \\
+      --oauth2-token-url https://login.example.org/token --client-id provender --scope people \\
+      --password-file /run/secrets/people --by-reference
+  provender server put people --co physics --http https://people.example.org/api \\
+      --oauth1-consumer provender --password-file consumer.secret \\
+      --oauth1-token t --oauth1-token-secret-file token.secret
+  provender server put people --co physics --http https://people.example.org/api \\
+      --client-certificate provender.pem --client-key provender.key
 
 The file holds what the flags say and more:
   {\"configuration\": {\"kind\": \"http\", \"base_url\": \"https://people.example.org/api\",
    \"authentication\": {\"kind\": \"basic\", \"username\": \"provender\", \"password\": \"...\"},
    \"pacing\": {\"requests_per_second\": 20, \"burst\": 40, \"max_connections\": 16}}}
-Other ways to authenticate:
-  {\"kind\": \"header\", \"name\": \"X-Api-Key\", \"value\": \"...\"}
-  {\"kind\": \"oauth2_client_credentials\", \"token_url\": \"https://login.example.org/token\",
-   \"client_id\": \"provender\", \"client_secret\": \"...\", \"scope\": \"people\"}
-  {\"kind\": \"oauth1\", \"consumer_key\": \"k\", \"consumer_secret\": \"...\",
-   \"access_token\": {\"token\": \"t\", \"secret\": \"...\"}, \"signature\": \"hmac_sha1\"}
-and, beside authentication, in TLS:
-  \"client_certificate\": {\"certificates\": \"PEM\", \"private_key\": \"PEM\"}
-Any secret may be {\"file\": \"/run/secrets/x\"} or {\"environment\": \"NAME\"} instead; a file is read anew
-when it changes.
+Any secret may be {\"file\": \"/run/secrets/x\"} or {\"environment\": \"NAME\"} instead, which is what
+--by-reference stores; a file is read anew when it changes.
 
 The plugin never sees a password or token: the host adds it to the requests. One that is left
 out stays as it is stored, as long as the base URL and the user name stay too.")]
@@ -75,169 +78,6 @@ pub(super) struct Named {
     /// The collaboration
     #[arg(long)]
     co: String,
-}
-
-#[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("kind").args(["http", "files", "ldap", "broker", "file"]).required(true))]
-pub(super) struct PutArguments {
-    #[command(flatten)]
-    named: Named,
-    /// The operator's words for it
-    #[arg(long, default_value = "", conflicts_with = "file")]
-    description: String,
-    /// An HTTP server: requests go to this URL and below it
-    #[arg(long, value_name = "BASE-URL")]
-    http: Option<String>,
-    /// A directory of this machine: an absolute path
-    #[arg(long, value_name = "DIRECTORY")]
-    files: Option<PathBuf>,
-    /// Numeric owners that plugins may set: 1000-59999
-    #[arg(long, value_name = "LOWEST-HIGHEST", requires = "files")]
-    owners: Option<IdRange>,
-    /// Numeric groups that plugins may set
-    #[arg(long, value_name = "LOWEST-HIGHEST", requires = "files")]
-    groups: Option<IdRange>,
-    /// Bits of permission that plugins may set, in octal [default: 0777]
-    #[arg(long, value_name = "MODE", requires = "files")]
-    modes: Option<Modes>,
-    /// An LDAP directory: ldaps://HOST, or ldap://HOST, which is secured by StartTLS
-    #[arg(long, value_name = "URL", requires = "base_dn")]
-    ldap: Option<String>,
-    /// A DN at or below which plugins may reach entries; may be given again
-    #[arg(long, value_name = "DN", requires = "ldap")]
-    base_dn: Vec<String>,
-    /// Authenticate by a simple bind as this DN
-    #[arg(long, value_name = "DN", requires = "ldap")]
-    bind_dn: Option<String>,
-    /// A message broker, by what it speaks: kafka, amqp, nats or mqtt
-    #[arg(long, value_name = "PROTOCOL", requires = "address", requires = "topic")]
-    broker: Option<String>,
-    /// HOST[:PORT] of a node of the broker; may be given again
-    #[arg(long, value_name = "ADDRESS", requires = "broker")]
-    address: Vec<String>,
-    /// A topic that plugins may publish to, or with a final `*` the beginning of some; may be given again
-    #[arg(long, value_name = "TOPIC", requires = "broker")]
-    topic: Vec<String>,
-    /// Exchange of an AMQP broker [default: the one that leads to queues by their names]
-    #[arg(long, value_name = "NAME", requires = "broker")]
-    exchange: Option<String>,
-    /// Secure connections to the broker by TLS
-    #[arg(long, requires = "broker")]
-    tls: bool,
-    /// Read all of it from a JSON file, `-` for standard input
-    #[arg(long, value_name = "FILE")]
-    file: Option<PathBuf>,
-    /// Authenticate by user name and password
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["files", "ldap", "file", "bearer"])]
-    username: Option<String>,
-    /// Authenticate by a bearer token
-    #[arg(long, requires = "http")]
-    bearer: bool,
-    #[command(flatten)]
-    secret: SecretArguments,
-    /// PEM file of the authorities to trust instead of those of the system
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "file"])]
-    ca_file: Option<PathBuf>,
-    /// Allow a loopback or private address
-    #[arg(long, conflicts_with_all = ["files", "file"])]
-    private: bool,
-    /// Longest time for a request with its response
-    #[arg(long, value_name = "MILLISECONDS", conflicts_with_all = ["files", "file"])]
-    request_timeout_ms: Option<u64>,
-}
-
-impl PutArguments {
-    fn input(self) -> anyhow::Result<ServerInput> {
-        if let Some(file) = &self.file {
-            return read_json(file);
-        }
-        let description = self.description.clone();
-        let configuration = match (&self.files, &self.ldap) {
-            (Some(root), _) => {
-                let modes = self.modes.unwrap_or_default();
-                let (owners, groups) = (self.owners, self.groups);
-                let files = json!({ "root": root, "modes": modes, "owners": owners, "groups": groups });
-                configuration::ServerInput::Files(serde_json::from_value(files)?)
-            }
-            (None, Some(_)) => configuration::ServerInput::Ldap(self.ldap_configuration()?),
-            (None, None) if self.broker.is_some() => {
-                configuration::ServerInput::Messaging(self.messaging_configuration()?)
-            }
-            (None, None) => configuration::ServerInput::Http(self.http_configuration()?),
-        };
-        Ok(ServerInput { id: None, description, configuration })
-    }
-
-    fn http_configuration(self) -> anyhow::Result<HttpConfiguration<SecretInput>> {
-        let secret = self.secret.read()?.map(SecretInput::Text);
-        let mut http: HttpConfiguration<SecretInput> =
-            serde_json::from_value(json!({ "base_url": self.http }))?;
-        http.authentication = match (self.username, self.bearer) {
-            (Some(username), _) => Authentication::Basic { username, password: secret.unwrap_or_default() },
-            (None, true) => Authentication::Bearer { token: secret.unwrap_or_default() },
-            (None, false) if secret.is_some() => {
-                anyhow::bail!("a password is of no use without --username NAME or --bearer")
-            }
-            (None, false) => Authentication::None {},
-        };
-        http.allow_private_addresses = self.private;
-        http.ca_certificates = authorities(self.ca_file.as_deref())?;
-        if let Some(timeout) = self.request_timeout_ms {
-            http.request_timeout_ms = timeout;
-        }
-        Ok(http)
-    }
-
-    fn ldap_configuration(self) -> anyhow::Result<LdapConfiguration<SecretInput>> {
-        let secret = self.secret.read()?.map(SecretInput::Text);
-        let start_tls = self.ldap.as_ref().is_some_and(|url| !url.to_ascii_lowercase().starts_with("ldaps:"));
-        let mut ldap: LdapConfiguration<SecretInput> = serde_json::from_value(
-            json!({ "url": self.ldap, "base_dns": self.base_dn, "start_tls": start_tls }),
-        )?;
-        ldap.authentication = match self.bind_dn {
-            Some(bind_dn) => LdapAuthentication::Simple { bind_dn, password: secret.unwrap_or_default() },
-            None if secret.is_some() => anyhow::bail!("a password is of no use without --bind-dn DN"),
-            None => LdapAuthentication::None {},
-        };
-        ldap.allow_private_addresses = self.private;
-        ldap.ca_certificates = authorities(self.ca_file.as_deref())?;
-        if let Some(timeout) = self.request_timeout_ms {
-            ldap.request_timeout_ms = timeout;
-        }
-        Ok(ldap)
-    }
-
-    fn messaging_configuration(self) -> anyhow::Result<MessagingConfiguration<SecretInput>> {
-        let secret = self.secret.read()?.map(SecretInput::Text);
-        let broker = match self.exchange {
-            Some(exchange) => json!({ "kind": self.broker, "exchange": exchange }),
-            None => json!({ "kind": self.broker }),
-        };
-        let mut messaging: MessagingConfiguration<SecretInput> = serde_json::from_value(json!({
-            "broker": broker, "addresses": self.address, "topics": self.topic, "tls": self.tls,
-        }))?;
-        messaging.authentication = match (self.username, secret) {
-            (Some(username), password) => MessagingAuthentication::Password {
-                username,
-                password: password.unwrap_or_default(),
-                mechanism: Mechanism::default(),
-            },
-            (None, Some(token)) => MessagingAuthentication::Token { token },
-            (None, None) => MessagingAuthentication::None {},
-        };
-        messaging.allow_private_addresses = self.private;
-        messaging.ca_certificates = authorities(self.ca_file.as_deref())?;
-        if let Some(timeout) = self.request_timeout_ms {
-            messaging.request_timeout_ms = timeout;
-        }
-        Ok(messaging)
-    }
-}
-
-fn authorities(file: Option<&Path>) -> anyhow::Result<Option<String>> {
-    let read =
-        |file: &Path| std::fs::read_to_string(file).with_context(|| format!("file `{}`", file.display()));
-    file.map(read).transpose()
 }
 
 pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer> {
@@ -273,109 +113,4 @@ pub(super) async fn run(command: Command, host: &Host) -> anyhow::Result<Answer>
             Answer::new(&json!({ "removed": id }), format!("server `{id}` removed"))
         }
     }
-}
-
-/// Where a server is, and how the host authenticates itself there.
-fn place(configuration: &ServerConfiguration) -> (String, String) {
-    match configuration {
-        ServerConfiguration::Files(files) => (files.root.clone(), "-".to_owned()),
-        ServerConfiguration::Ldap(ldap) => {
-            let authentication = match &ldap.authentication {
-                LdapAuthentication::None {} => "none".to_owned(),
-                LdapAuthentication::Simple { bind_dn, .. } => format!("simple, {bind_dn}"),
-                LdapAuthentication::External {} => "external".to_owned(),
-            };
-            (format!("{} {}", ldap.url, ldap.base_dns.join(" ")), authentication)
-        }
-        ServerConfiguration::Messaging(messaging) => {
-            let authentication = match &messaging.authentication {
-                MessagingAuthentication::None {} => "none".to_owned(),
-                MessagingAuthentication::Token { .. } => "token".to_owned(),
-                MessagingAuthentication::Password { username, mechanism, .. } => {
-                    format!("password by {}, user {username}", mechanism.word())
-                }
-            };
-            let (protocol, addresses) = (messaging.broker.word(), messaging.addresses.join(","));
-            (format!("{protocol} {addresses} {}", messaging.topics.join(" ")), authentication)
-        }
-        ServerConfiguration::Http(http) => {
-            let authentication = match &http.authentication {
-                Authentication::None {} => "none".to_owned(),
-                Authentication::Basic { username, .. } => format!("basic, user {username}"),
-                Authentication::Bearer { .. } => "bearer".to_owned(),
-                Authentication::Header { name, .. } => format!("header {name}"),
-                Authentication::ClientCredentials { token_url, client_id, .. } => {
-                    format!("OAuth 2.0, client {client_id}, token from {token_url}")
-                }
-                Authentication::OAuth1 { consumer_key, .. } => {
-                    format!("OAuth 1.0a, consumer {consumer_key}")
-                }
-            };
-            (http.base_url.clone(), authentication)
-        }
-    }
-}
-
-fn pace(pacing: &PacingConfiguration) -> String {
-    let PacingConfiguration { requests_per_second, burst, max_connections } = pacing;
-    let rate = match requests_per_second {
-        Some(rate) => format!("{rate} requests per second, {burst} at once"),
-        None => "as fast as targets ask".to_owned(),
-    };
-    format!("{rate}; at most {max_connections} connections")
-}
-
-fn described(server: &Server) -> String {
-    let (place, authentication) = place(&server.configuration);
-    let mut fields = vec![
-        ("id", server.id.clone()),
-        ("description", server.description.clone()),
-        ("kind", server.configuration.kind().to_owned()),
-        ("place", place),
-        ("authentication", authentication),
-    ];
-    if let ServerConfiguration::Files(files) = &server.configuration {
-        let range =
-            |range: Option<IdRange>| range.map_or_else(|| "none".to_owned(), |range| range.to_string());
-        fields.extend([
-            ("modes allowed", files.modes.to_string()),
-            ("owners allowed", range(files.owners)),
-            ("groups allowed", range(files.groups)),
-        ]);
-    }
-    if let ServerConfiguration::Http(http) = &server.configuration {
-        let trusted = if http.ca_certificates.is_some() { "own certificates" } else { "those of the system" };
-        fields.extend([
-            (
-                "private addresses",
-                if http.allow_private_addresses { "allowed" } else { "refused" }.to_owned(),
-            ),
-            ("authorities", trusted.to_owned()),
-            ("client certificate", super::answer::yes_or_no(http.client_certificate.is_some())),
-            ("pace", pace(&http.pacing)),
-            ("request timeout", format!("{} ms", http.request_timeout_ms)),
-            ("connect timeout", format!("{} ms", http.connect_timeout_ms)),
-        ]);
-    }
-    if let ServerConfiguration::Ldap(ldap) = &server.configuration {
-        let secured = ldap.start_tls || ldap.url.starts_with("ldaps:");
-        fields.extend([
-            ("secured", super::answer::yes_or_no(secured)),
-            ("client certificate", super::answer::yes_or_no(ldap.client_certificate.is_some())),
-            ("pace", pace(&ldap.pacing)),
-            ("request timeout", format!("{} ms", ldap.request_timeout_ms)),
-            ("connect timeout", format!("{} ms", ldap.connect_timeout_ms)),
-        ]);
-    }
-    if let ServerConfiguration::Messaging(messaging) = &server.configuration {
-        fields.extend([
-            ("secured", super::answer::yes_or_no(messaging.tls)),
-            ("client certificate", super::answer::yes_or_no(messaging.client_certificate.is_some())),
-            ("largest message", format!("{} bytes", messaging.max_message_bytes)),
-            ("pace", pace(&messaging.pacing)),
-            ("request timeout", format!("{} ms", messaging.request_timeout_ms)),
-            ("connect timeout", format!("{} ms", messaging.connect_timeout_ms)),
-        ]);
-    }
-    Table::of_fields(fields).to_string()
 }

@@ -6,10 +6,13 @@ use anyhow::anyhow;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::answer::{Answer, Table, word};
-use super::input::{ConfigurationArguments, assignment, known_collaboration, number_assignment, read_json};
-use super::{effects, grants, reprovision_all};
+use super::input::{
+    ConfigurationArguments, actor, assignment, known_collaboration, number_assignment, read_json,
+};
+use super::{bulk, effects, grants};
 use crate::administration::{PluginChoice, TargetInput};
 use crate::host::Host;
+use crate::jobs;
 use crate::pipeline::{ReEvaluation, Trial, TrialError};
 use crate::provisioning::{Backoff, Mode, Target, concurrency, max_retry, retry_interval_s};
 
@@ -50,12 +53,19 @@ What a plugin's configuration and slots are: provender plugin inspect NAME")]
         #[arg(long)]
         preview: bool,
     },
-    /// Count the records that a change of its settings concerns
+    /// Provision what a change of its settings concerns, and wait for the end
+    #[command(after_help = "\
+All records are looked at, deleted ones too. Those are sent that are not there, do not belong there, would get another record by now, came from another plugin, configuration or server, or failed last. If this command is ended, a service goes on.
+The process ends with 1 when a subject failed.
+
+Examples:
+  provender target re-evaluate directory --co physics --dry-run     how many that are
+  provender target re-evaluate directory --co physics")]
     ReEvaluate {
         #[command(flatten)]
         named: Named,
-        /// Send nothing
-        #[arg(long, required = true)]
+        /// Count them only, and send nothing
+        #[arg(long)]
         dry_run: bool,
     },
     /// Provision all records to a target anew, and wait for the end
@@ -192,7 +202,7 @@ impl PutArguments {
 impl Command {
     /// Whether it calls targets.
     pub(super) fn provisions(&self) -> bool {
-        matches!(self, Self::ReprovisionAll(_))
+        matches!(self, Self::ReprovisionAll(_) | Self::ReEvaluate { dry_run: false, .. })
     }
 }
 
@@ -236,14 +246,20 @@ pub(super) async fn run(command: Command, host: &Host, as_json: bool) -> anyhow:
             let trial = host.pipeline.prepare_target(&co, &id).await;
             tried(trial, &format!("target `{id}` is prepared"))
         }
-        Command::ReEvaluate { named: Named { id, co }, dry_run: _ } => {
+        Command::ReEvaluate { named: Named { id, co }, dry_run: false } => {
+            known_collaboration(host, &co).await?;
+            let begun = jobs::re_evaluate(&host.store, &co, &id, &actor(), host.clock().now()).await?;
+            bulk::led(host, &co, begun, as_json).await
+        }
+        Command::ReEvaluate { named: Named { id, co }, dry_run: true } => {
             let found = host.pipeline.re_evaluate(&co, &id).await?;
             let text = re_evaluation(&found);
             Answer::new(&found, text)
         }
         Command::ReprovisionAll(Named { id, co }) => {
             known_collaboration(host, &co).await?;
-            reprovision_all::run(host, &co, &id, as_json).await
+            let begun = jobs::reprovision_all(&host.store, &co, &id, &actor(), host.clock().now()).await?;
+            bulk::led(host, &co, begun, as_json).await
         }
         Command::Remove(Named { id, co }) => {
             administration.delete_target(&co, &id).await?;

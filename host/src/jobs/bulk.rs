@@ -2,7 +2,7 @@
 
 use crate::pipeline::Pipeline;
 use crate::provisioning::{Job, JobKind, JobStatus, Mode};
-use crate::store::{BulkStep, EndedJob, LedJob, Store, StoreError};
+use crate::store::{BulkStep, EndedJob, KindEnds, LedJob, Store, StoreError};
 use jiff::Timestamp;
 
 /// Why a job for all subjects was not begun.
@@ -27,6 +27,29 @@ pub async fn reprovision_all(
     by: &str,
     now: Timestamp,
 ) -> Result<Job, BulkError> {
+    begin(store, JobKind::ReprovisionAll, (co, target), by, now).await
+}
+
+/// Begins to look at all subjects as a target is configured now, also those that were deleted, and to provision those that
+/// are not there as they would be: with another record, by another plugin, configuration or server, after a failure, not at
+/// all, or although they do not belong there.
+pub async fn re_evaluate(
+    store: &Store,
+    co: &str,
+    target: &str,
+    by: &str,
+    now: Timestamp,
+) -> Result<Job, BulkError> {
+    begin(store, JobKind::Reevaluate, (co, target), by, now).await
+}
+
+async fn begin(
+    store: &Store,
+    kind: JobKind,
+    (co, target): (&str, &str),
+    by: &str,
+    now: Timestamp,
+) -> Result<Job, BulkError> {
     let (co, target, by) = (co.to_owned(), target.to_owned(), by.to_owned());
     store
         .write(move |transaction| {
@@ -40,7 +63,7 @@ pub async fn reprovision_all(
                 if let Some(id) = transaction.bulk_job(&co, &target).await? {
                     return Err(BulkError::UnderWay(id));
                 }
-                let id = transaction.begin_bulk_job(&co, JobKind::ReprovisionAll, &target, &by, now).await?;
+                let id = transaction.begin_bulk_job(&co, kind, &target, &by, now).await?;
                 transaction.job(&co, id).await?.ok_or(BulkError::UnderWay(id))
             })
         })
@@ -67,12 +90,7 @@ pub(super) async fn lead(
             Box::pin(async move {
                 let ended = match transaction.next_of_bulk_job(&job, limit, now).await? {
                     BulkStep::Planned(planned) => return Ok(planned),
-                    BulkStep::Done { done, failed: 0 } => {
-                        (JobStatus::Complete, format!("{done} subjects, none of them failed"))
-                    }
-                    BulkStep::Done { done, failed } => {
-                        (JobStatus::Failed, format!("{failed} of {done} subjects failed"))
-                    }
+                    BulkStep::Done(ends) => ended(job.kind, ends),
                     BulkStep::Canceled { by } => (JobStatus::Canceled, format!("canceled by {by}")),
                 };
                 let (status, message) = ended;
@@ -84,4 +102,14 @@ pub(super) async fn lead(
         .await?;
     pipeline.submit(&co, &planned);
     Ok(())
+}
+
+fn ended(kind: JobKind, KindEnds { done, failed, untouched }: KindEnds) -> (JobStatus, String) {
+    let status = if failed == 0 { JobStatus::Complete } else { JobStatus::Failed };
+    let of_them = if failed == 0 { "none".to_owned() } else { failed.to_string() };
+    let sent = match kind {
+        JobKind::Reevaluate => format!("{} of {done} subjects sent", done.saturating_sub(untouched)),
+        _ => format!("{done} subjects"),
+    };
+    (status, format!("{sent}, {of_them} of them failed"))
 }

@@ -7,7 +7,7 @@ mod history;
 mod manage;
 mod runner;
 
-pub use bulk::{BulkError, reprovision_all};
+pub use bulk::{BulkError, re_evaluate, reprovision_all};
 pub use history::history;
 pub use manage::{JobError, Requeued, cancel, requeue, requeue_all};
 pub use runner::Runner;

@@ -21,7 +21,9 @@ use crate::provisioning::{Delivery, Ended, InvocationOutcome, ProvisionedService
 use crate::registry::record::SubjectKey;
 use crate::registry::write_back::write_back;
 use crate::sandbox::Json;
-use crate::store::{self, FinishedInvocation, RecordChange, Store, StoreError, Transaction};
+use crate::store::{
+    self, FinishedInvocation, Place, RecordChange, Store, StoreError, Transaction, Withdrawal,
+};
 
 /// A run that ended.
 #[derive(Clone)]
@@ -34,6 +36,8 @@ pub(super) struct Finished {
     /// Identifiers that the plugin wants stored with the subject, in place of those it stored before.
     pub(super) identifiers: Option<Vec<WrittenIdentifier>>,
     pub(super) state: Vec<StateChange>,
+    /// Nothing was to do: the run goes away, and its job counts it.
+    pub(super) untouched: bool,
     pub(super) usage: Usage,
     pub(super) transcript: Json,
     pub(super) at: Timestamp,
@@ -99,14 +103,21 @@ pub(super) async fn write_ends(
     ends: &[Finished],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let invocations: Vec<FinishedInvocation> = ends.iter().map(Finished::invocation).collect();
+    transaction.in_collaborations(ends.iter().map(|end| end.work.co.as_str()).collect()).await?;
+    let (untouched, told): (Vec<&Finished>, Vec<&Finished>) = ends.iter().partition(|end| end.untouched);
+    let invocations: Vec<FinishedInvocation> = told.iter().map(|end| end.invocation()).collect();
+    let withdrawals: Vec<Withdrawal> = untouched.iter().map(|end| end.withdrawal()).collect();
     // Those whose target went away meanwhile, or that another worker took over, leave nothing behind.
-    let finished: Vec<Uuid> = transaction.finish_invocations(&invocations).await?;
-    let mut by_collaboration: HashMap<&str, Vec<&Finished>> = HashMap::new();
+    let mut finished: Vec<Uuid> = transaction.finish_invocations(&invocations).await?;
+    finished.extend(transaction.withdraw_invocations(&withdrawals).await?);
+    let mut by_collaboration: HashMap<&str, (Vec<&Finished>, Vec<&Finished>)> = HashMap::new();
     for end in ends.iter().filter(|end| finished.contains(&end.work.id)) {
-        by_collaboration.entry(&end.work.co).or_default().push(end);
+        let (untouched, told) = by_collaboration.entry(&end.work.co).or_default();
+        if end.untouched { untouched.push(end) } else { told.push(end) }
     }
-    for (co, ends) in by_collaboration {
+    for (co, (untouched, ends)) in by_collaboration {
+        confirm_services(transaction, co, &untouched).await?;
+        job_ends::count(transaction, co, &untouched, now).await?;
         write_services(transaction, co, &ends).await?;
         monitoring::record(transaction, co, ends.iter().map(|end| end.ended()).collect()).await?;
         job_ends::write(transaction, co, &ends, now).await?;
@@ -123,10 +134,10 @@ async fn write_services(
     co: &str,
     ends: &[&Finished],
 ) -> Result<(), StoreError> {
-    let places: Vec<(String, SubjectKey)> =
+    let places: Vec<Place> =
         ends.iter().map(|end| (end.work.target.clone(), end.work.subject.clone())).collect();
     let stored = transaction.provisioned_services_at(co, &places).await?;
-    let mut services: HashMap<(String, SubjectKey), ProvisionedService> = stored
+    let mut services: HashMap<Place, ProvisionedService> = stored
         .into_iter()
         .map(|service| ((service.target.clone(), service.subject.clone()), service))
         .collect();
@@ -150,6 +161,24 @@ async fn write_services(
     }
     transaction.change_provisioned_records(co, &records).await?;
     let services: Vec<ProvisionedService> = services.into_values().collect();
+    transaction.put_provisioned_services(co, &services).await
+}
+
+/// What was found as it is to be holds all changes up to now.
+async fn confirm_services(
+    transaction: &mut Transaction<'_>,
+    co: &str,
+    untouched: &[&Finished],
+) -> Result<(), StoreError> {
+    let held = untouched.iter().filter(|end| end.outcome == InvocationOutcome::Unchanged);
+    let (places, as_of): (Vec<Place>, Vec<Option<i64>>) =
+        held.map(|end| ((end.work.target.clone(), end.work.subject.clone()), end.delivery.as_of)).unzip();
+    let as_of: HashMap<&Place, Option<i64>> = places.iter().zip(as_of).collect();
+    let mut services = transaction.provisioned_services_at(co, &places).await?;
+    for service in &mut services {
+        let place = (service.target.clone(), service.subject.clone());
+        service.delivered_change = service.delivered_change.max(as_of.get(&place).copied().flatten());
+    }
     transaction.put_provisioned_services(co, &services).await
 }
 
@@ -188,6 +217,10 @@ impl Finished {
             finished: self.at,
             transcript: self.transcript.text().to_owned(),
         }
+    }
+
+    fn withdrawal(&self) -> Withdrawal {
+        Withdrawal { co: self.work.co.clone(), id: self.work.id, worker: self.work.worker }
     }
 
     fn ended(&self) -> Ended<'_> {

@@ -13,7 +13,7 @@ use super::loader::Loader;
 use super::{POLL, Parts, run};
 use crate::provisioning::{Action, Invocation, PlannedInvocation};
 use crate::registry::record::SubjectKey;
-use crate::store::{PendingInvocation, StoreError};
+use crate::store::{BulkStanding, PendingInvocation, StoreError, Withdrawal};
 
 /// An invocation to be run.
 #[derive(Clone, Debug)]
@@ -31,18 +31,22 @@ pub(super) struct Work {
     pub(super) bulk: bool,
     /// 1 for the first run.
     pub(super) attempt: u32,
+    /// Whether nothing is sent that is at the target already. Its job tells when it begins.
+    pub(super) only_differing: bool,
 }
 
 impl Work {
     pub(super) fn of_plan(co: &str, planned: &PlannedInvocation) -> Self {
         let PlannedInvocation { id, target, subject, action, change, cause, job, bulk, worker } =
             planned.clone();
-        Self { co: co.to_owned(), id, worker, target, subject, action, change, cause, job, bulk, attempt: 1 }
+        let (co, attempt, only_differing) = (co.to_owned(), 1, false);
+        Self { co, id, worker, target, subject, action, change, cause, job, bulk, attempt, only_differing }
     }
 
     pub(super) fn of_store(PendingInvocation { co, invocation }: PendingInvocation, worker: Uuid) -> Self {
         let Invocation { id, target, subject, action, change, cause, attempt, job, bulk, .. } = invocation;
-        Self { co, id, worker, target, subject, action, change, cause, job, bulk, attempt: attempt + 1 }
+        let (attempt, only_differing) = (attempt + 1, false);
+        Self { co, id, worker, target, subject, action, change, cause, job, bulk, attempt, only_differing }
     }
 
     pub(super) fn key(&self) -> WorkId {
@@ -170,9 +174,11 @@ impl Dispatcher {
         }
     }
 
-    async fn run(self, work: Work) {
+    async fn run(self, mut work: Work) {
         let Inner { parts, loader, committer, .. } = &*self.0;
-        let called = match withdrawn(parts, &work).await {
+        let standing = standing(parts, &work).await;
+        work.only_differing = standing.only_differing;
+        let called = match standing.canceled && withdrawn(parts, &work).await {
             true => run::Called { finished: None, concurrency: None },
             false => run::run(parts, loader, &work).await,
         };
@@ -317,17 +323,21 @@ impl Dispatcher {
     }
 }
 
-/// Takes work back whose job for all subjects was canceled. A failure leaves it as it is.
-async fn withdrawn(parts: &Parts, work: &Work) -> bool {
-    let Some(job) = work.job.filter(|_| work.bulk) else { return false };
-    if !parts.store.is_canceled(&work.co, job).await.unwrap_or(false) {
-        return false;
+/// What the job for all subjects says that the work is of. Where that cannot be read, the work is done.
+async fn standing(parts: &Parts, work: &Work) -> BulkStanding {
+    match work.job.filter(|_| work.bulk) {
+        Some(job) => parts.store.bulk_standing(&work.co, job).await.unwrap_or_default(),
+        None => BulkStanding::default(),
     }
-    let (co, id, worker) = (work.co.clone(), work.id, work.worker);
-    let withdrawn: Result<(), StoreError> = parts
+}
+
+/// Takes work back whose job was canceled. A failure leaves it as it is.
+async fn withdrawn(parts: &Parts, work: &Work) -> bool {
+    let withdrawal = Withdrawal { co: work.co.clone(), id: work.id, worker: work.worker };
+    let withdrawn: Result<Vec<Uuid>, StoreError> = parts
         .store
         .write(move |transaction| {
-            Box::pin(async move { transaction.withdraw_invocation(&co, id, worker).await })
+            Box::pin(async move { transaction.withdraw_invocations(&[withdrawal]).await })
         })
         .await;
     withdrawn.is_ok()

@@ -42,7 +42,7 @@ pub(super) async fn write(
 }
 
 /// Counts the ends of runs of jobs for all subjects, and lists the subjects that failed.
-async fn count(
+pub(super) async fn count(
     transaction: &mut Transaction<'_>,
     co: &str,
     ends: &[&Finished],
@@ -53,10 +53,11 @@ async fn count(
     for end in ends.iter().filter(|end| end.work.bulk) {
         let Some(job) = end.work.job else { continue };
         let kind = subject_kind(end.work.subject.kind).replace('-', "_");
-        let (done, failed) = counts.entry(job).or_default().entry(kind).or_default();
-        *done += 1;
+        let counted = counts.entry(job).or_default().entry(kind).or_default();
+        counted.done += 1;
+        counted.untouched += u64::from(end.untouched);
         if let InvocationOutcome::Failed { message, .. } = &end.outcome {
-            *failed += 1;
+            counted.failed += 1;
             let (text, subject) = (format!("failed: {message}"), Some(end.work.subject.clone()));
             lines.push(NewJobLine { job, at: now, text, subject });
         }

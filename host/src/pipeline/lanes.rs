@@ -101,7 +101,7 @@ impl Lanes {
 
     /// Takes work in, behind the work of the same subject. Gives the targets that are new here: their limits are needed.
     pub(super) fn submit(&mut self, work: impl Iterator<Item = Work>, now: Instant) -> Vec<TargetOf> {
-        let (mut touched, mut new) = (HashSet::new(), Vec::new());
+        let (mut touched, mut new) = (Vec::new(), Vec::new());
         for work in work {
             if self.done.contains_key(&work.key()) || !self.known.insert(work.key()) {
                 continue;
@@ -123,7 +123,10 @@ impl Lanes {
             let priority = usize::from(work.bulk);
             let link = Link { work, priority, state: State::Waiting, passed };
             self.subjects.entry(subject.clone()).or_default().push_back(link);
-            touched.insert(subject);
+            // In the order of planning, which is also that of their turns.
+            if touched.last() != Some(&subject) {
+                touched.push(subject);
+            }
         }
         for subject in touched {
             self.advance(&subject, now);

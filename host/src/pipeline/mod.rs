@@ -22,6 +22,7 @@ mod re_evaluation;
 mod recording;
 mod replay;
 mod run;
+mod secrets;
 mod services;
 mod subject;
 mod targets;

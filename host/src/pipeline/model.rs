@@ -42,6 +42,8 @@ struct Model {
     now: Timestamp,
     random: StdRng,
     calls: Vec<Call>,
+    /// Calls of workers that were taken for dead: they had their effect, and still want to say how they ended.
+    late: Vec<Call>,
     /// What each worker has in memory, and has not begun.
     waiting: Vec<Vec<Work>>,
     /// What the target holds: the revision of each subject.
@@ -120,6 +122,7 @@ impl Model {
             now: Timestamp::now(),
             random: StdRng::seed_from_u64(seed),
             calls: Vec::new(),
+            late: Vec::new(),
             waiting: vec![Vec::new(), Vec::new()],
             held: HashMap::new(),
             registry: BTreeMap::new(),
@@ -189,18 +192,21 @@ impl Model {
         self.waiting[host].extend(planned.iter().map(|planned| Work::of_plan(CO, planned)));
     }
 
-    /// Begins the first work of a host whose subject has no other under way there.
+    /// Begins the first work of a host whose subject has no other under way there. No other host may have one, either.
     async fn begin(&mut self) {
         let host = self.host();
         let handed = self.hosts[host].handed_over(self.workers[host], 100).await.unwrap();
         self.take(host, handed.into_iter().map(|pending| pending.invocation).collect());
-        let busy: BTreeSet<String> = self.calls.iter().map(|call| call.work.subject.id.clone()).collect();
-        let Some(at) = self.waiting[host].iter().position(|work| !busy.contains(&work.subject.id)) else {
+        let is_busy = |work: &Work, host: Option<usize>| {
+            let of_subject = |call: &&Call| call.work.subject == work.subject;
+            self.calls.iter().filter(of_subject).any(|call| host.is_none_or(|host| host == call.host))
+        };
+        let Some(at) = self.waiting[host].iter().position(|work| !is_busy(work, Some(host))) else {
             return;
         };
+        assert!(!is_busy(&self.waiting[host][at], None), "two hosts at once: {:?}", self.waiting[host][at]);
         let work = self.waiting[host].remove(at);
         let state = self.state(&work.subject).await;
-        assert!(!busy.contains(&work.subject.id));
         self.calls.push(Call { work, state, host });
     }
 
@@ -222,11 +228,22 @@ impl Model {
     async fn end(&mut self, fails: bool) {
         let Some(at) = (0..self.calls.len()).choose(&mut self.random) else { return };
         let call = self.calls.remove(at);
+        // The effect of a failure may have happened all the same.
+        if !fails || self.random.random_bool(0.3) {
+            self.apply(&call);
+        }
+        self.commit(call, fails).await;
+    }
+
+    /// A worker that was taken for dead says how a call of it ended.
+    async fn end_late(&mut self) {
+        let Some(at) = (0..self.late.len()).choose(&mut self.random) else { return };
+        let (call, fails) = (self.late.remove(at), self.random.random_bool(0.5));
+        self.commit(call, fails).await;
+    }
+
+    async fn commit(&mut self, call: Call, fails: bool) {
         let outcome = if fails {
-            // The effect may have happened all the same.
-            if self.random.random_bool(0.3) {
-                self.apply(&call);
-            }
             let class =
                 *[FailureClass::Transient, FailureClass::Permanent].iter().choose(&mut self.random).unwrap();
             let message = "fails".to_owned();
@@ -238,7 +255,6 @@ impl Model {
                 filter: None,
             }
         } else {
-            self.apply(&call);
             InvocationOutcome::Applied { history: Vec::new() }
         };
         let sent = Some(if call.state.is_some() { Action::Updated } else { Action::Deleted });
@@ -249,6 +265,7 @@ impl Model {
             record: None,
             identifiers: None,
             state: Vec::new(),
+            untouched: false,
             usage: Usage::default(),
             transcript: Json::of(&None::<Recording>),
             at: self.now,
@@ -262,7 +279,7 @@ impl Model {
             .unwrap();
     }
 
-    /// A host dies in the middle of everything, and comes back as another worker.
+    /// A host dies in the middle of everything, or stalls until it is taken for dead, and comes back as another worker.
     async fn crash(&mut self) {
         let host = self.host();
         let calls = std::mem::take(&mut self.calls);
@@ -271,6 +288,9 @@ impl Model {
         for call in died {
             if self.random.random_bool(0.5) {
                 self.apply(&call);
+                if self.random.random_bool(0.5) {
+                    self.late.push(call);
+                }
             }
         }
         self.waiting[host].clear();
@@ -310,6 +330,7 @@ impl Model {
             90..93 => self.crash().await,
             93..96 => self.take_over().await,
             96..98 => self.cancel().await,
+            98 => self.end_late().await,
             _ => self.pass(450),
         }
     }

@@ -10,7 +10,7 @@ use super::assessment::{Assessed, assess};
 use super::loader::{self, Loaded};
 use super::targets::{TargetProblem, TargetRuntime, runtime};
 use super::{Parts, Pipeline};
-use crate::provisioning::InvocationOutcome;
+use crate::provisioning::{InvocationOutcome, ProvisionedService};
 use crate::registry::record::{RecordKind, SubjectKey};
 use crate::store::StoreError;
 
@@ -22,9 +22,9 @@ pub struct ReEvaluation {
     pub examined: u64,
     /// Belong there, and are not there.
     pub added: u64,
-    /// Are there with another record than they would get.
+    /// Are there with another record than they would get, from another plugin, configuration or server, or failed last.
     pub updated: u64,
-    /// Are there with the same record: only a change of the plugin or its configuration concerns them.
+    /// Are there as they would be.
     pub unchanged: u64,
     /// May be there, and do not belong there.
     pub removed: u64,
@@ -87,30 +87,32 @@ async fn page(
     let places: Vec<(String, SubjectKey)> =
         subjects.iter().map(|subject| (target.to_owned(), subject.clone())).collect();
     let services = parts.store.provisioned_services_at(co, &places).await?;
-    let held: HashMap<SubjectKey, bool> =
-        services.into_iter().map(|service| (service.subject, service.held)).collect();
+    let services: HashMap<SubjectKey, ProvisionedService> =
+        services.into_iter().map(|service| (service.subject.clone(), service)).collect();
     let records: HashMap<SubjectKey, String> =
         parts.store.provisioned_records_at(co, &places).await?.into_iter().collect();
     let loaded: Vec<(SubjectKey, Loaded)> =
         loader::load(&parts.store, co, &subjects).await?.into_iter().collect();
     let assessed = loaded.into_iter().map(|(subject, loaded)| {
-        let held = held.get(&subject).copied().unwrap_or(false);
+        let service = services.get(&subject);
         async move {
+            let held = service.is_some_and(|service| service.held);
             let assessment = assess(parts, runtime, &subject, loaded, held).await?;
-            Ok::<_, StoreError>((subject, held, assessment.verdict))
+            Ok::<_, StoreError>((subject, service, assessment.verdict))
         }
     });
     let mut assessed = futures::stream::iter(assessed).buffer_unordered(parts.concurrency.max(1));
     while let Some(one) = assessed.next().await {
-        let (subject, held, verdict) = one?;
-        let last = records.get(&subject).map(String::as_str);
-        found.count(subject, held, last, verdict);
+        let (subject, service, verdict) = one?;
+        let as_now = service.is_some_and(|service| service.was_delivered_with(&runtime.settings));
+        let last = records.get(&subject).map(String::as_str).filter(|_| as_now);
+        found.count(subject, service.is_some_and(|service| service.held), last, verdict);
     }
     Ok(())
 }
 
 impl ReEvaluation {
-    /// `last`: the last provisioned record.
+    /// `last`: the last provisioned record, if it was delivered as it would be now.
     fn count(&mut self, subject: SubjectKey, held: bool, last: Option<&str>, verdict: Assessed) {
         self.examined += 1;
         match verdict {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::difference::{Difference, differences};
+use super::secrets::recorded;
 use crate::capabilities::contract::Filtered;
 use crate::capabilities::contract::records::{Extension, Subject};
 use crate::capabilities::contract::types::{Action, Failure, Invocation, Outcome, SlotBinding};
@@ -113,7 +114,7 @@ impl Said {
     pub(super) fn by_filter(said: &Result<Result<Filtered, Failure>, Fault>, was: &Subject) -> Self {
         match said {
             Ok(Ok(Filtered::Pass(subject))) if subject == was => Self::Unchanged,
-            Ok(Ok(Filtered::Pass(subject))) => Self::Passed(Json::of(subject)),
+            Ok(Ok(Filtered::Pass(subject))) => Self::Passed(recorded(subject)),
             Ok(Ok(Filtered::Drop(reason))) => Self::Dropped(reason.clone()),
             Ok(Ok(Filtered::Other(extension))) => Self::Other(extension.clone()),
             Ok(Err(failure)) => Self::Failed(failure.clone()),
@@ -181,7 +182,7 @@ impl Recording {
             configuration: Json::from_text(&called.context.configuration),
             slots: called.context.slots.clone(),
             changed: match &said {
-                Said::Passed(subject) => differences(&Json::of(&called.subject), subject),
+                Said::Passed(subject) => differences(&recorded(&called.subject), subject),
                 _ => Vec::new(),
             },
             said,

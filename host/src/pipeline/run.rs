@@ -15,6 +15,7 @@ use super::contract::{
 use super::dispatch::Work;
 use super::loader::{Loaded, Loader};
 use super::recording::{Recording, Role, Said};
+use super::secrets::recorded;
 use super::subject::{Assembled, assemble};
 use super::targets::{Step, TargetRuntime};
 use super::{Parts, targets};
@@ -23,7 +24,8 @@ use crate::capabilities::contract::types::{self, WrittenIdentifier};
 use crate::capabilities::state::StateChange;
 use crate::capabilities::{CallState, Grants, Surroundings};
 use crate::provisioning::{
-    Action, Decision, Delivery, FailureClass, InvocationOutcome, NotEligible, Usage, decide, eligible,
+    Action, Decision, Delivery, FailureClass, InvocationOutcome, NotEligible, ProvisionedService,
+    ServiceStatus, Usage, decide, eligible,
 };
 use crate::sandbox::{CallEnd, Fault, Json, LimitName, Limits, Mode};
 use crate::store::StoreError;
@@ -47,13 +49,15 @@ pub(super) struct End {
     record: Option<Json>,
     identifiers: Option<Vec<WrittenIdentifier>>,
     state: Vec<StateChange>,
+    /// Nothing was to do, and none of it is to be told.
+    untouched: bool,
 }
 
 /// A run that came to its end before the provisioner was called.
 impl From<InvocationOutcome> for End {
     fn from(outcome: InvocationOutcome) -> Self {
         let delivery = Delivery::default();
-        Self { outcome, delivery, record: None, identifiers: None, state: Vec::new() }
+        Self { outcome, delivery, record: None, identifiers: None, state: Vec::new(), untouched: false }
     }
 }
 
@@ -108,6 +112,7 @@ pub(super) async fn run(parts: &Parts, loader: &Loader, work: &Work) -> Called {
         record: end.record,
         identifiers: end.identifiers,
         state: end.state,
+        untouched: end.untouched,
         usage,
         transcript: Json::of(&recording),
         at: Timestamp::now(),
@@ -197,15 +202,37 @@ impl<'a> Run<'a> {
         match decide(self.work.action, eligible, may_be_held, target) {
             Decision::Send(action) => self.send(subject, action).await,
             Decision::Remove(why) => self.remove(subject, why).await,
-            Decision::LeaveOut(why) => Ok(End::left_out(why)),
+            Decision::LeaveOut(why) => self.leave_out(why).await,
         }
+    }
+
+    async fn service(&self) -> Result<Option<ProvisionedService>, StoreError> {
+        let Work { co, target, subject, .. } = self.work;
+        self.parts.store.provisioned_service(co, target, subject).await
     }
 
     /// Whether the target may hold the subject. A run that was cut off may have put it there, and could not say so.
     async fn may_be_held(&self) -> Result<bool, StoreError> {
-        let Work { co, target, subject, attempt, .. } = self.work;
-        let service = self.parts.store.provisioned_service(co, target, subject).await?;
-        Ok(*attempt > 1 || service.is_some_and(|service| service.held))
+        Ok(self.work.attempt > 1 || self.service().await?.is_some_and(|service| service.held))
+    }
+
+    /// A failure that has nothing more to say is taken back by a run that is told.
+    async fn leave_out(&self, why: NotEligible) -> Result<End, StoreError> {
+        let untouched = self.work.only_differing
+            && self.service().await?.is_none_or(|service| service.status != ServiceStatus::Failed);
+        Ok(End { untouched, ..End::left_out(why) })
+    }
+
+    /// Whether the target was given this already as it would be now. A run that was cut off may have sent something else.
+    async fn is_there(&self, subject: &Subject) -> Result<bool, StoreError> {
+        let Work { co, target, subject: key, attempt, .. } = self.work;
+        let settings = &self.runtime.settings;
+        if *attempt > 1 || !self.service().await?.is_some_and(|service| service.was_delivered_with(settings))
+        {
+            return Ok(false);
+        }
+        let last = self.parts.store.provisioned_record(co, target, key).await?;
+        Ok(last.as_deref() == Some(Json::of(&*without_cause(subject)).text()))
     }
 
     async fn send(&mut self, subject: Subject, action: Action) -> Result<End, StoreError> {
@@ -214,6 +241,9 @@ impl<'a> Run<'a> {
             Err(too_large) => return Ok(too_large.into()),
         };
         match self.filtered(invocation).await {
+            Chain::Passed(passed) if self.work.only_differing && self.is_there(&passed.subject).await? => {
+                Ok(End { untouched: true, ..InvocationOutcome::Unchanged.into() })
+            }
             Chain::Passed(invocation) => Ok(self.provision(invocation, action, None).await),
             Chain::Ended(outcome) => Ok(outcome.into()),
             Chain::Dropped(why, given) => {
@@ -223,7 +253,7 @@ impl<'a> Run<'a> {
                         let last = self.last_record().await?;
                         Ok(self.remove_dropped(given, last, why).await)
                     }
-                    Decision::LeaveOut(why) => Ok(End::left_out(why)),
+                    Decision::LeaveOut(why) => self.leave_out(why).await,
                     Decision::Send(_) => Ok(self.provision(given, action, None).await),
                 }
             }
@@ -261,7 +291,7 @@ impl<'a> Run<'a> {
         }
         invocation.action = action(Action::Deleted);
         if let Some(recording) = &mut self.recording {
-            recording.deletion = Some(Json::of(&invocation.subject));
+            recording.deletion = Some(recorded(&invocation.subject));
         }
         self.provision(invocation, Action::Deleted, Some(why)).await
     }
@@ -286,7 +316,7 @@ impl<'a> Run<'a> {
         subject: Subject,
         action: Action,
     ) -> Result<types::Invocation, InvocationOutcome> {
-        let written = Json::of(&subject);
+        let written = recorded(&subject);
         if let Some(outcome) = self.too_large(&written, None) {
             return Err(outcome);
         }
@@ -353,7 +383,8 @@ impl<'a> Run<'a> {
         not_eligible: Option<NotEligible>,
     ) -> End {
         let record = (sent != Action::Deleted).then(|| Json::of(&*without_cause(&invocation.subject)));
-        let delivery = Delivery { sent: Some(sent), not_eligible, as_of: None };
+        let settings = Some(self.runtime.settings.clone());
+        let delivery = Delivery { sent: Some(sent), not_eligible, as_of: None, settings };
         let step = &self.runtime.provisioner;
         let grants = self.runtime.grants(self.parts, Some(&self.work.subject));
         let seed = seed(self.work.id, &step.id);
@@ -370,7 +401,7 @@ impl<'a> Run<'a> {
             Ok(Err(failure)) => (self.until_servers_rest(failed_by_plugin(failure, None)), None, Vec::new()),
             Err(fault) => (failed_by_fault(&fault, None), None, Vec::new()),
         };
-        End { outcome, delivery, record, identifiers, state }
+        End { outcome, delivery, record, identifiers, state, untouched: false }
     }
 
     /// A failure that passes, with the time for which a server is left alone, if the plugin does not know of it.

@@ -11,7 +11,7 @@ use super::plugin_state::StoredState;
 use crate::capabilities::contract::types::Context;
 use crate::capabilities::http::{ExpectedAnswer, RequestPattern};
 use crate::capabilities::slots::Slots;
-use crate::capabilities::{Grants, files, http, ldap, messaging, registry, state};
+use crate::capabilities::{Grants, files, http, ldap, messaging, registry, sql, state};
 use crate::plugins::{LoadedPlugin, Manifest, Slot};
 use crate::provisioning::{FailureClass, Target};
 use crate::registry::record::{Collaboration, EmailList, Record, RecordKind, SubjectKey};
@@ -71,6 +71,8 @@ pub(super) struct TargetRuntime {
     pub(super) filters: Vec<Step>,
     pub(super) limits: Limits,
     pub(super) target: Target,
+    /// [`Target::settings`].
+    pub(super) settings: String,
     slots: Slots,
     secrets: WatchedSecrets,
 }
@@ -158,7 +160,8 @@ async fn build(parts: &Parts, co: &str, id: &str) -> Result<TargetRuntime, Targe
     let (slots, secrets) = bind(parts, co, &target, &loaded).await?;
     let provisioner = Step { id: target.id.clone(), loaded, configuration: target.configuration.to_string() };
     let co = Arc::new(collaboration(store, co).await?);
-    Ok(TargetRuntime { co, provisioner, filters, limits, target, slots, secrets })
+    let settings = target.settings();
+    Ok(TargetRuntime { co, provisioner, filters, limits, target, settings, slots, secrets })
 }
 
 async fn bind(
@@ -192,6 +195,7 @@ async fn bind(
                 let slot = http::Slot { name, server, operations, safe_requests, expected_answers };
                 bound.http.0.push(Arc::new(slot));
             }
+            LiveServer::Sql(server) => bound.sql.0.push(Arc::new(sql::Slot::new(name, server, operations))),
         }
     }
     Ok((bound, WatchedSecrets::new(secrets)))

@@ -10,7 +10,7 @@ use crate::capabilities::contract::types::{Description, ServerKind};
 use crate::sandbox::{Inspection, World, acts};
 
 /// Kinds of servers of this host, and the operations that a slot of each can ask for.
-const SERVER_KINDS: [(&str, &[&str]); 4] = [
+const SERVER_KINDS: [(&str, &[&str]); 5] = [
     (
         "http",
         &[
@@ -51,6 +51,7 @@ const SERVER_KINDS: [(&str, &[&str]); 4] = [
     ),
     ("ldap", &["search", "compare", "add", "modify", "modify-dn", "delete"]),
     ("messaging", &["publish"]),
+    ("sql", &["read", "write", "schema"]),
 ];
 
 const SUBJECT_KINDS: [&str; 4] = ["person", "group", "email_list", "service"];

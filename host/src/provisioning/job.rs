@@ -16,7 +16,7 @@ pub enum JobKind {
     Provision,
     /// Provisions all subjects of the collaboration.
     ReprovisionAll,
-    /// Provisions the subjects that a changed target treats otherwise than before.
+    /// Provisions the subjects that are not at the target as they would be by now.
     Reevaluate,
 }
 
@@ -65,6 +65,9 @@ pub struct KindProgress {
     /// Records that were handled, whether they failed or not.
     pub done: u64,
     pub failed: u64,
+    /// Those of a re-evaluation that are as they would be, so that nothing was sent.
+    #[serde(default)]
+    pub untouched: u64,
     /// Records when it began.
     pub total: u64,
 }

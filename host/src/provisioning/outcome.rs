@@ -105,6 +105,8 @@ pub struct Delivery {
     pub not_eligible: Option<NotEligible>,
     /// Number of the newest change of the collaboration when the record was read: it holds all up to there.
     pub as_of: Option<i64>,
+    /// Stands for the plugin, the configuration and the servers that the provisioner was called with.
+    pub settings: Option<String>,
 }
 
 #[cfg(test)]

@@ -36,6 +36,8 @@ pub struct ProvisionedService {
     /// Number of the newest change of the collaboration that the record at the target contains; none when no record was
     /// delivered there, or it was removed since.
     pub delivered_change: Option<i64>,
+    /// Stands for the plugin, the configuration and the servers that this record was delivered with.
+    pub settings: Option<String>,
     /// The last time the target held the subject's state of the moment.
     pub provisioned: Option<Timestamp>,
     /// The last time the subject was removed.
@@ -73,6 +75,7 @@ impl ProvisionedService {
             held: false,
             last_action: None,
             delivered_change: None,
+            settings: None,
             provisioned: None,
             removed: None,
             failed: None,
@@ -82,6 +85,11 @@ impl ProvisionedService {
             not_eligible: None,
             invocation: None,
         }
+    }
+
+    /// Whether the last delivery succeeded, with these settings: the same record need not be sent once more.
+    pub fn was_delivered_with(&self, settings: &str) -> bool {
+        self.held && self.status == ServiceStatus::Provisioned && self.settings.as_deref() == Some(settings)
     }
 
     /// The state after one more invocation.
@@ -123,10 +131,12 @@ impl ProvisionedService {
                 if sent_record {
                     self.status = ServiceStatus::Provisioned;
                     self.delivered_change = delivery.as_of;
+                    self.settings.clone_from(&delivery.settings);
                     self.provisioned = Some(at);
                 } else {
                     self.status = ServiceStatus::Removed;
                     self.delivered_change = None;
+                    self.settings = None;
                     self.removed = Some(at);
                 }
             }

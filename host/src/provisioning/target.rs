@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ring::digest;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -93,11 +94,18 @@ impl Target {
     /// Whether another target with the same `id` would get other records, or make something else of them.
     pub fn selects_otherwise_than(&self, other: &Self) -> bool {
         let selection = |target: &'_ Self| {
-            let Self { plugin, configuration, mode, filters, provisioning_group, skip_source, .. } =
-                target.clone();
-            (plugin.digest, configuration, mode, filters, provisioning_group, skip_source)
+            let Self { mode, filters, provisioning_group, skip_source, .. } = target.clone();
+            (target.settings(), mode, filters, provisioning_group, skip_source)
         };
         selection(self) != selection(other)
+    }
+
+    /// Stands for what its counterpart is given a record by: plugin, configuration and servers.
+    pub fn settings(&self) -> String {
+        let Self { plugin, configuration, slots, .. } = self;
+        let settings = serde_json::json!([plugin.digest, configuration, slots]).to_string();
+        let hash = digest::digest(&digest::SHA256, settings.as_bytes());
+        hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Whether its plugin handles records of this kind.
@@ -154,4 +162,45 @@ pub struct Filter {
     /// Whether targets pass it over.
     #[serde(default)]
     pub suspended: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_plugin_configuration_and_servers_and_a_change_of_them_is_worth_a_look_at_the_records() {
+        let target = Target {
+            id: "t".to_owned(),
+            plugin: PluginReference { name: "ldap".to_owned(), digest: "0".repeat(64) },
+            configuration: serde_json::json!({"base": "o=a"}),
+            slots: BTreeMap::from([("directory".to_owned(), "one".to_owned())]),
+            ..Target::default()
+        };
+        type Change = fn(&mut Target);
+        let changes: [(&str, Change, bool, bool); 11] = [
+            ("nothing", |_| {}, false, false),
+            ("plugin", |target| target.plugin.digest = "1".repeat(64), true, true),
+            ("configuration", |target| target.configuration = serde_json::json!({"base": "o=b"}), true, true),
+            (
+                "servers",
+                |target| _ = target.slots.insert("directory".to_owned(), "two".to_owned()),
+                true,
+                true,
+            ),
+            ("mode", |target| target.mode = Mode::Manual, false, true),
+            ("filters", |target| target.filters.push("f".to_owned()), false, true),
+            ("group", |target| target.provisioning_group = Some("staff".to_owned()), false, true),
+            ("source", |target| target.skip_source = Some("hr".to_owned()), false, true),
+            ("id", |target| target.id = "other".to_owned(), false, false),
+            ("order", |target| target.order = 9, false, false),
+            ("concurrency", |target| target.concurrency = 9, false, false),
+        ];
+        for (case, change, settings, look) in changes {
+            let mut changed = target.clone();
+            change(&mut changed);
+            assert_eq!(target.settings() != changed.settings(), settings, "{case}");
+            assert_eq!(target.selects_otherwise_than(&changed), look, "{case}");
+        }
+    }
 }

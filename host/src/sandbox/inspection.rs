@@ -157,7 +157,7 @@ fn listed(names: &[String]) -> String {
 /// The version of the contract that this host serves.
 pub const CONTRACT: &str = "0.1.0";
 
-const OFFER: &str = "provender:plugin/{log, state, registry, files, ldap, messaging}@0.1, \
+const OFFER: &str = "provender:plugin/{log, state, registry, files, ldap, messaging, sql}@0.1, \
                      wasi:http/{types, outgoing-handler}@0.2, wasi:{cli, clocks, io, random}@0.2, and \
                      wasi:{filesystem, sockets}@0.2 as stubs that deny everything";
 
@@ -166,7 +166,7 @@ const OFFERED: [(&str, &str, Option<&[&str]>, Support); 9] = [
     (
         "provender:plugin",
         "0.1.",
-        Some(&["log", "state", "registry", "files", "ldap", "messaging"]),
+        Some(&["log", "state", "registry", "files", "ldap", "messaging", "sql"]),
         Support::Capability,
     ),
     ("provender:plugin", "0.1.", Some(&["records", "types"]), Support::Types),

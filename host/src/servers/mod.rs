@@ -12,6 +12,7 @@ pub mod ldap;
 pub mod messaging;
 pub mod pacing;
 pub mod secret;
+pub mod sql;
 mod tls;
 
 use std::collections::HashMap;
@@ -26,6 +27,7 @@ use self::http::HttpServer;
 use self::ldap::LdapServer;
 use self::messaging::MessagingServer;
 use self::secret::{SecretError, SecretKey};
+use self::sql::SqlServer;
 
 /// Why a server cannot be used as it is configured.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +85,7 @@ pub enum LiveServer {
     Files(Arc<FilesRoot>),
     Ldap(Arc<LdapServer>),
     Messaging(Arc<MessagingServer>),
+    Sql(Arc<SqlServer>),
 }
 
 impl Servers {
@@ -156,6 +159,10 @@ impl Servers {
             ServerConfiguration::Messaging(messaging) => {
                 let server = MessagingServer::new(messaging, secrets, Arc::clone(&self.resolver))?;
                 Ok(LiveServer::Messaging(Arc::new(server)))
+            }
+            ServerConfiguration::Sql(sql) => {
+                let server = SqlServer::new(sql, secrets, Arc::clone(&self.resolver))?;
+                Ok(LiveServer::Sql(Arc::new(server)))
             }
         }
     }

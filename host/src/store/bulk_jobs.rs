@@ -8,7 +8,7 @@ use sqlx::Row;
 use uuid::Uuid;
 
 use super::jobs::TABLE;
-use super::rows::{document, json, signed, subject, unsigned, uuid};
+use super::rows::{document, json, signed, subject, unsigned, uuid, word};
 use super::{Store, StoreError, Transaction};
 use crate::provisioning::{Action, JobKind, KindProgress, PlannedInvocation};
 
@@ -23,11 +23,22 @@ pub struct Progress {
     planned: bool,
 }
 
+impl Progress {
+    fn ends(&self) -> KindEnds {
+        self.kinds.iter().fold(KindEnds::default(), |ends, kind| KindEnds {
+            done: ends.done + kind.done,
+            failed: ends.failed + kind.failed,
+            untouched: ends.untouched + kind.untouched,
+        })
+    }
+}
+
 /// A job that a worker leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedJob {
     pub co: String,
     pub id: i64,
+    pub kind: JobKind,
     pub target: String,
 }
 
@@ -36,23 +47,48 @@ pub struct LedJob {
 pub enum BulkStep {
     /// These runs were planned; none when the last ones are still under way.
     Planned(Vec<PlannedInvocation>),
-    /// All subjects are done: so many, and so many of them failed.
-    Done { done: u64, failed: u64 },
+    /// All subjects are done.
+    Done(KindEnds),
     /// Somebody canceled it.
     Canceled { by: String },
 }
 
-/// What ended of a job, by kind of record: subjects, and those of them that failed.
-pub type BulkEnds = BTreeMap<String, (u64, u64)>;
+/// Subjects of a job that ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KindEnds {
+    pub done: u64,
+    /// Of those that are done.
+    pub failed: u64,
+    /// Of those that are done: nothing was to do.
+    pub untouched: u64,
+}
 
-pub(super) const LED: &str =
-    "SELECT co, id, target FROM jobs WHERE worker = $1 AND status = 'in_progress' AND kind <> 'provision'";
+/// What ended of a job, by kind of record.
+pub type BulkEnds = BTreeMap<String, KindEnds>;
+
+/// What a run has to know of its job for all subjects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BulkStanding {
+    pub canceled: bool,
+    /// Whether only those subjects are sent that are not at the target as they would be.
+    pub only_differing: bool,
+}
+
+pub(super) const LED: &str = "SELECT co, id, target, kind FROM jobs WHERE worker = $1 AND status = 'in_progress' AND kind <> 'provision'";
 pub(super) const LED_BY_THE_DEAD: &str = "SELECT w.id FROM workers w CROSS JOIN jobs j WHERE j.worker = w.id \
                                           AND j.status = 'in_progress' AND j.kind <> 'provision' AND w.expires < $1";
 pub(super) const UNFINISHED: &str =
     "SELECT 1 FROM invocations WHERE co = $1 AND job = $2 AND finished IS NULL LIMIT 1";
 pub(super) const PAGE: &str = "SELECT kind, id FROM records WHERE co = $1 AND (kind, id) > ($2, $3) \
                                AND deleted IS NULL ORDER BY kind, id LIMIT $4";
+/// What was deleted may still be at a target that no change reached.
+pub(super) const PAGE_WITH_DELETED: &str = "SELECT kind, id FROM records WHERE co = $1 AND (kind, id) > ($2, $3) \
+                                            ORDER BY kind, id LIMIT $4";
+
+const COUNT: &str =
+    "SELECT kind, COUNT(*) FROM records WHERE co = $1 AND deleted IS NULL GROUP BY kind ORDER BY kind";
+const COUNT_WITH_DELETED: &str =
+    "SELECT kind, COUNT(*) FROM records WHERE co = $1 GROUP BY kind ORDER BY kind";
 
 impl Store {
     /// The jobs for all subjects that a worker leads, also those that dead workers led until now.
@@ -68,19 +104,26 @@ impl Store {
         }
         let rows = sqlx::query(LED).bind(worker.as_bytes().as_slice()).fetch_all(&mut *connection).await?;
         rows.iter()
-            .map(|row| Ok(LedJob { co: row.try_get(0)?, id: row.try_get(1)?, target: row.try_get(2)? }))
+            .map(|row| {
+                let (co, id, target) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+                let kind = word(TABLE, &format!("{id} in {co}"), row.try_get(3)?)?;
+                Ok(LedJob { co, id, kind, target })
+            })
             .collect()
     }
 
-    /// Whether somebody canceled a job.
-    pub async fn is_canceled(&self, co: &str, id: i64) -> Result<bool, StoreError> {
-        let by: Option<Option<String>> =
-            sqlx::query_scalar("SELECT canceled_by FROM jobs WHERE co = $1 AND id = $2")
-                .bind(co)
-                .bind(id)
-                .fetch_optional(&mut *self.reader().await?)
-                .await?;
-        Ok(by.flatten().is_some())
+    /// What a run has to know of its job; the default when that is gone.
+    pub async fn bulk_standing(&self, co: &str, id: i64) -> Result<BulkStanding, StoreError> {
+        let row = sqlx::query("SELECT canceled_by, kind FROM jobs WHERE co = $1 AND id = $2")
+            .bind(co)
+            .bind(id)
+            .fetch_optional(&mut *self.reader().await?)
+            .await?;
+        let Some(row) = row else { return Ok(BulkStanding::default()) };
+        Ok(BulkStanding {
+            canceled: row.try_get::<Option<&str>, _>(0)?.is_some(),
+            only_differing: row.try_get::<&str, _>(1)? == JobKind::Reevaluate.word(),
+        })
     }
 }
 
@@ -122,16 +165,15 @@ impl Transaction<'_> {
         let worker = self.worker;
         let id = self.take_job_numbers(co, 1).await?;
         let connection = self.in_collaboration(co).await?;
-        let rows = sqlx::query(
-            "SELECT kind, COUNT(*) FROM records WHERE co = $1 AND deleted IS NULL GROUP BY kind ORDER BY kind",
-        )
-        .bind(co)
-        .fetch_all(&mut *connection)
-        .await?;
+        let count = match kind {
+            JobKind::Reevaluate => COUNT_WITH_DELETED,
+            _ => COUNT,
+        };
+        let rows = sqlx::query(count).bind(co).fetch_all(&mut *connection).await?;
         let mut progress = Progress::default();
         for row in &rows {
-            let total = unsigned(row.try_get(1)?);
-            progress.kinds.push(KindProgress { kind: row.try_get(0)?, done: 0, failed: 0, total });
+            let (kind, total) = (row.try_get(0)?, unsigned(row.try_get(1)?));
+            progress.kinds.push(KindProgress { kind, total, ..KindProgress::default() });
         }
         let total: u64 = progress.kinds.iter().map(|kind| kind.total).sum();
         sqlx::query(
@@ -161,9 +203,9 @@ impl Transaction<'_> {
         limit: u32,
         now: Timestamp,
     ) -> Result<BulkStep, StoreError> {
-        let LedJob { co, id, target } = job;
+        let LedJob { co, id, target, .. } = job;
         let row = sqlx::query(
-            "SELECT progress, canceled_by, done, failed FROM jobs WHERE co = $1 AND id = $2 \
+            "SELECT progress, canceled_by FROM jobs WHERE co = $1 AND id = $2 \
              AND status = 'in_progress' AND worker = $3",
         )
         .bind(co.as_str())
@@ -175,7 +217,6 @@ impl Transaction<'_> {
         let Some(row) = row else { return Ok(BulkStep::Planned(Vec::new())) };
         let mut progress: Progress = document(TABLE, &id.to_string(), row.try_get(0)?)?;
         let canceled: Option<String> = row.try_get(1)?;
-        let (done, failed) = (unsigned(row.try_get(2)?), unsigned(row.try_get(3)?));
         let mut planned = Vec::new();
         if canceled.is_none() && !progress.planned {
             planned = self.plan_page(job, &mut progress, limit).await?;
@@ -196,7 +237,7 @@ impl Transaction<'_> {
         tracing::debug!(co, job = id, target, planned = planned.len(), under_way, "next page of a job");
         Ok(match canceled {
             Some(by) if !under_way => BulkStep::Canceled { by },
-            None if progress.planned && !under_way => BulkStep::Done { done, failed },
+            None if progress.planned && !under_way => BulkStep::Done(progress.ends()),
             _ => BulkStep::Planned(planned),
         })
     }
@@ -207,7 +248,11 @@ impl Transaction<'_> {
         progress: &mut Progress,
         limit: u32,
     ) -> Result<Vec<PlannedInvocation>, StoreError> {
-        let rows = sqlx::query(PAGE)
+        let page = match job.kind {
+            JobKind::Reevaluate => PAGE_WITH_DELETED,
+            _ => PAGE,
+        };
+        let rows = sqlx::query(page)
             .bind(job.co.as_str())
             .bind(progress.after_kind.as_str())
             .bind(progress.after_id.as_str())
@@ -241,7 +286,7 @@ impl Transaction<'_> {
                 .await?;
         let Some(stored) = row.flatten() else { return Ok(()) };
         let mut progress: Progress = document(TABLE, &id.to_string(), &stored)?;
-        for (word, (done, failed)) in ends {
+        for (word, KindEnds { done, failed, untouched }) in ends {
             if !progress.kinds.iter().any(|kind| kind.kind == *word) {
                 // The first record of its kind came while the job ran.
                 progress.kinds.push(KindProgress { kind: word.clone(), ..KindProgress::default() });
@@ -249,6 +294,7 @@ impl Transaction<'_> {
             let Some(kind) = progress.kinds.iter_mut().find(|kind| kind.kind == *word) else { continue };
             kind.done += done;
             kind.failed += failed;
+            kind.untouched += untouched;
             // Records came while the job ran.
             kind.total = kind.total.max(kind.done);
         }
@@ -264,17 +310,6 @@ impl Transaction<'_> {
         .bind(id)
         .execute(connection)
         .await?;
-        Ok(())
-    }
-
-    /// Takes back a run that was planned and is not to be done.
-    pub async fn withdraw_invocation(&mut self, co: &str, id: Uuid, worker: Uuid) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM invocations WHERE co = $1 AND id = $2 AND worker = $3 AND finished IS NULL")
-            .bind(co)
-            .bind(id.as_bytes().as_slice())
-            .bind(worker.as_bytes().as_slice())
-            .execute(self.in_collaboration(co).await?)
-            .await?;
         Ok(())
     }
 }

@@ -32,6 +32,10 @@ pub(super) const DUE_OF: ManyKeys = ManyKeys {
     head: &["SELECT group_id, person_id, document, due FROM memberships WHERE co = ", " AND person_id IN"],
     tail: "AND due IS NOT NULL",
 };
+pub(super) const DUE_IN: ManyKeys = ManyKeys {
+    head: &["SELECT group_id, person_id, document, due FROM memberships WHERE co = ", " AND group_id IN"],
+    tail: "AND due IS NOT NULL",
+};
 pub(super) const DUE_COLLABORATIONS: &str = "SELECT co FROM records WHERE due <= $1 \
      UNION SELECT co FROM memberships WHERE due <= $1 ORDER BY co";
 
@@ -79,8 +83,14 @@ impl Transaction<'_> {
         Due::of(&people, &memberships)
     }
 
-    /// What of some people is due, and of their memberships.
-    pub async fn due_of(&mut self, co: &str, now: Timestamp, people: &[String]) -> Result<Due, StoreError> {
+    /// What of some people is due, of their memberships, and of all memberships in some groups.
+    pub async fn due_of(
+        &mut self,
+        co: &str,
+        now: Timestamp,
+        people: &[String],
+        groups: &[String],
+    ) -> Result<Due, StoreError> {
         let dialect = self.dialect;
         let connection = self.in_collaboration(co).await?;
         // There hardly ever is anything.
@@ -90,8 +100,11 @@ impl Transaction<'_> {
         }
         let bind = |query: AnyQuery, id: &String| query.bind(id.clone());
         let found = DUE_AMONG.fetch(connection, dialect, &[co], people, bind).await?;
-        let memberships = DUE_OF.fetch(connection, dialect, &[co], people, bind).await?;
+        let memberships = DUE_OF.fetch(&mut *connection, dialect, &[co], people, bind).await?;
         let mut due = Due::of(&found, &memberships)?;
+        let in_groups = DUE_IN.fetch(connection, dialect, &[co], groups, bind).await?;
+        let others = Due::of(&[], &in_groups)?.memberships.into_iter();
+        due.memberships.extend(others.filter(|(row, _)| !people.contains(&row.person)));
         due.people.retain(|(_, at)| *at <= now);
         due.memberships.retain(|(_, at)| *at <= now);
         Ok(due)

@@ -57,6 +57,15 @@ pub struct FinishedInvocation {
     pub transcript: String,
 }
 
+/// A planned invocation that is not to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withdrawal {
+    pub co: String,
+    pub id: Uuid,
+    /// Who has it. Counts for nothing when it belongs to another by now.
+    pub worker: Uuid,
+}
+
 pub(super) const TABLE: &str = "invocations";
 
 /// The columns that [`invocation_of`] reads.
@@ -108,6 +117,12 @@ pub(super) const FINISH: ManyRows = ManyRows {
     tail: ") AS ended WHERE invocations.co = ended.column1 AND invocations.id = ended.column2 \
            AND (invocations.finished IS NULL) = TRUE AND invocations.worker = ended.column10 \
            RETURNING invocations.id",
+};
+// As in FINISH.
+pub(super) const WITHDRAW: ManyRows = ManyRows {
+    head: "DELETE FROM invocations WHERE (finished IS NULL) = TRUE AND (co, id, worker) IN (",
+    columns: 3,
+    tail: ") RETURNING id",
 };
 const TRANSCRIBE: ManyRows =
     ManyRows { head: "INSERT INTO transcripts (co, id, transcript)", columns: 3, tail: "" };
@@ -273,13 +288,7 @@ impl Transaction<'_> {
         &mut self,
         finished: &[FinishedInvocation],
     ) -> Result<Vec<Uuid>, StoreError> {
-        let mut collaborations: Vec<&str> = finished.iter().map(|finished| finished.co.as_str()).collect();
-        // Ascending, so that two transactions never wait for each other.
-        collaborations.sort_unstable();
-        collaborations.dedup();
-        for co in collaborations {
-            self.in_collaboration(co).await?;
-        }
+        self.in_collaborations(finished.iter().map(|finished| finished.co.as_str()).collect()).await?;
         let mut rows = Vec::with_capacity(finished.len());
         for ended in last_of_each(finished.iter(), |ended| (&ended.co, ended.id)) {
             rows.push((ended, json(&Ended { outcome: &ended.outcome, delivery: &ended.delivery })?));
@@ -308,6 +317,18 @@ impl Transaction<'_> {
             })
             .await?;
         Ok(rows.iter().map(|(ended, _)| ended.id).collect())
+    }
+
+    /// Takes back what was planned, and returns the ids of what was: what is finished, or belongs to another worker, stays.
+    pub async fn withdraw_invocations(&mut self, withdrawn: &[Withdrawal]) -> Result<Vec<Uuid>, StoreError> {
+        self.in_collaborations(withdrawn.iter().map(|withdrawn| withdrawn.co.as_str()).collect()).await?;
+        let deleted = WITHDRAW
+            .execute(self.connection, self.dialect, withdrawn, |query, withdrawn| {
+                let query = query.bind(withdrawn.co.as_str()).bind(withdrawn.id.as_bytes().as_slice());
+                query.bind(withdrawn.worker.as_bytes().as_slice())
+            })
+            .await?;
+        deleted.iter().map(|row| uuid("invocations", row.try_get(0)?)).collect()
     }
 
     /// Removes up to `limit` invocations that ended before a point in time, with their transcripts, and returns how

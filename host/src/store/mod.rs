@@ -45,11 +45,11 @@ use sqlx::{AnyPool, Connection};
 use uuid::Uuid;
 
 pub use api_keys::ApiKeyRow;
-pub use bulk_jobs::{BulkEnds, BulkStep, LedJob, Progress};
+pub use bulk_jobs::{BulkEnds, BulkStanding, BulkStep, KindEnds, LedJob, Progress};
 pub use due::Due;
 pub use error::StoreError;
 pub use history::HistoryPosition;
-pub use invocations::{FinishedInvocation, InvocationFilter, PendingInvocation};
+pub use invocations::{FinishedInvocation, InvocationFilter, PendingInvocation, Withdrawal};
 pub use job_lists::JobFilter;
 pub use jobs::{EndedJob, NewJobLine, Place};
 pub use memberships::MembershipInGroup;

@@ -56,12 +56,20 @@ async fn statements_on_large_tables_find_their_rows_by_an_index() {
             "invocations USING COVERING INDEX invocations_of_job (co=? AND job=?)",
         ),
         (
+            bulk_jobs::PAGE_WITH_DELETED.to_owned(),
+            "records USING INDEX sqlite_autoindex_records_1 (co=? AND (kind,id)>(?,?))",
+        ),
+        (
             bulk_jobs::PAGE.to_owned(),
             "records USING INDEX sqlite_autoindex_records_1 (co=? AND (kind,id)>(?,?))",
         ),
         (jobs::PRUNE.to_owned(), "jobs USING INDEX jobs_ended (ended<?)"),
         (
             invocations::FINISH.sql(Sqlite, 4),
+            "invocations USING INDEX sqlite_autoindex_invocations_1 (co=? AND id=?)",
+        ),
+        (
+            invocations::WITHDRAW.sql(Sqlite, 4),
             "invocations USING INDEX sqlite_autoindex_invocations_1 (co=? AND id=?)",
         ),
         (
@@ -102,6 +110,7 @@ async fn statements_on_large_tables_find_their_rows_by_an_index() {
             "records USING INDEX sqlite_autoindex_records_1 (co=? AND kind=? AND id=?)",
         ),
         (due::DUE_OF.sql(Sqlite, 4), "memberships USING INDEX memberships_by_person (co=? AND person_id=?)"),
+        (due::DUE_IN.sql(Sqlite, 4), "memberships USING PRIMARY KEY (co=? AND group_id=?)"),
         (due::DUE_COLLABORATIONS.to_owned(), "records USING COVERING INDEX records_due (due<?)"),
         (due::DUE_COLLABORATIONS.to_owned(), "memberships USING COVERING INDEX memberships_due (due<?)"),
         (nestings::OF_GROUPS.sql(Sqlite, 4), "group_nestings USING PRIMARY KEY (co=? AND group_id=?)"),

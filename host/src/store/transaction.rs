@@ -39,6 +39,15 @@ impl<'c> Transaction<'c> {
         Ok(self.connection)
     }
 
+    /// Keeps other writers out of several collaborations: in the same order everywhere, so that two transactions never wait
+    /// for each other.
+    pub async fn in_collaborations(&mut self, collaborations: BTreeSet<&str>) -> Result<(), StoreError> {
+        for co in collaborations {
+            self.in_collaboration(co).await?;
+        }
+        Ok(())
+    }
+
     /// As [`in_collaboration`](Self::in_collaboration), for a write to what targets are prepared from.
     pub(super) async fn in_configuration(&mut self, co: &str) -> Result<&mut AnyConnection, StoreError> {
         let connection = self.in_collaboration(co).await?;

@@ -16,7 +16,9 @@ const PLUGINS: &[&str] = &[
     "group-name",
     "homedir",
     "ldap",
+    "ldap-service-token",
     "scim",
+    "sql",
 ];
 
 /// A folder with prebuilt plugins, `<name>.wasm` each, for builds without the target wasm32-wasip2.

@@ -4,6 +4,7 @@ use provender_sdk::Failure;
 use provender_sdk::records::{Person, Status};
 
 use crate::configuration::Configuration;
+use crate::holder::MAX_PATH_BYTES;
 
 /// Numbers and place of a home.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,6 +86,9 @@ fn path_of(home: &str, configuration: &Configuration) -> Result<String, String> 
         ));
     }
     let path = below(&configuration.below, rest);
+    if path.len() > MAX_PATH_BYTES {
+        return Err(format!("the home directory {home:?} has more than {MAX_PATH_BYTES} bytes"));
+    }
     let archive = &configuration.archive;
     let within = |path: &str, other: &str| {
         path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -141,7 +145,9 @@ mod tests {
     #[test]
     fn a_home_that_leads_elsewhere_is_the_records_fault() {
         let configuration = Configuration::default();
+        let long = format!("/home/{}", "x/".repeat(MAX_PATH_BYTES));
         for home in [
+            long.as_str(),
             "/home",
             "/home/",
             "/homes/anna",

@@ -5,7 +5,7 @@ use provender_sdk::{Context, Failure};
 
 use crate::account::{Account, below};
 use crate::configuration::{Configuration, Policy};
-use crate::{Kept, failure, look};
+use crate::{Kept, failure, holder, look};
 
 /// The homes of a target.
 pub(crate) struct Homes<'a> {
@@ -60,6 +60,15 @@ impl<'a> Homes<'a> {
     pub(crate) fn keep(&self, account: &Account, kept: Option<&Kept>, id: &str) -> Result<Done, Failure> {
         let mut history = Vec::new();
         let mut there = look(&self.root, &account.path)?;
+        if there.is_some()
+            && let Some(other) = holder::other(&account.path, id)?
+        {
+            return Err(Failure::conflict(format!(
+                "{:?} is the home of person {other:?} at this target; give one of them another home directory or, where \
+                 that person is gone, move it away",
+                account.path
+            )));
+        }
         if there.is_none() {
             for from in self.places(account, kept, id) {
                 if look(&self.root, &from)?.is_some_and(|found| found.kind == EntryKind::Directory) {
@@ -168,6 +177,12 @@ impl<'a> Homes<'a> {
     /// What becomes of the home of somebody who is not to use it.
     pub(crate) fn retire(&self, kept: &Kept, id: &str, policy: Policy) -> Result<Done, Failure> {
         let path = kept.archived.as_ref().unwrap_or(&kept.path);
+        if kept.archived.is_none()
+            && let Some(other) = holder::other(path, id)?
+        {
+            let history = vec![format!("left the home directory {path} to person {other}, who has it")];
+            return Ok(Done { kept: None, history });
+        }
         let failed =
             |what: &str, error| failure(&format!("the home directory {path:?} cannot be {what}"), error);
         let there = look(&self.root, path)?;

@@ -2,6 +2,7 @@
 
 mod account;
 mod configuration;
+mod holder;
 mod home;
 
 use provender_sdk::files::{self, Error, Root};
@@ -26,6 +27,13 @@ struct Kept {
     group: u32,
     /// Where it was moved when the person left.
     archived: Option<String>,
+}
+
+impl Kept {
+    /// The path that nobody else can have as long as the home is there.
+    fn held(&self) -> Option<&str> {
+        self.archived.is_none().then_some(self.path.as_str())
+    }
 }
 
 struct Homedir;
@@ -121,6 +129,7 @@ impl Provisioner for Homedir {
             None if kept.is_some() => state.delete(HOME)?,
             _ => {}
         }
+        holder::note(done.kept.as_ref().and_then(Kept::held), kept.as_ref().and_then(Kept::held), id)?;
         if done.history.is_empty() && done.kept == kept {
             return Ok(Outcome::Unchanged);
         }
@@ -143,7 +152,9 @@ impl Provisioner for Homedir {
         let is_closed = configuration.when_inactive == Policy::Close
             && matches!(standing(person, &Action::Updated), Standing::Inactive);
         let mode = if is_closed { 0 } else { configuration.mode.0 };
-        let differences = home::differences(&found, &account, mode);
+        let mut differences = home::differences(&found, &account, mode);
+        let other = holder::other(&account.path, &person.metadata.id)?;
+        differences.extend(other.map(|other| format!("{} is the home of person {other:?}", account.path)));
         Ok(if differences.is_empty() { Inspection::Present } else { Inspection::Different(differences) })
     }
 }

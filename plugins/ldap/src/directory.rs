@@ -1,30 +1,51 @@
 //! An entry brought up to date in the directory, and where this target left it.
 
+use std::collections::BTreeSet;
+
 use provender_sdk::ldap::{
     self, Directory, Dn, ENTRY_ALREADY_EXISTS, Entry, Error, Modification, NO_SUCH_OBJECT, attribute,
     escape_filter_value,
 };
 use provender_sdk::{Applied, Failure, Outcome, state};
+use serde::{Deserialize, Serialize};
 
-use crate::configuration::{Configuration, Existing, ObjectClass};
+use crate::configuration::{Configuration, Existing, ObjectClass, Unconfigured};
 use crate::entry::Wanted;
 
-/// Key of the subject's state: the DN of its entry, written after the directory took it.
-const DN: &str = "dn";
+/// Key of the subject's state, written after the directory took the entry.
+const ENTRY: &str = "entry";
 
+/// noSuchAttribute: also for a value that is not there.
+const NO_SUCH_ATTRIBUTE: u32 = 16;
 /// attributeOrValueExists
 const VALUE_EXISTS: u32 = 20;
 
-/// Where this target left the entry of the subject.
-pub(crate) fn stored() -> Result<Option<Dn>, Failure> {
-    let Some(text) = state::of_subject().get_json::<String>(DN)? else { return Ok(None) };
-    Ok(Some(Dn::parse(&text)?))
+/// How this target left the entry of the subject.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct Stored {
+    dn: Option<String>,
+    /// Object classes that depend on the configuration.
+    pub(crate) classes: BTreeSet<String>,
+}
+
+impl Stored {
+    pub(crate) fn load() -> Result<Self, Failure> {
+        Ok(state::of_subject().get_json(ENTRY)?.unwrap_or_default())
+    }
+
+    pub(crate) fn dn(&self) -> Result<Option<Dn>, Failure> {
+        Ok(self.dn.as_deref().map(Dn::parse).transpose()?)
+    }
 }
 
 /// Makes the entry what it is to be, wherever it was before.
-pub(crate) fn update(configuration: &Configuration, wanted: &Wanted) -> Result<Outcome, Failure> {
+pub(crate) fn update(
+    configuration: &Configuration,
+    wanted: &Wanted,
+    left: &Stored,
+) -> Result<Outcome, Failure> {
     let directory = ldap::open("directory")?;
-    let stored = stored()?;
+    let stored = left.dn()?;
     let dn = wanted.dn.to_string();
     let mut history = Vec::new();
     let before = stored.as_ref().filter(|before| **before != wanted.dn);
@@ -62,8 +83,13 @@ pub(crate) fn update(configuration: &Configuration, wanted: &Wanted) -> Result<O
     {
         follow(&directory, &groups, before, &wanted.dn)?;
     }
-    if stored.as_ref().map(Dn::to_string).as_ref() != Some(&dn) {
-        state::of_subject().set_json(DN, &dn)?;
+    let mut classes: BTreeSet<String> = wanted.own_classes().map(str::to_owned).collect();
+    if configuration.unconfigured_attributes == Unconfigured::Ignore {
+        classes.extend(left.classes.iter().cloned());
+    }
+    let now = Stored { dn: Some(dn), classes };
+    if now != *left {
+        state::of_subject().set_json(ENTRY, &now)?;
     }
     Ok(outcome(history))
 }
@@ -115,9 +141,9 @@ fn add(directory: &Directory, wanted: &Wanted, existing: Existing) -> Result<(),
 
 /// Removes the entry of the subject: where this target left it, or, was it never told so, where it holds just what would
 /// be written.
-pub(crate) fn remove(wanted: Option<&Wanted>) -> Result<Outcome, Failure> {
+pub(crate) fn remove(wanted: Option<&Wanted>, left: &Stored) -> Result<Outcome, Failure> {
     let directory = ldap::open("directory")?;
-    let dn = match (stored()?, wanted) {
+    let dn = match (left.dn()?, wanted) {
         (Some(dn), _) => dn,
         (None, Some(wanted)) => match ldap::read(&directory, &wanted.dn.to_string(), &wanted.read())? {
             Some(entry) if wanted.changes(&entry).is_empty() => wanted.dn.clone(),
@@ -130,7 +156,7 @@ pub(crate) fn remove(wanted: Option<&Wanted>) -> Result<Outcome, Failure> {
         Err(error) if error.is(NO_SUCH_OBJECT) => Outcome::Unchanged,
         Err(error) => return Err(error.into()),
     };
-    state::of_subject().delete(DN)?;
+    state::of_subject().delete(ENTRY)?;
     Ok(removed)
 }
 
@@ -141,11 +167,20 @@ fn follow(directory: &Directory, groups: &Dn, from: &Dn, to: &Dn) -> Result<(), 
         let filter = format!("({name}={})", escape_filter_value(&from));
         let found = ldap::search(directory, &groups.to_string(), &filter, &["1.1"])?;
         for group in found.collect::<Result<Vec<Entry>, Error>>()? {
-            let exchange = |value: &str| attribute(name, [value]);
-            let both = [Modification::Add(exchange(&to)), Modification::Delete(exchange(&from))];
+            let both = [
+                Modification::Add(attribute(name, [to.as_str()])),
+                Modification::Delete(attribute(name, [from.as_str()])),
+            ];
+            let done_before = |error: &Error| error.is(VALUE_EXISTS) || error.is(NO_SUCH_ATTRIBUTE);
             match directory.modify(&group.dn, &both) {
-                Err(error) if error.is(VALUE_EXISTS) => {
-                    directory.modify(&group.dn, &[Modification::Delete(exchange(&from))])?;
+                // The group itself may be written at the same time.
+                Err(error) if done_before(&error) => {
+                    for one in both {
+                        match directory.modify(&group.dn, &[one]) {
+                            Err(error) if done_before(&error) => {}
+                            done => done?,
+                        }
+                    }
                 }
                 done => done?,
             }

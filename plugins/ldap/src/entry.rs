@@ -18,7 +18,7 @@ pub(crate) struct Wanted {
     pub(crate) attributes: Attributes,
     /// Attributes that the plugin keeps, without options, and whether they are written.
     pub(crate) kept: BTreeMap<&'static str, bool>,
-    /// Object classes that are taken away where they are not wanted.
+    /// Object classes that are taken away where they are not wanted; those of others are not among them.
     pub(crate) optional_classes: Vec<&'static str>,
     pub(crate) unconfigured: Unconfigured,
     /// Whether options of attributes are the plugin's to keep.
@@ -53,6 +53,28 @@ fn keys<'v, V: AsRef<[u8]> + 'v>(name: &str, values: impl IntoIterator<Item = &'
     values.into_iter().map(|value| key(name, value.as_ref())).collect()
 }
 
+/// Values that are to be added, and those that are to be removed.
+fn differences<'v>(
+    name: &str,
+    wanted: &'v [String],
+    there: &'v [Vec<u8>],
+) -> (Vec<&'v String>, Vec<&'v Vec<u8>>) {
+    // Most are written in the same way, and names take long to be read.
+    let (as_wanted, as_there): (BTreeSet<&[u8]>, BTreeSet<&[u8]>) =
+        (wanted.iter().map(String::as_bytes).collect(), there.iter().map(Vec::as_slice).collect());
+    let mut added: Vec<_> = wanted.iter().filter(|value| !as_there.contains(value.as_bytes())).collect();
+    let mut removed: Vec<_> = there.iter().filter(|value| !as_wanted.contains(value.as_slice())).collect();
+    if !added.is_empty() {
+        let there = keys(name, there);
+        added.retain(|value| !there.contains(&key(name, value.as_bytes())));
+    }
+    if !removed.is_empty() {
+        let wanted = keys(name, wanted);
+        removed.retain(|value| !wanted.contains(&key(name, value)));
+    }
+    (added, removed)
+}
+
 /// Puts texts in the form of a directory: without spaces around them, lines separated by "$", none twice.
 pub(crate) fn put(attributes: &mut Attributes, name: &str, option: Option<String>, value: &str) {
     let value = value.trim().replace("\r\n", "$").replace(['\n', '\r'], "$");
@@ -67,6 +89,12 @@ pub(crate) fn put(attributes: &mut Attributes, name: &str, option: Option<String
     if !values.iter().any(|known| known.to_lowercase() == value.to_lowercase()) {
         values.push(value);
     }
+}
+
+/// An option of an attribute, "role-r1". What an option cannot hold (RFC 4512) becomes a hyphen.
+pub(crate) fn option(kind: &str, word: &str) -> String {
+    let letter = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
+    format!("{kind}-{}", word.chars().map(letter).collect::<String>())
 }
 
 /// The object classes of which there is something to say; one that lacks what it requires is left out.
@@ -88,6 +116,12 @@ impl Wanted {
         std::iter::once("objectClass").chain(self.kept.keys().copied()).collect()
     }
 
+    /// The object classes that depend on the configuration.
+    pub(crate) fn own_classes(&self) -> impl Iterator<Item = &str> {
+        let own = |class: &&str| self.optional_classes.contains(class);
+        self.object_classes.iter().map(String::as_str).filter(own)
+    }
+
     /// The entry as it is added.
     pub(crate) fn entry(&self) -> Entry {
         let classes = attribute("objectClass", self.object_classes.iter().map(String::as_str));
@@ -101,18 +135,16 @@ impl Wanted {
         let mut changes = self.class_changes(current);
         for (name, values) in &self.attributes {
             let known = current.values(name);
-            let (wanted, there) = (keys(name, values), keys(name, known));
-            if wanted == there {
+            let (added, removed) = differences(name, values, known);
+            if added.is_empty() && removed.is_empty() {
                 continue;
             }
             if !is_one_of(&LARGE, name) || known.is_empty() {
                 changes.push(Modification::Replace(attribute(name, values.iter().map(String::as_str))));
                 continue;
             }
-            let added = values.iter().filter(|value| !there.contains(&key(name, value.as_bytes())));
-            let added = attribute(name, added.map(String::as_str));
-            let removed = known.iter().filter(|value| !wanted.contains(&key(name, value))).cloned();
-            let removed = attribute(name, removed);
+            let added = attribute(name, added.into_iter().map(String::as_str));
+            let removed = attribute(name, removed.into_iter().cloned());
             // First what is added: a group must not be without members in between.
             changes.extend((!added.values.is_empty()).then_some(Modification::Add(added)));
             changes.extend((!removed.values.is_empty()).then_some(Modification::Delete(removed)));

@@ -13,7 +13,8 @@ use provender_sdk::{
     Action, Context, Description, Failure, Inspection, Invocation, Outcome, Provisioner, Slot, registry,
 };
 
-use self::configuration::Configuration;
+use self::configuration::{Configuration, ObjectClass};
+use self::directory::Stored;
 use self::entry::Wanted;
 use self::person::Surroundings;
 
@@ -84,15 +85,18 @@ impl Provisioner for Ldap {
     fn inspect(context: &Context<Configuration>, subject: &Subject) -> Result<Inspection, Failure> {
         let configuration = &context.configuration;
         configuration.validated()?;
+        let left = Stored::load()?;
         let wanted = match subject {
-            Subject::Person(person) => wanted_person(configuration, person)?,
+            Subject::Person(person) => wanted_person(configuration, person, &left)?,
             Subject::Group(group) => match configuration.groups()? {
-                Some(groups) => group::wanted(configuration, group, group::dn(&groups, group)?)?,
+                Some(groups) => {
+                    group::wanted(configuration, group, group::dn(&groups, group)?, &left.classes)?
+                }
                 None => None,
             },
             _ => None,
         };
-        let dn = directory::stored()?.or_else(|| wanted.as_ref().map(|wanted| wanted.dn.clone()));
+        let dn = left.dn()?.or_else(|| wanted.as_ref().map(|wanted| wanted.dn.clone()));
         let Some(dn) = dn else { return Ok(Inspection::Absent) };
         let attributes = wanted.as_ref().map_or_else(|| vec!["objectClass"], Wanted::read);
         let found = ldap::read(&ldap::open("directory")?, &dn.to_string(), &attributes)?;
@@ -116,21 +120,26 @@ fn classes(configuration: &Configuration) -> Vec<&str> {
     schema::PERSON_CLASSES.into_iter().chain(chosen).chain(others.map(String::as_str)).collect()
 }
 
-fn wanted_person(configuration: &Configuration, person: &Person) -> Result<Option<Wanted>, Failure> {
+fn wanted_person(
+    configuration: &Configuration,
+    person: &Person,
+    left: &Stored,
+) -> Result<Option<Wanted>, Failure> {
     let Some(dn) = person::dn(configuration, person)? else { return Ok(None) };
     let (services, affiliations) = person::needs(configuration);
     let surroundings = Surroundings {
         services: if services { registry::services().collect::<Result<_, _>>()? } else { Vec::new() },
         affiliations: if affiliations { registry::affiliations()? } else { Vec::new() },
+        classes: left.classes.clone(),
     };
     Ok(Some(person::wanted(configuration, person, &surroundings, dn)))
 }
 
 fn provision_person(configuration: &Configuration, person: &Person, gone: bool) -> Result<Outcome, Failure> {
-    let wanted = wanted_person(configuration, person)?;
-    match wanted {
-        wanted if gone => directory::remove(wanted.as_ref()),
-        Some(wanted) => directory::update(configuration, &wanted),
+    let left = Stored::load()?;
+    match wanted_person(configuration, person, &left)? {
+        wanted if gone => directory::remove(wanted.as_ref(), &left),
+        Some(wanted) => directory::update(configuration, &wanted, &left),
         None if person.status == Status::Active => {
             let kind = &configuration.rdn_identifier_type;
             let problem = format!("the person has no active identifier of type {kind:?}");
@@ -144,17 +153,15 @@ fn provision_group(configuration: &Configuration, group: &Group, gone: bool) -> 
     let Some(groups) = configuration.groups()? else {
         return Ok(Outcome::skipped("the target has no `groups_base_dn`"));
     };
-    if schema::of_group(configuration).iter().all(|(class, _)| *class == "eduMember") {
+    if !configuration.has(ObjectClass::GroupOfNames) && !configuration.has(ObjectClass::PosixGroup) {
         return Ok(Outcome::skipped("the target writes no object class that makes a group"));
     }
     let dn: Dn = group::dn(&groups, group)?;
-    if gone || group.status != Status::Active {
-        let wanted = if gone { None } else { group::wanted(configuration, group, dn)? };
-        return directory::remove(wanted.as_ref());
-    }
-    match group::wanted(configuration, group, dn)? {
-        Some(wanted) => directory::update(configuration, &wanted),
-        None => directory::remove(None),
+    let left = Stored::load()?;
+    let wanted = if gone { None } else { group::wanted(configuration, group, dn, &left.classes)? };
+    match wanted {
+        Some(wanted) if group.status == Status::Active => directory::update(configuration, &wanted, &left),
+        wanted => directory::remove(wanted.as_ref(), &left),
     }
 }
 

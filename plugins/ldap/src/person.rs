@@ -1,6 +1,6 @@
 //! What the entry of a person holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use provender_sdk::Failure;
 use provender_sdk::ldap::Dn;
@@ -11,7 +11,7 @@ use provender_sdk::records::{
 use provender_sdk::registry::Affiliation;
 
 use crate::configuration::{Configuration, Export, ObjectClass};
-use crate::entry::{Attributes, Wanted, classes_with_content, put};
+use crate::entry::{Attributes, Wanted, classes_with_content, option, put};
 use crate::schema;
 
 /// What the collaboration knows beside the person.
@@ -19,6 +19,8 @@ use crate::schema;
 pub(crate) struct Surroundings {
     pub(crate) services: Vec<Service>,
     pub(crate) affiliations: Vec<Affiliation>,
+    /// Object classes that the entry was given before.
+    pub(crate) classes: BTreeSet<String>,
 }
 
 /// Attributes for which services have to be looked up.
@@ -56,8 +58,9 @@ pub(crate) fn wanted(
     let mut kept = BTreeMap::new();
     for (name, required) in classes.iter().flat_map(|(_, attributes)| attributes.iter()) {
         let export = configuration.attributes.get(*name);
-        kept.insert(*name, *required || export.is_some());
-        if *required || export.is_some() {
+        let written = *required || export.is_some();
+        *kept.entry(*name).or_default() |= written;
+        if written {
             assembly.attribute(name, &export.cloned().unwrap_or_default());
         }
     }
@@ -67,6 +70,11 @@ pub(crate) fn wanted(
             assembly.put(schema::LOCKED, None, "000001010000Z");
         }
     }
+    let left_over = schema::left_over(configuration, &surroundings.classes);
+    for (name, _) in left_over.iter().flat_map(|(_, attributes)| attributes.iter()) {
+        kept.entry(*name).or_default();
+    }
+    kept.retain(|name, _| !configuration.kept_by_others.contains(*name));
     let mut attributes = assembly.attributes;
     name_itself(&dn, &mut attributes);
     let mut object_classes: Vec<String> = schema::PERSON_CLASSES.map(str::to_owned).to_vec();
@@ -78,7 +86,7 @@ pub(crate) fn wanted(
         object_classes,
         attributes,
         kept,
-        optional_classes: schema::optional(true).collect(),
+        optional_classes: classes.iter().skip(1).chain(&left_over).map(|(class, _)| *class).collect(),
         unconfigured: configuration.unconfigured_attributes,
         options: configuration.attribute_options,
     }
@@ -223,7 +231,9 @@ impl<'a> Assembly<'a> {
             "postalCode" => &address.postal_code,
             _ => &address.room,
         };
-        self.put(attribute, of_role(role), value.as_deref().unwrap_or_default());
+        let language = address.language.as_ref().map(|language| option("lang", language));
+        let options: Vec<_> = language.into_iter().chain(of_role(role)).collect();
+        self.put(attribute, Some(options.join(";")), value.as_deref().unwrap_or_default());
     }
 
     fn urls(&mut self, attribute: &str, export: &Export) {
@@ -312,7 +322,7 @@ impl<'a> Assembly<'a> {
 
     fn authenticators(&mut self, attribute: &str) {
         for authenticator in &self.person.authenticators {
-            let option = format!("scope-{}", authenticator.metadata.id);
+            let scope = option("scope", &authenticator.metadata.id);
             match (&authenticator.credential, attribute) {
                 (Credential::Password(password), "userPassword") if is_ssha(&password.scheme) => {
                     self.put(attribute, None, &in_braces("SSHA", &password.hash));
@@ -322,11 +332,11 @@ impl<'a> Assembly<'a> {
                     self.put(attribute, None, &format!("{} {} {comment}", key.key_type, key.key));
                 }
                 (Credential::Certificate(certificate), "voPersonCertificateDN") => {
-                    self.put(attribute, Some(option), &certificate.subject_dn);
+                    self.put(attribute, Some(scope), &certificate.subject_dn);
                 }
                 (Credential::Certificate(certificate), "voPersonCertificateIssuerDN") => {
                     let issuer = certificate.issuer_dn.as_deref().unwrap_or_default();
-                    self.put(attribute, Some(option), issuer);
+                    self.put(attribute, Some(scope), issuer);
                 }
                 (Credential::Other(other), "voPersonToken") if other.name.starts_with("totp") => {
                     let token = serde_json::from_str::<serde_json::Value>(&other.json).unwrap_or_default();
@@ -359,7 +369,7 @@ impl<'a> Assembly<'a> {
                     scheme if is_ssha(scheme) => in_braces("SSHA", &password.hash),
                     _ => password.hash.clone(),
                 };
-                self.put(attribute, Some(format!("app-{label}")), &value);
+                self.put(attribute, Some(option("app", label)), &value);
             }
         }
     }
@@ -374,7 +384,7 @@ impl<'a> Assembly<'a> {
                 continue;
             };
             if let Some(identifier) = self.person.identifier(kind) {
-                self.put(attribute, Some(format!("app-{label}")), identifier);
+                self.put(attribute, Some(option("app", label)), identifier);
             }
         }
     }
@@ -416,7 +426,7 @@ impl<'a> Assembly<'a> {
             let services = &self.surroundings.services;
             let service = services.iter().find(|service| service.cluster.as_ref() == Some(&account.cluster));
             if let Some(label) = service.and_then(|service| service.short_label.as_ref()) {
-                self.put(attribute, Some(format!("scope-{label}")), &value);
+                self.put(attribute, Some(option("scope", label)), &value);
             }
         }
     }
@@ -442,11 +452,11 @@ fn takes(export: &Export, usual: &[&str], found: &str) -> bool {
 }
 
 fn language(name: &Name) -> Option<String> {
-    name.language.as_ref().map(|language| format!("lang-{language}"))
+    name.language.as_ref().map(|language| option("lang", language))
 }
 
 fn of_role(role: &Role) -> Option<String> {
-    Some(format!("role-{}", role.metadata.id))
+    Some(option("role", &role.metadata.id))
 }
 
 fn is_ssha(scheme: &str) -> bool {

@@ -1,5 +1,7 @@
 //! Attributes that are kept at the server: what differs, and how it is changed.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use crate::service::Resource;
@@ -61,8 +63,14 @@ fn add(changes: &mut Vec<Change>, path: String, value: &Value, before: &Value) {
 fn holds(found: &Value, wanted: &Value) -> bool {
     match (found, wanted) {
         (Value::Array(found), Value::Array(wanted)) => {
-            found.len() == wanted.len()
-                && wanted.iter().all(|wanted| found.iter().any(|found| holds(found, wanted)))
+            found.len() == wanted.len() && {
+                // Groups are large: each element meets those of the same `value` alone.
+                let mut by_value: HashMap<Option<&str>, Vec<&Value>> = HashMap::new();
+                found.iter().for_each(|found| by_value.entry(value_of(found)).or_default().push(found));
+                wanted.iter().all(|wanted| {
+                    by_value.get(&value_of(wanted)).into_iter().flatten().any(|found| holds(found, wanted))
+                })
+            }
         }
         (Value::Array(found), Value::Null) => found.is_empty(),
         (Value::Object(found), Value::Object(wanted)) => {
@@ -72,6 +80,11 @@ fn holds(found: &Value, wanted: &Value) -> bool {
         (Value::Null, Value::Bool(false)) => true,
         (found, wanted) => found == wanted,
     }
+}
+
+/// What names an element of a list (RFC 7643, section 2.4).
+fn value_of(element: &Value) -> Option<&str> {
+    element.get("value")?.as_str()
 }
 
 /// The whole resource for PUT: as it was read, with what is wanted in its place.
@@ -95,6 +108,9 @@ pub(crate) fn merged(found: &Resource, wanted: &Resource) -> Resource {
                 if let Value::Object(extension) = extension {
                     for (attribute, value) in attributes {
                         set(extension, attribute, value);
+                    }
+                    if extension.is_empty() {
+                        merged.remove(name);
                     }
                 }
             }
@@ -184,6 +200,26 @@ mod tests {
             ENTERPRISE: {"costCenter": "7", "department": "New"},
         });
         assert_eq!(Value::Object(merged(&found, &wanted)), expected);
+    }
+
+    #[test]
+    fn an_extension_that_has_nothing_left_is_not_sent() {
+        let nothing = resource(json!({ENTERPRISE: {"department": null, "organization": null}}));
+        let found = resource(json!({"userName": "a", ENTERPRISE: {"department": "Old"}}));
+        assert_eq!(Value::Object(merged(&found, &nothing)), json!({"userName": "a"}));
+        assert_eq!(created(&nothing), Resource::new());
+    }
+
+    #[test]
+    fn a_list_is_the_same_in_any_order_and_another_one_by_any_element() {
+        let list =
+            |values: &[&str]| json!(values.iter().map(|value| json!({"value": value})).collect::<Vec<_>>());
+        assert!(holds(&list(&["b", "a"]), &list(&["a", "b"])));
+        assert!(!holds(&list(&["b", "c"]), &list(&["a", "b"])));
+        assert!(!holds(&list(&["a", "b", "c"]), &list(&["a", "b"])));
+        let typed = |kind: &str| json!([{"value": "a", "type": kind}]);
+        assert!(holds(&typed("work"), &list(&["a"])) && !holds(&typed("work"), &typed("home")));
+        assert!(holds(&json!(["x", "y"]), &json!(["y", "x"])) && !holds(&json!(["x"]), &json!(["y"])));
     }
 
     #[test]

@@ -6,8 +6,9 @@ use provender_sdk::records::{Group, Identifier, Status};
 use provender_sdk::{Failure, Inspection, registry, state};
 use serde_json::{Value, json};
 
-use crate::service::{Endpoint, GROUP, Read, Resource, Service, filter};
-use crate::user::{inspected, keys, told};
+use crate::attributes::Change;
+use crate::service::{Endpoint, GROUP, Resource, Service, filter};
+use crate::user::{compared, keys, told};
 use crate::{Done, WRITTEN, attributes};
 
 /// Key of the target's state: the identifier that the server gave to a group.
@@ -28,7 +29,7 @@ pub(crate) fn provision(
     let mut history = Vec::new();
     let (id, found) = match service.find(Endpoint::Groups, known, keys(&wanted))? {
         Some(read) => {
-            let (id, members) = (read.id.clone(), members_of(&read));
+            let (id, members) = (read.id.clone(), members_of(&read.resource));
             if known != Some(&id) {
                 history.push(format!("took over the group {id}"));
             }
@@ -54,7 +55,12 @@ pub(crate) fn provision(
     if !to_add.is_empty() || !to_remove.is_empty() {
         if service.patches()? {
             add(service, &id, &to_add)?;
-            take_out(service, &id, &to_remove)?;
+            // At once only where nobody is to join meanwhile.
+            if wanted.is_empty() && group.status != Status::Active {
+                service.patch_members(&id, &[json!({ "op": "remove", "path": "members" })])?;
+            } else {
+                take_out(service, &id, &to_remove)?;
+            }
         } else {
             replace(service, &id, &wanted)?;
         }
@@ -87,13 +93,21 @@ pub(crate) fn inspect(
     group: &Group,
     known: Option<&str>,
 ) -> Result<Inspection, Failure> {
-    let mut wanted = resource(group, service.configuration.group_name_type.as_deref())?;
+    let wanted = resource(group, service.configuration.group_name_type.as_deref())?;
     let found = match known {
         Some(id) => service.read(Endpoint::Groups, id)?.map(|read| read.resource),
         None => service.look_up(Endpoint::Groups, "externalId", keys(&wanted).0)?,
     };
-    wanted.insert("members".to_owned(), members(&all_members(service, group)?));
-    Ok(inspected(found.as_ref(), &wanted))
+    let Some(found) = found else { return Ok(Inspection::Absent) };
+    let mut differences: Vec<String> =
+        attributes::changes(&found, &wanted).iter().map(Change::told).collect();
+    let (has, is_to_have) = (members_of(&found), all_members(service, group)?);
+    let missing = is_to_have.difference(&has).count();
+    let too_many = has.difference(&is_to_have).count();
+    if missing + too_many > 0 {
+        differences.push(format!("members: {missing} are missing, {too_many} are too many"));
+    }
+    Ok(compared(differences))
 }
 
 fn resource(group: &Group, name_type: Option<&str>) -> Result<Resource, Failure> {
@@ -111,8 +125,8 @@ fn resource(group: &Group, name_type: Option<&str>) -> Result<Resource, Failure>
     ]))
 }
 
-fn members_of(read: &Read) -> BTreeSet<String> {
-    let members = read.resource.get("members").and_then(Value::as_array).into_iter().flatten();
+fn members_of(group: &Resource) -> BTreeSet<String> {
+    let members = group.get("members").and_then(Value::as_array).into_iter().flatten();
     members.filter_map(|member| Some(member.get("value")?.as_str()?.to_owned())).collect()
 }
 
@@ -176,7 +190,7 @@ fn written_here(service: &Service<'_>, identifiers: Vec<Identifier>) -> impl Ite
 pub(crate) fn add(service: &Service<'_>, group: &str, ids: &[String]) -> Result<(), Failure> {
     if !service.patches()? {
         let Some(read) = service.read(Endpoint::Groups, group)? else { return Ok(()) };
-        let mut members = members_of(&read);
+        let mut members = members_of(&read.resource);
         members.extend(ids.iter().cloned());
         return replace(service, group, &members);
     }

@@ -22,10 +22,14 @@ pub(crate) fn provision(
     match service.find(Endpoint::Users, known, keys(&wanted))? {
         Some(read) => {
             let id = read.id.clone();
-            let adopted = (known != Some(&id)).then(|| format!("took over the user {id}"));
             let changes = service.bring_up_to_date(Endpoint::Users, read, &wanted)?;
-            let changed = (!changes.is_empty()).then(|| told(&id, &changes));
-            Ok(Done { id: Some(id), history: adopted.into_iter().chain(changed).collect() })
+            let mut history = Vec::new();
+            if known != Some(&id) {
+                history.push(format!("took over the user {id}"));
+                history.extend(join(service, person, &id)?);
+            }
+            history.extend((!changes.is_empty()).then(|| told(&id, &changes)));
+            Ok(Done { id: Some(id), history })
         }
         None => {
             let id = service.create(Endpoint::Users, &attributes::created(&wanted))?;
@@ -89,7 +93,10 @@ pub(crate) fn inspect(
 
 pub(crate) fn inspected(read: Option<&Resource>, wanted: &Resource) -> Inspection {
     let Some(found) = read else { return Inspection::Absent };
-    let differences: Vec<String> = attributes::changes(found, wanted).iter().map(Change::told).collect();
+    compared(attributes::changes(found, wanted).iter().map(Change::told).collect())
+}
+
+pub(crate) fn compared(differences: Vec<String>) -> Inspection {
     if differences.is_empty() { Inspection::Present } else { Inspection::Different(differences) }
 }
 
@@ -148,17 +155,15 @@ fn resource(person: &Person, configuration: &Configuration) -> Result<Resource, 
     set("emails", emails(person, configuration));
     set("phoneNumbers", phone_numbers(person));
     if configuration.enterprise {
-        schemas.push(ENTERPRISE);
-        let of = |field: fn(&Role) -> &Option<String>| role.and_then(|role| field(role).clone());
+        let of = |field: fn(&Role) -> &Option<String>| role.and_then(|role| field(role).as_deref());
         let number = configuration.employee_number_type.as_deref().and_then(|of| person.identifier(of));
-        set(
-            ENTERPRISE,
-            json!({
-                "employeeNumber": number,
-                "organization": of(|role| &role.organization),
-                "department": of(|role| &role.department),
-            }),
-        );
+        let (organization, department) = (of(|role| &role.organization), of(|role| &role.department));
+        if number.or(organization).or(department).is_some() {
+            schemas.push(ENTERPRISE);
+        }
+        let attributes =
+            json!({"employeeNumber": number, "organization": organization, "department": department});
+        set(ENTERPRISE, attributes);
     }
     set("schemas", json!(schemas));
     Ok(resource)

@@ -1,6 +1,9 @@
 //! The same rows, inserted as plainly as can be: one prepared statement per row, transactions as large as those of an
 //! import, the host's settings of SQLite, its tables and its indexes.
 
+#[allow(dead_code)] // Not every bench runs on PostgreSQL.
+pub(crate) mod postgres;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 

@@ -6,6 +6,7 @@ mod groups;
 mod help;
 mod jobs;
 mod selection;
+mod servers;
 mod the_data;
 mod the_path_of_an_operator;
 

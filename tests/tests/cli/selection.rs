@@ -66,4 +66,13 @@ fn who_goes_to_a_target_is_set_counted_and_explained() {
     assert_contains(&done, &["applied"]);
     let services = program.output(&["services", "--co", "physics", "--person", "43"]);
     assert_contains(&services, &["removed", "not in provisioning group `staff`"]);
+
+    let re_evaluate = ["target", "re-evaluate", "log", "--co", "physics"];
+    assert_contains(
+        &program.output(&re_evaluate),
+        &["complete: 1 of 3 subjects sent, none of them failed", "AS THEY WERE"],
+    );
+    let again = program.json(&re_evaluate);
+    assert_eq!((&again["kind"], &again["failed"]), (&json!("reevaluate"), &json!(0)));
+    assert_contains(again["message"].as_str().unwrap(), &["0 of 3 subjects sent"]);
 }

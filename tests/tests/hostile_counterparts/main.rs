@@ -7,6 +7,7 @@ mod files;
 mod grants;
 mod links;
 mod malformed_responses;
+mod memory;
 mod resolution;
 mod secrets;
 mod slow_counterparts;

@@ -18,16 +18,16 @@ use serde_json::{Value, json};
 
 use super::{Report, told};
 
-const TOKEN: &str = "c4n4ry/T0k3n+0f~The.Host==";
-const USER: &str = "anna";
-const PASSWORD: &str = "c4n4ry p\"ss & w%rd/\\";
+pub(super) const TOKEN: &str = "c4n4ry/T0k3n+0f~The.Host==";
+pub(super) const USER: &str = "anna";
+pub(super) const PASSWORD: &str = "c4n4ry p\"ss & w%rd/\\";
 /// Of a webhook; stands in base64 in the settings.
 const WEBHOOK: &str = "c4n4ry of the webhook, long enough";
 const SMTP: &str = "c4n4ry of the mails";
 const V1: &str = "/api/v1";
 
-/// What of a text shows a credential, in any usual spelling.
-fn shown(text: &str) -> Vec<String> {
+/// Credentials in any usual spelling.
+pub(super) fn spellings() -> Vec<String> {
     let pair = format!("{USER}:{PASSWORD}");
     let mut spellings = Vec::new();
     for secret in [TOKEN, PASSWORD, &pair, WEBHOOK, SMTP] {
@@ -52,13 +52,19 @@ fn shown(text: &str) -> Vec<String> {
     }
     // A part of a credential is too much already.
     spellings.push("c4n4ry".to_owned());
+    spellings
+}
+
+/// What of a text shows a credential.
+fn shown(text: &str) -> Vec<String> {
+    let mut spellings = spellings();
     let lower = text.to_lowercase();
     spellings.retain(|spelling| text.contains(spelling.as_str()) || lower.contains(&spelling.to_lowercase()));
     spellings
 }
 
 /// Repeats the credential in every way that an honest debugging endpoint may.
-fn echo(request: &Received) -> Answer {
+pub(super) fn echo(request: &Received) -> Answer {
     if request.path == "/token" {
         let token = json!({"access_token": TOKEN, "token_type": "bearer", "expires_in": 3_600});
         return Answer::new(200, token.to_string());

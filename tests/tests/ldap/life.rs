@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use provender::provisioning::{FailureClass, Invocation, InvocationOutcome};
-use provender::registry::record::{Credential, Identifier, Record, Status};
-use provender_tests::host::{CO, TestHost, history};
+use provender::registry::import::{ImportOptions, import};
+use provender::registry::record::{Credential, Identifier, Person, Record, Status};
+use provender::registry::write::WriteOptions;
+use provender_tests::host::{CO, TestHost, by_test, history};
 use provender_tests::people::{group, group_key, membership, person_key, plain_person};
 use provender_tests::relay::{Conduct, Relay};
 use provender_tests::slapd::{BASE, Content, PASSWORD, Slapd};
@@ -18,12 +20,17 @@ pub(crate) struct Site {
     pub(crate) slapd: Slapd,
     pub(crate) relay: Relay,
     /// What the target was configured with.
-    target: Value,
+    pub(crate) target: Value,
 }
 
 impl Site {
     pub(crate) async fn start(more: Value) -> Self {
-        let slapd = Slapd::start();
+        Self::start_with(more, "").await
+    }
+
+    /// As [`start`](Self::start), with more lines for the configuration of the directory.
+    pub(crate) async fn start_with(more: Value, database: &str) -> Self {
+        let slapd = Slapd::start_with(database);
         let relay = Relay::to("ldap", slapd.address()).await;
         let host = TestHost::start_with(|configuration| configuration.workers.jobs = 0).await;
         host.install_bundled("ldap").await;
@@ -45,13 +52,22 @@ impl Site {
         let target = json!({
             "plugin": "ldap", "configuration": configuration, "slots": {"directory": "directory"},
             "mode": "queue_on_error", "retry_interval_s": 900, "max_retry": 3,
-            "limits": {"effects": 5_000, "deadline_ms": 60_000, "transcript_bytes": 4_000_000},
+            "limits": {"transcript_bytes": 4_000_000},
         });
         host.target("t", target.clone()).await;
         Self { host, slapd, relay, target }
     }
 
-    async fn put(
+    /// Configures the target anew, with these fields in place of what they were.
+    pub(crate) async fn retarget(&self, more: Value) {
+        let mut target = self.target.clone();
+        if let (Some(fields), Some(more)) = (target["configuration"].as_object_mut(), more.as_object()) {
+            fields.extend(more.clone());
+        }
+        self.host.target("t", target).await;
+    }
+
+    pub(crate) async fn put(
         &self,
         id: &str,
         change: impl FnOnce(&mut provender::registry::record::Person),
@@ -88,7 +104,7 @@ pub(crate) fn failure(invocation: &Invocation) -> (FailureClass, &str) {
 }
 
 /// What the plugin did.
-fn effects(transcript: &Value) -> Value {
+pub(crate) fn effects(transcript: &Value) -> Value {
     transcript["steps"][0]["transcript"]["effects"].clone()
 }
 
@@ -100,9 +116,9 @@ fn values(values: &[&str]) -> BTreeSet<String> {
     values.iter().map(|&value| value.to_owned()).collect()
 }
 
-type Attributes = BTreeMap<String, BTreeSet<String>>;
+pub(crate) type Attributes = BTreeMap<String, BTreeSet<String>>;
 
-fn attributes(attributes: &[(&str, &[&str])]) -> Attributes {
+pub(crate) fn attributes(attributes: &[(&str, &[&str])]) -> Attributes {
     attributes.iter().map(|(name, given)| ((*name).to_owned(), values(given))).collect()
 }
 
@@ -241,26 +257,95 @@ async fn an_answer_that_was_lost_leads_to_no_second_entry_and_passwords_to_no_tr
 
 #[tokio::test]
 async fn a_large_group_is_written_by_pages() {
-    const MEMBERS: usize = 1_200;
+    const MEMBERS: usize = 4_000;
     let site = Site::start(json!({})).await;
     site.host.put(group_key("all"), group("all")).await;
-    let quietly =
-        provender::registry::write::WriteOptions { provision: false, ..provender_tests::host::by_test() };
+    let quietly = WriteOptions { provision: false, ..by_test() };
     let registry = &site.host.host.registry;
-    for number in 0..MEMBERS {
-        let id = format!("p{number:04}");
-        let person = Record::Person(Box::new(plain_person(&id)));
-        registry.put(CO, person_key(&id), person, &quietly).await.unwrap();
-        registry.put_membership(CO, membership("all", &id), &quietly).await.unwrap();
-    }
+    let lines: String = (0..MEMBERS)
+        .map(|number| {
+            let record = serde_json::to_value(plain_person(&format!("p{number:04}"))).unwrap();
+            let memberships = json!([{"group": "all"}]);
+            json!({"kind": "person", "record": record, "memberships": memberships}).to_string() + "\n"
+        })
+        .collect();
+    let options = ImportOptions::default();
+    import(registry, CO, lines.as_bytes(), &options, &quietly, |_| {}).await.unwrap();
     site.host.host.pipeline.provision(CO, "t", &group_key("all")).await.unwrap();
     let name = format!("cn=Group all,ou=groups,{BASE}");
     assert_eq!(site.content()[&name]["member"].len(), MEMBERS);
     registry.delete_membership(CO, "all", "p0007", &quietly).await.unwrap();
     let done = site.host.host.pipeline.provision(CO, "t", &group_key("all")).await.unwrap();
+    assert!(matches!(done.outcome, Some(InvocationOutcome::Applied { .. })), "{done:?}");
     assert_eq!(site.content()[&name]["member"].len(), MEMBERS - 1);
     let transcript = site.host.transcript(&done).await;
     let effects = effects(&transcript);
     let modify = effects.as_array().unwrap().iter().find(|effect| effect["operation"] == "modify").unwrap();
     assert_eq!(modify["request"]["modifications"].as_array().unwrap().len(), 2, "only what changed is sent");
+}
+
+#[tokio::test]
+async fn any_name_that_a_directory_can_hold_is_written_and_renamed_and_removed() {
+    let site = Site::start(json!({"object_classes": ["groupOfNames"], "attributes": {"uid": {}}})).await;
+    let names = [
+        "#hash",
+        "comma, Jr.",
+        "a+b=c",
+        "\"quoted\"",
+        "back\\slash",
+        "semi;<angle>",
+        "inner  spaces",
+        "*(filter)",
+        "名前 山田",
+        "Ǻé\u{301}ß",
+        "🦊",
+        "\u{200b}zero",
+        "-dash",
+        "per%cent",
+        "tail\\",
+    ];
+    for (number, name) in names.iter().enumerate() {
+        let id = format!("p{number}");
+        let added = site.put(&id, |person| person.identifiers = uid(name)).await;
+        assert!(history(&added)[0].starts_with("added "), "{name}: {added:?}");
+        let Record::Group(mut group) = group(&id) else { panic!("a group") };
+        group.name = (*name).to_owned();
+        site.host.put(group_key(&id), Record::Group(group)).await;
+        site.host.put_membership(membership(&id, &id)).await;
+        site.host.put(group_key("all"), provender_tests::people::group("all")).await;
+        site.host.put_membership(membership("all", &id)).await;
+    }
+    let there = site.content();
+    let held = |attribute: &str, unit: &str| -> BTreeSet<String> {
+        let of_unit = there.iter().filter(|(dn, _)| dn.ends_with(&format!(",ou={unit},{BASE}")));
+        of_unit.flat_map(|(_, attributes)| attributes[attribute].iter().cloned()).collect()
+    };
+    assert_eq!(held("uid", "people"), values(&names));
+    let mut groups = values(&names);
+    groups.insert("Group all".to_owned());
+    assert_eq!(held("cn", "groups"), groups);
+    let all = format!("cn=Group all,ou=groups,{BASE}");
+    let people = |there: &Content| -> BTreeSet<String> {
+        there.keys().filter(|dn| dn.ends_with(&format!(",ou=people,{BASE}"))).cloned().collect()
+    };
+    assert_eq!(there[&all]["member"], people(&there));
+    for number in 0..names.len() {
+        let id = format!("p{number}");
+        for key in [person_key(&id), group_key(&id)] {
+            let again = site.host.host.pipeline.provision(CO, "t", &key).await.unwrap();
+            assert_eq!(again.outcome, Some(InvocationOutcome::Unchanged), "{}", names[number]);
+        }
+        let renamed = site.put(&id, |person| person.identifiers = uid(&format!("r,{number}"))).await;
+        assert!(history(&renamed)[0].starts_with("renamed "), "{renamed:?}");
+        let there = site.content();
+        assert_eq!(there[&all]["member"], people(&there), "{}: the group follows", names[number]);
+        site.host.delete(&group_key(&id)).await;
+        site.host.delete(&person_key(&id)).await;
+    }
+    site.host.delete(&group_key("all")).await;
+    assert_eq!(site.content(), Content::new());
+    let nul = Person { identifiers: uid("a\0b"), ..plain_person("nul") };
+    let nul = Record::Person(Box::new(nul));
+    let refused = site.host.host.registry.put(CO, person_key("nul"), nul, &by_test()).await;
+    assert!(refused.is_err(), "no directory can hold NUL in a name");
 }

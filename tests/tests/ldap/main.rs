@@ -1,8 +1,11 @@
 //! The capability `ldap` and the plugin of that name against a real directory.
 
+mod attributes;
 mod capability;
+mod faults;
 mod life;
 mod previews;
+mod tokens;
 
 use std::sync::Arc;
 

@@ -1,14 +1,12 @@
-//! What is told before it is done, what is found afterwards, and what comes of a directory that is not there.
+//! What is told before it is done, and what is found afterwards.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use provender::capabilities::contract::records::{Identifier, Name, Status, Subject};
 use provender::capabilities::contract::types::{Context, Inspection};
 use provender::capabilities::slots::Slots;
 use provender::capabilities::{CallState, Grants, Surroundings, ldap, state};
 use provender::pipeline::Happened;
-use provender::provisioning::FailureClass;
 use provender::registry::record::Record;
 use provender::registry::write::WriteOptions;
 use provender::sandbox::{Limits, Mode};
@@ -18,8 +16,8 @@ use provender_tests::people::{person_key, plain_person};
 use provender_tests::slapd::{BASE, Slapd};
 use serde_json::json;
 
-use crate::life::{Site, entry, failure, uid};
-use crate::{configuration, server};
+use crate::life::{Site, entry, uid};
+use crate::server;
 
 /// What would be done for anna, as LDIF.
 async fn foreseen(site: &Site) -> Vec<String> {
@@ -54,30 +52,6 @@ async fn a_preview_is_ldif_and_changes_nothing() {
     let modified = format!("dn: {}\nchangetype: modify\nreplace: uid\nuid: anna2\n-", entry("uid=anna2"));
     assert_eq!(foreseen(&site).await, [renamed, modified]);
     assert_eq!(site.slapd.content("dc=example,dc=org"), before);
-}
-
-#[tokio::test]
-async fn a_directory_that_is_down_gets_everything_by_the_queue_when_it_is_back() {
-    let mut site = Site::start(json!({})).await;
-    site.slapd.kill();
-    let anna = Record::Person(Box::new(plain_person("anna")));
-    let done = site.host.put(person_key("anna"), anna).await;
-    assert_eq!(failure(&done[0]).0, FailureClass::Transient);
-    site.slapd.resume();
-    provender_tests::waiting::eventually("the queue brings it up to date", async || {
-        site.host.host.clock().advance(Duration::from_secs(900));
-        site.host.host.jobs.run_due(None, None).await.unwrap();
-        site.content().contains_key(&entry("uid=anna")).then_some(())
-    })
-    .await;
-
-    let url = format!("ldap://{}", site.relay.address());
-    let mut wrong = configuration(&url, &json!({"kind": "ldap"}));
-    wrong["authentication"]["password"] = "not-the-password".into();
-    site.host.server("directory", wrong).await;
-    let bert = Record::Person(Box::new(plain_person("bert")));
-    let done = site.host.put(person_key("bert"), bert).await;
-    assert_eq!(failure(&done[0]).0, FailureClass::Authentication);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use provender::registry::record::{RecordKind, SubjectKey};
 use provender_tests::waiting::eventually;
 
 /// Stores people without provisioning them.
-async fn quiet_people(host: &TestHost, count: usize) {
+pub(crate) async fn quiet_people(host: &TestHost, count: usize) {
     let quiet = WriteOptions { provision: false, ..by_test() };
     for number in 0..count {
         let id = format!("p{number:03}");
@@ -54,7 +54,7 @@ async fn subjects_that_fail_are_listed_and_the_job_is_no_success() {
     let job = host.ended(host.reprovision_all("t").await.id).await;
     assert_eq!(
         (job.status, job.failed, job.message.as_deref()),
-        (JobStatus::Failed, 5, Some("5 of 5 subjects failed"))
+        (JobStatus::Failed, 5, Some("5 subjects, 5 of them failed"))
     );
     let lines = host.host.store.job_history(CO, job.id).await.unwrap();
     let mut failed: Vec<String> = lines.into_iter().filter_map(|line| Some(line.subject?.id)).collect();

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{failed, host_at, went_well};
 
 /// What the server answers to a GET.
-fn get(address: SocketAddr, path: &str) -> Value {
+pub(super) fn get(address: SocketAddr, path: &str) -> Value {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.0\r\nAuthorization: Bearer {TOKEN}\r\n\r\n").unwrap();
     let mut answer = String::new();

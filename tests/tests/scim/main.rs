@@ -1,9 +1,10 @@
-//! The plugin `scim`: against a real server through a whole life, and against one that is faulty in ways that no honest
-//! server is.
+//! The plugin `scim`: against a real server through a whole life, with large groups, and against one that is faulty in ways
+//! that no honest server is.
 
 mod faults;
 mod life;
 mod preview;
+mod users;
 
 use provender::provisioning::{FailureClass, Invocation, InvocationOutcome};
 use provender_tests::host::TestHost;

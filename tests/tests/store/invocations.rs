@@ -45,7 +45,7 @@ fn failed() -> InvocationOutcome {
 
 fn sent(action: Action) -> Delivery {
     let why = NotEligible::Filter { filter: "f".to_owned(), message: "no consent".to_owned() };
-    Delivery { sent: Some(action), not_eligible: Some(why), as_of: Some(7) }
+    Delivery { sent: Some(action), not_eligible: Some(why), as_of: Some(7), settings: None }
 }
 
 pub(crate) fn ended(co: &str, id: Uuid, second: i64, outcome: InvocationOutcome) -> FinishedInvocation {

@@ -216,7 +216,7 @@ async fn why_a_record_is_at_a_target_or_not_is_explained() {
 }
 
 #[tokio::test]
-async fn what_a_target_would_get_is_counted_without_sending() {
+async fn what_a_target_would_get_is_counted_without_sending_and_sent_by_a_job() {
     let (api, file) = Api::with_target().await;
     api.put("/cos/demo/people/ada", person("Ada")).await.with(201);
     api.put("/cos/demo/groups/staff", json!({"name": "Staff"})).await.with(201);
@@ -230,7 +230,11 @@ async fn what_a_target_would_get_is_counted_without_sending() {
     let found = evaluate("?dry_run=true").await.with(200);
     assert_eq!((&found["removed"], &found["unchanged"]), (&json!(1), &json!(1)));
     assert_eq!(lines(&file).len(), 2);
-    evaluate("").await.with(400);
+    let begun = evaluate("").await.with(202);
+    assert_eq!((&begun["kind"], &begun["total"]), (&json!("reevaluate"), &json!(2)));
+    let path = format!("/cos/demo/jobs/{}", begun["id"]);
+    assert_eq!(api.get(&path).await.with(200)["asked_by"], begun["asked_by"]);
+    api.call("POST", "/cos/demo/targets/other/re-evaluate").send().await.with(404);
 }
 
 #[tokio::test]

@@ -38,6 +38,7 @@ impl Scene {
             job: None,
             bulk: false,
             attempt: 1,
+            only_differing: false,
         }
     }
 
@@ -88,6 +89,19 @@ fn the_targets_of_a_subject_are_called_one_after_the_other_and_subjects_beside_e
     assert_eq!(scene.begun(), ["anna@b"]);
     scene.end(&first[1]);
     assert_eq!(scene.begun(), ["bob@a"]);
+}
+
+#[test]
+fn what_is_submitted_together_begins_in_its_order() {
+    let mut scene = Scene::new(9, &[("a", 1)]);
+    let subjects: Vec<String> = (0..9).map(|number| format!("p{number}")).collect();
+    let work: Vec<Work> = subjects.iter().map(|subject| scene.work(subject, "a")).collect();
+    scene.lanes.submit(work.into_iter(), scene.now);
+    for subject in subjects {
+        let begun = scene.begin();
+        assert_eq!(Scene::names(&begun), [format!("{subject}@a")]);
+        scene.end(&begun[0]);
+    }
 }
 
 #[test]

@@ -115,7 +115,6 @@ fn slots_are_unique_well_named_and_of_a_kind_that_is_offered() {
     for (change, complaint) in [
         (slot("directory", ServerKind::Files, &[]), "asks for slot `directory` twice"),
         (slot("Files", ServerKind::Files, &[]), "a slot \"Files\""),
-        (slot("database", ServerKind::Sql, &[]), "kind `sql` for slot `database`, but this host offers"),
         (
             slot("tree", ServerKind::Other("ftp".to_owned()), &[]),
             "kind `ftp` for slot `tree`, but this host offers",

@@ -45,11 +45,12 @@ fn out() -> NotEligible {
 /// The provisioner was called with this action; a deletion is because the subject is not eligible.
 fn sent(second: i64, action: Action) -> Delivery {
     let not_eligible = (action == Action::Deleted).then(out);
-    Delivery { sent: Some(action), not_eligible, as_of: Some(second) }
+    let settings = Some(format!("settings of {second}"));
+    Delivery { sent: Some(action), not_eligible, as_of: Some(second), settings }
 }
 
 fn left_out() -> Delivery {
-    Delivery { sent: None, not_eligible: Some(out()), as_of: Some(1) }
+    Delivery { sent: None, not_eligible: Some(out()), as_of: Some(1), settings: None }
 }
 
 fn after(
@@ -71,6 +72,7 @@ fn a_success_is_provisioned_and_forgets_the_failure_before_it() {
             held: true,
             last_action: Some(Action::Updated),
             delivered_change: Some(2),
+            settings: Some("settings of 2".to_owned()),
             provisioned: Some(at(2)),
             invocation: Some(Uuid::from_u128(2)),
             ..never()
@@ -88,6 +90,7 @@ fn a_failure_is_shown_beside_the_last_success() {
         held: true,
         last_action: Some(Action::Updated),
         delivered_change: Some(1),
+        settings: Some("settings of 1".to_owned()),
         provisioned: Some(at(1)),
         failed: Some(at(2)),
         failure_class: Some(FailureClass::Transient),
@@ -145,6 +148,33 @@ fn a_deletion_delivers_what_was_delivered_last_or_else_what_was_tried_last() {
         ("skipped", &delivered, &update, skipped(), RecordKept::Unchanged),
     ] {
         assert_eq!(before.record_after(delivery, &outcome), expected, "{case}");
+    }
+}
+
+#[test]
+fn the_same_record_is_worth_sending_unless_it_was_delivered_last_with_the_same_settings() {
+    let (added, deleted) = (Some(Action::Added), Some(Action::Deleted));
+    for (case, steps, settings_of, expected) in [
+        ("nothing", vec![], 1, false),
+        ("delivered", vec![(added, applied())], 1, true),
+        ("found there", vec![(added, InvocationOutcome::Unchanged)], 1, true),
+        ("delivered with others", vec![(added, applied())], 2, false),
+        ("delivered with both", vec![(added, applied()), (added, applied())], 2, true),
+        ("failed", vec![(added, failed())], 1, false),
+        ("failed since", vec![(added, applied()), (added, failed())], 1, false),
+        ("failed with these", vec![(added, applied()), (added, failed())], 2, false),
+        ("failed in a filter since", vec![(added, applied()), (None, failed_in_a_filter())], 1, false),
+        ("skipped since", vec![(added, applied()), (added, skipped())], 1, true),
+        ("skipped with these", vec![(added, applied()), (added, skipped())], 2, false),
+        ("removed", vec![(added, applied()), (deleted, applied())], 1, false),
+        ("not removed", vec![(added, applied()), (deleted, failed())], 1, false),
+    ] {
+        let mut service = never();
+        for (second, (action, outcome)) in (1..).zip(steps) {
+            let delivery = action.map_or_else(left_out, |action| sent(second, action));
+            service = after(service, second, delivery, outcome);
+        }
+        assert_eq!(service.was_delivered_with(&format!("settings of {settings_of}")), expected, "{case}");
     }
 }
 

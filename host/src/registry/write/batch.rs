@@ -82,7 +82,7 @@ struct Stored {
 }
 
 impl<'t, 'c> Batch<'t, 'c> {
-    /// Begins a request, once time has brought about what is due of the people it is about.
+    /// Begins a request, once time has brought about what is due of what it is about.
     pub(super) async fn begin(
         transaction: &'t mut Transaction<'c>,
         co: &str,
@@ -91,7 +91,7 @@ impl<'t, 'c> Batch<'t, 'c> {
         keep_records: bool,
         clock: &Clock,
     ) -> Result<Self, WriteError> {
-        let passed = pass_time_of(transaction, co, &needs.people, clock).await?;
+        let passed = pass_time_of(transaction, co, &needs, clock).await?;
         Ok(Self { passed, ..Self::load(transaction, co, needs, options, keep_records, clock).await? })
     }
 

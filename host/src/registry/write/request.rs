@@ -107,6 +107,8 @@ pub(super) struct Needs {
     pub(super) keys: HashSet<SubjectKey>,
     /// People whose memberships they look at.
     pub(super) people: HashSet<String>,
+    /// Groups that they delete, with all memberships.
+    pub(super) deleted_groups: HashSet<String>,
 }
 
 impl Needs {
@@ -118,8 +120,12 @@ impl Needs {
                     needs.record(key);
                     memberships.iter().flatten().for_each(|membership| needs.group(&membership.group));
                 }
-                Step::Change { key, .. } | Step::Delete { key, .. } | Step::FinalizeEnrollment(key) => {
+                Step::Change { key, .. } | Step::FinalizeEnrollment(key) => needs.record(key),
+                Step::Delete { key, .. } => {
                     needs.record(key);
+                    if key.kind == RecordKind::Group {
+                        needs.deleted_groups.insert(key.id.clone());
+                    }
                 }
                 Step::PutMembership(Membership { group, person, .. })
                 | Step::DeleteMembership { group, person, .. } => {

@@ -9,6 +9,7 @@ pub mod ldap;
 pub mod messaging;
 mod schema;
 pub mod secrets;
+pub mod sql;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,6 +25,7 @@ pub use self::ldap::{LdapAuthentication, LdapConfiguration};
 pub use self::messaging::{Broker, Mechanism, MessagingAuthentication, MessagingConfiguration};
 pub use self::secrets::Secrets;
 use self::secrets::{SecretField, SecretInput, SecretPlace, Told};
+pub use self::sql::{Dialect, SqlAuthentication, SqlConfiguration, SqlTls};
 use super::ServerError;
 use super::secret::{SealedSecret, SecretKey};
 
@@ -43,6 +45,8 @@ pub enum ServerConfiguration<S = SecretPlace> {
     Ldap(LdapConfiguration<S>),
     /// A message broker.
     Messaging(MessagingConfiguration<S>),
+    /// A database that speaks SQL.
+    Sql(SqlConfiguration<S>),
 }
 
 /// A server as an operator writes it, secrets included.
@@ -75,13 +79,14 @@ impl fmt::Display for InvalidConfiguration {
 }
 
 impl<S> ServerConfiguration<S> {
-    /// Word for the kind: "http", "files".
+    /// Word for the kind: "http", "files", "sql".
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Http(_) => "http",
             Self::Files(_) => "files",
             Self::Ldap(_) => "ldap",
             Self::Messaging(_) => "messaging",
+            Self::Sql(_) => "sql",
         }
     }
 
@@ -92,6 +97,7 @@ impl<S> ServerConfiguration<S> {
             Self::Files(files) => ServerConfiguration::Files(files),
             Self::Ldap(ldap) => ServerConfiguration::Ldap(ldap.map(secret)),
             Self::Messaging(messaging) => ServerConfiguration::Messaging(messaging.map(secret)),
+            Self::Sql(sql) => ServerConfiguration::Sql(sql.map(secret)),
         }
     }
 }
@@ -106,6 +112,7 @@ impl ServerConfiguration {
             Self::Files(files) => Self::Files(files.validate(refuse)),
             Self::Ldap(ldap) => Self::Ldap(ldap.validate(refuse)),
             Self::Messaging(messaging) => Self::Messaging(messaging.validate(refuse)),
+            Self::Sql(sql) => Self::Sql(sql.validate(refuse)),
         };
         if invalid.is_empty() { Ok(configuration) } else { Err(InvalidConfiguration(invalid)) }
     }
@@ -118,6 +125,7 @@ impl ServerConfiguration {
             Self::Files(_) => None,
             Self::Ldap(ldap) => Some(ldap.recipient()),
             Self::Messaging(messaging) => Some(messaging.recipient()),
+            Self::Sql(sql) => Some(sql.recipient()),
         }
     }
 
@@ -128,6 +136,7 @@ impl ServerConfiguration {
             Self::Files(files) => vec![files.root.clone()],
             Self::Ldap(ldap) => ldap.base_dns.clone(),
             Self::Messaging(messaging) => messaging.topics.clone(),
+            Self::Sql(sql) => sql.reach(),
         }
     }
 
@@ -138,6 +147,7 @@ impl ServerConfiguration {
             Self::Files(_) => None,
             Self::Ldap(ldap) => Some(ldap.allow_private_addresses),
             Self::Messaging(messaging) => Some(messaging.allow_private_addresses),
+            Self::Sql(sql) => sql.private_addresses(),
         }
     }
 
@@ -252,6 +262,11 @@ impl ServerInput {
                 return Some("a server at a private address");
             }
             Self::Http(_) | Self::Ldap(_) | Self::Messaging(_) => {}
+            Self::Sql(sql) => {
+                if let Some(reached) = sql.reaches_into_host() {
+                    return Some(reached);
+                }
+            }
         }
         let mut refers = false;
         let _ = self.clone().map(&mut |_, secret| refers |= matches!(secret, SecretInput::Reference(_)));

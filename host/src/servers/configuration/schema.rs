@@ -12,7 +12,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::secrets::{SecretInput, SecretPlace};
 use super::{
     FilesConfiguration, HttpConfiguration, LdapConfiguration, MessagingConfiguration, ServerConfiguration,
-    ServerInput,
+    ServerInput, SqlConfiguration,
 };
 
 impl PartialSchema for ServerConfiguration {
@@ -52,6 +52,7 @@ fn parts<S: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
     HttpConfiguration::<S>::schemas(schemas);
     LdapConfiguration::<S>::schemas(schemas);
     MessagingConfiguration::<S>::schemas(schemas);
+    SqlConfiguration::<S>::schemas(schemas);
 }
 
 fn schema<S: ToSchema>(description: &str) -> RefOr<Schema> {
@@ -60,6 +61,7 @@ fn schema<S: ToSchema>(description: &str) -> RefOr<Schema> {
         .item(tagged("files", FilesConfiguration::schema()))
         .item(tagged("ldap", LdapConfiguration::<S>::schema()))
         .item(tagged("messaging", MessagingConfiguration::<S>::schema()))
+        .item(tagged("sql", SqlConfiguration::<S>::schema()))
         .description(Some(description))
         .into()
 }

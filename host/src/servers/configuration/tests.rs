@@ -107,6 +107,15 @@ fn a_secret_is_not_kept_for_another_url_or_user() {
     assert!(after.secrets.is_empty(), "a secret that is not needed is not kept");
 }
 
+fn sql(other: serde_json::Value) -> serde_json::Value {
+    let mut sql = json!({ "kind": "sql", "dialect": "postgresql", "host": "db.example.org", "database": "people",
+                          "schemas": ["public"], "authentication": { "kind": "trusted", "user": "provender" } });
+    for (field, value) in other.as_object().unwrap() {
+        sql[field] = value.clone();
+    }
+    sql
+}
+
 #[test]
 fn each_wrong_field_is_named_by_its_pointer() {
     let https = "https://example.org";
@@ -164,6 +173,24 @@ fn each_wrong_field_is_named_by_its_pointer() {
                     "authentication": { "kind": "external" } }),
             "/authentication",
             "client_certificate",
+        ),
+        (sql(json!({ "schemas": [] })), "/schemas", "must name the schemas"),
+        (sql(json!({ "schemas": ["pg_catalog"] })), "/schemas", "belongs to the server"),
+        (sql(json!({ "host": "a/b" })), "/host", "name or the address"),
+        (sql(json!({ "path": "/tmp/x" })), "/path", "sqlite only"),
+        (sql(json!({ "tls": "off" })), "/tls", "allow_private_addresses"),
+        (sql(json!({ "authentication": null })), "/authentication", "who the host is"),
+        (
+            sql(json!({ "authentication": { "kind": "password", "user": "x" } })),
+            "/authentication/password",
+            "is required",
+        ),
+        (sql(json!({ "pacing": { "max_connections": 0 } })), "/pacing/max_connections", "1 to 10000"),
+        (json!({ "kind": "sql", "dialect": "sqlite", "path": "people.db" }), "/path", "absolute path"),
+        (
+            json!({ "kind": "sql", "dialect": "sqlite", "path": "/tmp/people.db", "host": "x" }),
+            "/host",
+            "not for sqlite",
         ),
         (
             json!({ "kind": "messaging", "broker": {"kind": "nats"}, "addresses": [], "topics": ["t"] }),

@@ -362,6 +362,11 @@ fn cookie(mut message: Reader<'_>) -> Result<Vec<u8>, Malformed> {
 }
 
 impl LdapResult {
+    /// Whether the server is only busy or unavailable for now.
+    pub(super) fn passes(&self) -> bool {
+        matches!(self.code, 51 | 52)
+    }
+
     /// The name of the code in RFC 4511 and the registry of IANA.
     pub fn name(&self) -> &'static str {
         match self.code {

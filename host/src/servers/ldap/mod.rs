@@ -30,7 +30,7 @@ use super::ServerError;
 use super::configuration::http::CLIENT_CERTIFICATE_KEY;
 use super::configuration::ldap::{LdapAuthentication, LdapConfiguration, PASSWORD};
 use super::configuration::secrets::Secrets;
-use super::connector::{ConnectError, Resolver, TcpConnector, tls_reason};
+use super::connector::{ConnectError, Resolver, TcpConnector, find, tls_reason};
 use super::http::echo::Blanks;
 use super::pacing::{Held, Pacing};
 use super::tls;
@@ -44,6 +44,9 @@ pub enum LdapError {
     /// The server refused the host's credential.
     #[error("the directory refuses the bind: {0}")]
     Authentication(String),
+    /// The host may not connect there, or does not trust who answers: nothing was sent.
+    #[error("{0}")]
+    Refused(String),
     /// No connection: nothing was sent.
     #[error("{0}")]
     Unavailable(String),
@@ -56,6 +59,15 @@ pub enum LdapError {
     /// More than there is room for.
     #[error("the answer of the directory has more than {limit} bytes")]
     TooLarge { limit: u64 },
+}
+
+impl From<ConnectError> for LdapError {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::AddressRefused { .. } => Self::Refused(error.to_string()),
+            _ => Self::Unavailable(error.to_string()),
+        }
+    }
 }
 
 fn told(message: &str) -> String {
@@ -200,29 +212,30 @@ impl LdapServer {
     }
 
     async fn connect_now(&self) -> Result<Connection, LdapError> {
-        let unavailable = |error: ConnectError| LdapError::Unavailable(error.to_string());
-        let mut tcp = self.tcp.connect(&self.url.authority()).await.map_err(unavailable)?;
+        let mut tcp = self.tcp.connect(&self.url.authority()).await?;
         if self.start_tls {
             let answer = exchange(&mut tcp, &Request::start_tls(), 1, ANSWER_BYTES).await;
-            let refused = match answer {
-                Ok(Exchanged { result, .. }) if result.code == 0 => None,
-                Ok(Exchanged { result, .. }) => Some(LdapError::Answer(Box::new(result)).to_string()),
-                Err(error) => Some(error.to_string()),
-            };
-            if let Some(reason) = refused {
-                let problem = format!("no StartTLS at {}: {reason}", self.url);
-                return Err(LdapError::Unavailable(problem));
-            }
+            answer.and_then(answered).map_err(|error| {
+                let problem = format!("no StartTLS at {}: {error}", self.url);
+                match error {
+                    LdapError::Answer(result) if !result.passes() => LdapError::Refused(problem),
+                    _ => LdapError::Unavailable(problem),
+                }
+            })?;
         }
         let mut connection = match &self.tls {
             None => Connection::new(Box::new(tcp)),
             Some(tls) => {
                 let failed =
-                    |reason: String| unavailable(ConnectError::Tls { host: self.url.authority(), reason });
+                    |reason: String| ConnectError::Tls { host: self.url.authority(), reason }.to_string();
                 let name = ServerName::try_from(self.url.host().to_owned());
-                let name = name.map_err(|error| failed(error.to_string()))?;
+                let name = name.map_err(|error| LdapError::Refused(failed(error.to_string())))?;
                 let secured = TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await;
-                Connection::new(Box::new(secured.map_err(|error| failed(tls_reason(&error)))?))
+                let secured = secured.map_err(|error| match find::<rustls::Error>(&error) {
+                    Some(_) => LdapError::Refused(failed(tls_reason(&error))),
+                    None => LdapError::Unavailable(failed(tls_reason(&error))),
+                });
+                Connection::new(Box::new(secured?))
             }
         };
         let request = match &self.bind {
@@ -233,8 +246,7 @@ impl LdapServer {
         let answer = connection.exchange(&request, ANSWER_BYTES).await;
         match answer.and_then(answered).map_err(|error| self.blanked_error(error)) {
             Ok(_) => Ok(connection),
-            // busy, unavailable
-            Err(LdapError::Answer(result)) if !matches!(result.code, 51 | 52) => {
+            Err(LdapError::Answer(result)) if !result.passes() => {
                 Err(LdapError::Authentication(LdapError::Answer(result).to_string()))
             }
             Err(error) => Err(LdapError::Unavailable(format!("no bind at {}: {error}", self.url))),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use provender_sdk::http::Client;
 use provender_sdk::state::{of_subject, of_target};
-use provender_sdk::{Context, files, registry};
+use provender_sdk::{Context, files, ldap, registry};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -68,6 +68,14 @@ enum FileOperation {
     GiveTree,
     Rename,
     RemoveTree,
+}
+
+/// A search in the directory of the slot `directory`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Directory {
+    base: String,
+    filter: String,
 }
 
 /// An operation on the state.
@@ -179,6 +187,19 @@ impl File {
             }
         }
         Ok("done".to_owned())
+    }
+}
+
+impl Directory {
+    pub(crate) fn look_up(&self, notes: &mut Vec<String>) {
+        notes.push(self.names().unwrap_or_else(|error| format!("failed: {error:?}")));
+    }
+
+    fn names(&self) -> Result<String, ldap::Error> {
+        let directory = ldap::open("directory")?;
+        let entries = ldap::search(&directory, &self.base, &self.filter, &["*"])?;
+        let names = entries.map(|entry| entry.map(|entry| entry.dn)).collect::<Result<Vec<_>, _>>()?;
+        Ok(names.join(" "))
     }
 }
 

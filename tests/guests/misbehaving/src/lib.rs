@@ -9,6 +9,7 @@ mod end;
 mod hoard;
 mod impatient;
 mod machine;
+mod memory;
 mod observe;
 mod wire;
 
@@ -99,6 +100,8 @@ enum Step {
     },
     /// Works with files.
     File(effects::File),
+    /// Looks up entries of a directory.
+    Directory(effects::Directory),
     /// Works with the state.
     State(effects::State),
     /// Looks up records, again and again.
@@ -106,6 +109,8 @@ enum Step {
         group: String,
         times: usize,
     },
+    /// Looks for texts in the whole memory of the instance.
+    SearchMemory(memory::Search),
     /// Ends the call well.
     Finish(end::Finish),
     /// Ends the call by a failure.
@@ -128,6 +133,7 @@ impl Provisioner for Misbehaving {
                 .operations(&["append", "read", "write", "list"])
                 .optional(),
             Slot::files("another-folder").summary("does anything").optional(),
+            Slot::ldap("directory").summary("looks up").operations(&["search"]).optional(),
         ]);
 
     fn check(context: &Context<Configuration>) -> Result<Vec<String>, Failure> {
@@ -197,8 +203,10 @@ fn take(
                 notes.push(format!("asked {} times", impatient::ask(authority)))
             }
             Step::File(file) => file.act(notes),
+            Step::Directory(directory) => directory.look_up(notes),
             Step::State(state) => state.act(notes),
             Step::LookUp { group, times } => effects::look_up(group, *times, notes),
+            Step::SearchMemory(search) => notes.push(search.found()),
             Step::Finish(finish) => return Some(Ok(finish.outcome(notes))),
             Step::Fail(fail) => return Some(Err(fail.failure())),
         }

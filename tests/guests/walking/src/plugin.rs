@@ -8,6 +8,7 @@ use crate::bindings::provender::plugin::ldap::{
 use crate::bindings::provender::plugin::log::{self, Level};
 use crate::bindings::provender::plugin::messaging::{self, Publisher};
 use crate::bindings::provender::plugin::registry;
+use crate::bindings::provender::plugin::sql::{self, Database, Transaction};
 use crate::bindings::provender::plugin::state::{self, Scope};
 
 crate::list! { ()
@@ -61,4 +62,13 @@ crate::list! { ()
     "provender:plugin/ldap#[method]search.next" => crate::forged!(Search).next().map(|page| page.len()),
     "provender:plugin/messaging#open" => messaging::open("broker").map(|_| ()),
     "provender:plugin/messaging#[method]publisher.publish" => crate::forged!(Publisher).publish(&[]),
+    "provender:plugin/sql#open" => sql::open("folder").map(|_| ()),
+    "provender:plugin/sql#[method]database.query" => crate::forged!(Database).query("SELECT 1", &[]).is_ok(),
+    "provender:plugin/sql#[method]database.execute" => crate::forged!(Database).execute("DELETE FROM a", &[], None),
+    "provender:plugin/sql#[method]database.begin" => crate::forged!(Database).begin().is_ok(),
+    "provender:plugin/sql#[method]transaction.query" => crate::forged!(Transaction).query("SELECT 1", &[]).is_ok(),
+    "provender:plugin/sql#[method]transaction.execute" =>
+        crate::forged!(Transaction).execute("DELETE FROM a", &[], None),
+    "provender:plugin/sql#[static]transaction.commit" =>
+        Transaction::commit(std::mem::ManuallyDrop::into_inner(crate::forged!(Transaction))),
 }

@@ -1,7 +1,5 @@
 //! Brings a collaboration and the people that are there already in line with its automatic groups, a page at a time.
 
-use std::collections::HashSet;
-
 use super::time::by_the_host;
 use super::{Batch, group, person};
 use crate::clock::Clock;
@@ -21,7 +19,7 @@ pub(in crate::registry::write) async fn settle_collaboration(
 ) -> Result<Passed, WriteError> {
     let Some(behind) = transaction.unsettled_behind(co).await? else { return Ok(Passed::default()) };
     let people = transaction.people_behind(co, &behind, PAGE).await?;
-    let mut needs = Needs { keys: HashSet::new(), people: HashSet::new() };
+    let mut needs = Needs::default();
     people.iter().for_each(|id| needs.record(&person(id)));
     let mut batch = Batch::load(transaction, co, needs, by_the_host(), false, clock).await?;
     let groups = automatic::groups(&batch.collaboration);

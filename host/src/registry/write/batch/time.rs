@@ -1,7 +1,7 @@
 //! What the passing of time brings about: whatever became valid or ceased to be so is noted, settled and planned like a
 //! write, in one transaction with the note of when it is due next.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
@@ -37,19 +37,20 @@ pub(in crate::registry::write) async fn pass_time(
     Ok(Passed { planned: pass(transaction, co, clock, now, due).await?, more })
 }
 
-/// Takes what is due of the people that a request is about, so that it finds everything as time has left it: what it writes
-/// without provisioning must not take the place of what is still to be provisioned.
+/// Takes what is due of the people that a request is about, and in the groups that it deletes, so that it finds everything as
+/// time has left it: what it writes without provisioning must not take the place of what is still to be provisioned.
 pub(super) async fn pass_time_of(
     transaction: &mut Transaction<'_>,
     co: &str,
-    people: &HashSet<String>,
+    needs: &Needs,
     clock: &Clock,
 ) -> Result<Vec<PlannedInvocation>, WriteError> {
-    let people: Vec<String> = people.iter().cloned().collect();
+    let people: Vec<String> = needs.people.iter().cloned().collect();
+    let groups: Vec<String> = needs.deleted_groups.iter().cloned().collect();
     let now = clock.now();
-    let due = match people.is_empty() {
+    let due = match people.is_empty() && groups.is_empty() {
         true => Due::default(),
-        false => transaction.due_of(co, now, &people).await?,
+        false => transaction.due_of(co, now, &people, &groups).await?,
     };
     match due == Due::default() {
         true => Ok(Vec::new()),
@@ -64,7 +65,7 @@ async fn pass(
     now: Timestamp,
     Due { people, memberships }: Due,
 ) -> Result<Vec<PlannedInvocation>, WriteError> {
-    let mut needs = Needs { keys: HashSet::new(), people: HashSet::new() };
+    let mut needs = Needs::default();
     for id in people.iter().map(|(id, _)| id).chain(memberships.iter().map(|(row, _)| &row.person)) {
         needs.record(&person(id));
     }

@@ -177,6 +177,28 @@ async fn no_quiet_write_of_a_membership_takes_the_place_of_what_its_dates_bring_
 }
 
 #[tokio::test]
+async fn no_quiet_deletion_of_a_group_takes_the_place_of_what_the_dates_of_its_members_bring_about() {
+    let timed = Timed::new(false).await;
+    timed.scene.put(group("g")).await;
+    for (id, from, through) in [
+        ("p1", Some(at(FROM)), None),
+        ("p2", None, Some(at(FROM))),
+        ("p3", Some(at(THROUGH)), None),
+        ("p4", None, None),
+    ] {
+        timed.scene.put(person(id)).await;
+        let row = Membership { valid_from: from, valid_through: through, ..membership("g", id) };
+        timed.put_quietly(row).await;
+    }
+    timed.set("2031-01-01T00:00:00Z");
+    let gone = timed.scene.registry.delete(CO, &group_key("g"), &quietly()).await.unwrap();
+    let mut told = of_first(gone.planned);
+    told.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(told, follows([("g", Updated, None), ("p1", Updated, None), ("p2", Updated, None)]));
+    assert_eq!(timed.at("2041-01-01T00:00:00Z").await, []);
+}
+
+#[tokio::test]
 async fn what_is_due_stays_due_when_a_target_stores_an_identifier() {
     let timed = Timed::new(false).await;
     timed.scene.put(Person { roles: vec![role(Status::Active)], ..person("p1") }).await;

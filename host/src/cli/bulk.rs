@@ -1,18 +1,15 @@
-//! `provender target reprovision-all`: all subjects to one target, with a bar that tells how far it is.
+//! A job for all subjects of a target, led to its end with a bar that tells how far it is.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::answer::{Answer, Table, printable, word};
-use super::input::actor;
 use crate::host::Host;
-use crate::jobs;
-use crate::provisioning::{Job, JobStatus};
+use crate::provisioning::{Job, JobKind, JobStatus};
 
 /// Failed subjects that are shown one by one.
 const SHOWN: usize = 10;
 
-pub(super) async fn run(host: &Host, co: &str, target: &str, as_json: bool) -> anyhow::Result<Answer> {
-    let begun = jobs::reprovision_all(&host.store, co, target, &actor(), host.clock().now()).await?;
+pub(super) async fn led(host: &Host, co: &str, begun: Job, as_json: bool) -> anyhow::Result<Answer> {
     let bar = bar(begun.total, as_json);
     let ended = host
         .jobs
@@ -39,10 +36,14 @@ fn bar(total: u64, hidden: bool) -> ProgressBar {
 }
 
 async fn text(host: &Host, co: &str, job: &Job) -> anyhow::Result<String> {
-    let mut table = Table::new(&["kind", "done", "failed", "of"]);
+    let titles: &[&str] = match job.kind {
+        JobKind::Reevaluate => &["kind", "done", "failed", "of", "as they were"],
+        _ => &["kind", "done", "failed", "of"],
+    };
+    let mut table = Table::new(titles);
     for kind in job.progress.iter().flatten() {
-        let numbers = [kind.done, kind.failed, kind.total].map(|number| number.to_string());
-        table.row([kind.kind.clone()].into_iter().chain(numbers));
+        let numbers = [kind.done, kind.failed, kind.total, kind.untouched].map(|number| number.to_string());
+        table.row([kind.kind.clone()].into_iter().chain(numbers).take(titles.len()));
     }
     let message = job.message.as_deref().unwrap_or_default();
     let mut text = format!(

@@ -1,0 +1,345 @@
+//! People through the plugin `ldap`, by the whole way from a plan to its committed outcome, beside the plain client library
+//! doing the same operations to the same slapd with as many connections: added, then changed. In turn, in one process.
+//!
+//! `cargo bench -p provender-tests --bench ldap [-- PEOPLE [AT_ONCE [RUNS]]]`: 2,000 people, 8 at once, 5 runs.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use jiff::Timestamp;
+use ldap3::controls::PagedResults;
+use ldap3::{Ldap, LdapConnAsync, Mod, Scope};
+use provender::provisioning::{Action, PlannedInvocation};
+use provender::registry::import::{ImportOptions, import};
+use provender::registry::write::WriteOptions;
+use provender::store::StoreError;
+use provender_tests::bench::measure::print_table;
+use provender_tests::host::{CO, TestHost, by_test};
+use provender_tests::people::person_key;
+use provender_tests::slapd::{BASE, BIND_DN, PASSWORD, Slapd};
+use serde_json::json;
+use uuid::Uuid;
+
+const PLANNED_AT_ONCE: usize = 500;
+
+/// What the plugin reads of an entry, and so the plain client too.
+const READ: [&str; 22] = [
+    "objectClass",
+    "cn",
+    "displayName",
+    "employeeNumber",
+    "employeeType",
+    "facsimileTelephoneNumber",
+    "givenName",
+    "l",
+    "labeledURI",
+    "mail",
+    "mobile",
+    "o",
+    "ou",
+    "postalCode",
+    "roomNumber",
+    "sn",
+    "st",
+    "street",
+    "telephoneNumber",
+    "title",
+    "uid",
+    "userPassword",
+];
+
+/// People per second of one run.
+#[derive(Default)]
+struct Rates {
+    added: f64,
+    changed: f64,
+    previewed: f64,
+    plainly_added: f64,
+    plainly_changed: f64,
+}
+
+fn main() {
+    let mut numbers = std::env::args().filter_map(|argument| argument.parse().ok());
+    let people: usize = numbers.next().unwrap_or(2_000);
+    let at_once: usize = numbers.next().unwrap_or(8);
+    let runs: usize = numbers.next().unwrap_or(5);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let bench = Bench::start(people, at_once).await;
+        let mut results = Vec::new();
+        for run in 0..runs {
+            results.push(bench.run(run).await);
+        }
+        print_results(&results, people, at_once);
+        let most = bench.most_connections.load(Ordering::SeqCst);
+        println!("\nconnections of the host at once: at most {most}, limit {at_once}");
+        assert!(most <= at_once, "the pool keeps its limit");
+    });
+}
+
+fn print_results(results: &[Rates], people: usize, at_once: usize) {
+    let median = |of: &dyn Fn(&Rates) -> f64| {
+        let mut values: Vec<f64> = results.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let row = |what: &str, ours: &dyn Fn(&Rates) -> f64, plain: &dyn Fn(&Rates) -> f64| {
+        let ratio = median(&|rates| ours(rates) / plain(rates));
+        [
+            what.to_owned(),
+            format!("{:.0}", median(ours)),
+            format!("{:.0}", median(plain)),
+            format!("{ratio:.2}"),
+        ]
+    };
+    println!("medians of {} runs, {people} people, {at_once} at once, people per second", results.len());
+    print_table(
+        ["", "Provender", "ldap3", "ratio"],
+        &[
+            row("added", &|rates| rates.added, &|rates| rates.plainly_added),
+            row("changed", &|rates| rates.changed, &|rates| rates.plainly_changed),
+        ],
+    );
+    let ratio = median(&|rates| rates.previewed / rates.added);
+    println!(
+        "\npreviews of additions: {:.0} people per second, {ratio:.2} of the additions themselves",
+        median(&|rates| rates.previewed)
+    );
+}
+
+struct Bench {
+    people: usize,
+    at_once: usize,
+    slapd: Slapd,
+    test: TestHost,
+    most_connections: AtomicUsize,
+}
+
+impl Bench {
+    async fn start(people: usize, at_once: usize) -> Self {
+        let slapd = Slapd::start();
+        let plain =
+            format!("dn: ou=plain,{BASE}\nchangetype: add\nobjectClass: organizationalUnit\nou: plain\n");
+        slapd.change(&plain);
+        let test = TestHost::start_with(|configuration| {
+            configuration.sandbox.instances = 64;
+            configuration.workers.jobs = 0;
+        })
+        .await;
+        test.install_bundled("ldap").await;
+        let server = json!({
+            "kind": "ldap", "url": slapd.url(), "base_dns": [BASE], "allow_private_addresses": true,
+            "authentication": {"kind": "simple", "bind_dn": BIND_DN, "password": PASSWORD},
+            "pacing": {"max_connections": at_once},
+        });
+        test.server("directory", server).await;
+        let target = json!({
+            "plugin": "ldap", "slots": {"directory": "directory"}, "concurrency": at_once,
+            "configuration": {
+                "people_base_dn": format!("ou=people,{BASE}"), "attributes": {"uid": {}, "mail": {}},
+            },
+        });
+        test.target("ldap", target).await;
+        let bench = Self { people, at_once, slapd, test, most_connections: AtomicUsize::new(0) };
+        // The first call loads the plugin.
+        bench.import("example.org").await;
+        let first = bench.test.host.pipeline.preview(CO, "ldap", &person_key("p0")).await;
+        first.expect("a preview");
+        bench
+    }
+
+    async fn run(&self, run: usize) -> Rates {
+        let mut rates = Rates::default();
+        self.import("example.org").await;
+        rates.previewed = self.rate(self.preview_all()).await;
+        // Who is first changes from run to run.
+        for ours in [run % 2 == 0, run % 2 != 0] {
+            if ours {
+                rates.added = self.watched(self.rate(self.provision_all())).await;
+                self.import("example.com").await;
+                rates.changed = self.watched(self.rate(self.provision_all())).await;
+            } else {
+                let mut clients = self.clients().await;
+                rates.plainly_added = self.rate(self.plainly(&mut clients, Work::Add)).await;
+                rates.plainly_changed = self.rate(self.plainly(&mut clients, Work::Change)).await;
+                self.compare(run).await;
+                self.plainly(&mut clients, Work::Remove("plain")).await;
+                for mut client in clients {
+                    client.unbind().await.expect("an end");
+                }
+            }
+        }
+        let mut clients = self.clients().await;
+        self.plainly(&mut clients, Work::Remove("people")).await;
+        rates
+    }
+
+    /// That both did the same, where both are there.
+    async fn compare(&self, run: usize) {
+        let below = |unit: &str| self.slapd.content(&format!("ou={unit},{BASE}"));
+        let plain = below("plain");
+        assert_eq!(plain.len(), self.people + 1, "everybody is there");
+        if run % 2 == 0 {
+            let ours = below("people");
+            for (dn, attributes) in plain.iter().filter(|(dn, _)| dn.starts_with("uid=")) {
+                assert_eq!(Some(attributes), ours.get(&dn.replace("ou=plain", "ou=people")), "{dn}");
+            }
+        }
+    }
+
+    async fn rate(&self, work: impl Future<Output = ()>) -> f64 {
+        let started = Instant::now();
+        work.await;
+        self.people as f64 / started.elapsed().as_secs_f64()
+    }
+
+    /// Does something, and counts the host's connections meanwhile.
+    async fn watched<T>(&self, work: impl Future<Output = T>) -> T {
+        let done = Arc::new(AtomicBool::new(false));
+        let (watched, port) = (Arc::clone(&done), self.slapd.address().port());
+        let watching = std::thread::spawn(move || {
+            let mut most = 0;
+            while !watched.load(Ordering::Relaxed) {
+                most = most.max(connections_to(port));
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            most
+        });
+        let result = work.await;
+        done.store(true, Ordering::Relaxed);
+        self.most_connections.fetch_max(watching.join().expect("a count"), Ordering::SeqCst);
+        result
+    }
+
+    async fn import(&self, domain: &str) {
+        let lines: String = (0..self.people)
+            .map(|number| {
+                let record = json!({
+                    "meta": {"id": format!("p{number}")},
+                    "names": [{"given": "Ágnes", "family": format!("Kovács {number}"), "primary": true}],
+                    "email_addresses": [{"mail": format!("p{number}@{domain}")}],
+                    "identifiers": [{"identifier": format!("p{number}"), "type": "uid"}],
+                });
+                json!({"kind": "person", "record": record}).to_string() + "\n"
+            })
+            .collect();
+        let quietly = WriteOptions { provision: false, ..by_test() };
+        let options = ImportOptions::default();
+        let summary =
+            import(&self.test.host.registry, CO, lines.as_bytes(), &options, &quietly, |_| {}).await;
+        summary.expect("an import");
+    }
+
+    async fn provision_all(&self) {
+        let everybody: Vec<usize> = (0..self.people).collect();
+        for batch in everybody.chunks(PLANNED_AT_ONCE) {
+            let mut work: Vec<PlannedInvocation> = batch.iter().map(|number| plan(*number)).collect();
+            let stored: Result<Vec<PlannedInvocation>, StoreError> = self
+                .test
+                .host
+                .store
+                .write(move |transaction| {
+                    Box::pin(async move {
+                        transaction.plan_invocations(CO, &mut work, Timestamp::now()).await?;
+                        Ok(work)
+                    })
+                })
+                .await;
+            self.test.host.pipeline.submit(CO, &stored.expect("a stored plan"));
+        }
+        self.test.host.pipeline.idle().await;
+    }
+
+    async fn preview_all(&self) {
+        let previews = futures::stream::iter(0..self.people).map(async |number| {
+            let key = person_key(&format!("p{number}"));
+            let preview = self.test.host.pipeline.preview(CO, "ldap", &key).await.expect("a preview");
+            assert_eq!(preview.ends, None);
+        });
+        previews.buffer_unordered(self.at_once).collect::<Vec<()>>().await;
+    }
+
+    async fn clients(&self) -> Vec<Ldap> {
+        let mut clients = Vec::new();
+        for _ in 0..self.at_once {
+            let (connection, mut client) = LdapConnAsync::new(&self.slapd.url()).await.expect("a connection");
+            ldap3::drive!(connection);
+            client.simple_bind(BIND_DN, PASSWORD).await.and_then(|bound| bound.success()).expect("a bind");
+            clients.push(client);
+        }
+        clients
+    }
+
+    /// Every client does its share.
+    async fn plainly(&self, clients: &mut [Ldap], work: Work) {
+        let count = clients.len();
+        let shares = clients.iter_mut().enumerate().map(async |(first, client)| {
+            for number in (first..self.people).step_by(count) {
+                plain(client, number, work).await;
+            }
+        });
+        futures::future::join_all(shares).await;
+    }
+}
+
+fn plan(number: usize) -> PlannedInvocation {
+    let person = person_key(&format!("p{number}"));
+    PlannedInvocation::new(Uuid::now_v7(), "ldap", person, Action::ReprovisionRequested)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Work {
+    Add,
+    Change,
+    /// From this unit.
+    Remove(&'static str),
+}
+
+/// What the plugin does for one person: it reads the entry, then adds or changes it.
+async fn plain(client: &mut Ldap, number: usize, work: Work) {
+    let unit = if let Work::Remove(unit) = work { unit } else { "plain" };
+    let dn = format!("uid=p{number},ou={unit},{BASE}");
+    if let Work::Remove(_) = work {
+        client.delete(&dn).await.and_then(|deleted| deleted.success()).expect("a removed entry");
+        return;
+    }
+    let page = PagedResults { size: 500, cookie: Vec::new() };
+    let found = client.with_controls(page).search(&dn, Scope::Base, "(objectClass=*)", READ).await;
+    let ldap3::SearchResult(entries, answer) = found.expect("an answer");
+    let done = match work {
+        Work::Add => {
+            assert_eq!((entries.len(), answer.rc), (0, 32), "nobody is there yet");
+            let one = |value: String| HashSet::from([value]);
+            let classes = ["person", "organizationalPerson", "inetOrgPerson"];
+            let attributes = vec![
+                ("objectClass".to_owned(), classes.into_iter().map(str::to_owned).collect()),
+                ("cn".to_owned(), one(format!("Ágnes Kovács {number}"))),
+                ("givenName".to_owned(), one("Ágnes".to_owned())),
+                ("mail".to_owned(), one(format!("p{number}@example.org"))),
+                ("sn".to_owned(), one(format!("Kovács {number}"))),
+                ("uid".to_owned(), one(format!("p{number}"))),
+            ];
+            client.add(&dn, attributes).await
+        }
+        _ => {
+            assert_eq!(entries.len(), 1, "everybody is there");
+            let mail = format!("p{number}@example.com");
+            client.modify(&dn, vec![Mod::Replace("mail", HashSet::from([mail.as_str()]))]).await
+        }
+    };
+    done.and_then(|answer| answer.success()).expect("a changed entry");
+}
+
+/// Connections of this machine to a port on loopback.
+fn connections_to(port: u16) -> usize {
+    let table = std::fs::read_to_string("/proc/self/net/tcp").expect("the connections of this machine");
+    let remote = format!("0100007F:{port:04X}");
+    let established = |line: &&str| {
+        let mut columns = line.split_whitespace().skip(2);
+        columns.next() == Some(&remote) && columns.next() == Some("01")
+    };
+    table.lines().filter(established).count()
+}

@@ -1,0 +1,393 @@
+//! The plugin `sql` by the whole way of a provisioning, beside sqlx alone, which runs the same statements with the same
+//! values in the same transactions: at the same database, over as many connections, in turn in one process.
+//!
+//! `cargo bench -p provender-tests --bench sql [-- postgresql|mysql|sqlite [PEOPLE [RUNS]]]`
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use provender::provisioning::InvocationOutcome;
+use provender::registry::import::{ImportOptions, import};
+use provender_tests::bench::measure::print_table;
+use provender_tests::host::{CO, TestHost, by_test};
+use provender_tests::people::{group_key, person_key};
+use provender_tests::relay::Relay;
+use provender_tests::{mariadb, postgres};
+use serde_json::{Value, json};
+use sqlx::mysql::{MySqlArguments, MySqlPoolOptions};
+use sqlx::postgres::{PgArguments, PgPoolOptions};
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+use sqlx::{Arguments, AssertSqlSafe, Executor, MySql, Pool, Postgres, SqlSafeStr, Sqlite, Statement};
+use tempfile::TempDir;
+
+/// Connections of each side, and calls at once.
+const CONNECTIONS: usize = 8;
+const GROUPS: usize = 12;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let known = ["postgresql", "mysql", "sqlite"];
+    let dialect = known.into_iter().find(|known| arguments.iter().any(|word| word == known));
+    let mut numbers = arguments.iter().filter_map(|word| word.parse().ok());
+    let people: usize = numbers.next().unwrap_or(2_000);
+    let runs: usize = numbers.next().unwrap_or(5);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(bench(dialect.unwrap_or("postgresql"), people, runs));
+}
+
+async fn bench(dialect: &'static str, people: usize, runs: usize) {
+    let site = Site::of(dialect).await;
+    let test = Arc::new(host(&site, people).await);
+    provision(&test, people, CONNECTIONS).await;
+    let scripts: Arc<Vec<Vec<Step>>> = Arc::new(scripts(&test, people).await);
+    let plain = Plain::connect(&site).await;
+    let (mut ours, mut alone, mut previews, mut ratios) = (vec![], vec![], vec![], vec![]);
+    for run in 1..=runs {
+        let provisioned = provision(&test, people, CONNECTIONS).await;
+        let replayed = plain.run(&scripts).await;
+        let previewed = preview(&test, people).await;
+        println!("run {run}: {provisioned:.0} (sqlx alone {replayed:.0}), previews {previewed:.0} people/s");
+        ratios.push(provisioned / replayed);
+        ours.push(provisioned);
+        alone.push(replayed);
+        previews.push(previewed);
+    }
+    let statements = scripts.iter().map(Vec::len).sum::<usize>() as f64 / people as f64;
+    println!(
+        "\n{dialect}: {people} people, {statements:.1} statements each, {CONNECTIONS} connections; medians of {runs} runs"
+    );
+    let row = |name: &str, rates: &mut Vec<f64>| [name.to_owned(), format!("{:.0}", median(rates))];
+    let rows = [
+        row("provisioned by the plugin", &mut ours),
+        row("sqlx alone", &mut alone),
+        row("previewed", &mut previews),
+    ];
+    print_table(["", "people per second"], &rows);
+    println!("\nprovisioned / sqlx alone: {:.2}", median(&mut ratios));
+    println!("{}", connections(&test, &site, people).await);
+    Arc::into_inner(test).expect("no call under way").host.stop().await;
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// A fresh database.
+struct Site {
+    dialect: &'static str,
+    configuration: Value,
+    url: String,
+    address: Option<SocketAddr>,
+    _folder: TempDir,
+}
+
+impl Site {
+    async fn of(dialect: &'static str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut configuration = json!({
+            "kind": "sql", "dialect": dialect, "host": "127.0.0.1", "tls": "off", "allow_private_addresses": true,
+            "pacing": {"max_connections": CONNECTIONS},
+        });
+        let (url, address) = match dialect {
+            "postgresql" => {
+                let url = postgres::fresh_database().await.expect("a database");
+                let parsed = url::Url::parse(&url).expect("a URL");
+                configuration["database"] = parsed.path().trim_start_matches('/').into();
+                configuration["schemas"] = json!(["public"]);
+                configuration["authentication"] = json!({"kind": "trusted", "user": "postgres"});
+                (url, Some(SocketAddr::from(([127, 0, 0, 1], parsed.port().expect("a port")))))
+            }
+            "mysql" => {
+                let (address, database) = mariadb::fresh_database().await.expect("a database");
+                let (user, password) = (mariadb::USER, mariadb::PASSWORD);
+                configuration["database"] = database.as_str().into();
+                configuration["authentication"] =
+                    json!({"kind": "password", "user": user, "password": password});
+                (format!("mysql://{user}:{password}@{address}/{database}?ssl-mode=disabled"), Some(address))
+            }
+            _ => {
+                let path = folder.path().join("people.sqlite").display().to_string();
+                configuration = json!({
+                    "kind": "sql", "dialect": "sqlite", "path": path, "pacing": {"max_connections": CONNECTIONS},
+                });
+                (path, None)
+            }
+        };
+        if let Some(address) = address {
+            configuration["port"] = address.port().into();
+        }
+        Self { dialect, configuration, url, address, _folder: folder }
+    }
+}
+
+/// A host with people, whose target is prepared and has the groups.
+async fn host(site: &Site, people: usize) -> TestHost {
+    let test = TestHost::start_with(|configuration| configuration.sandbox.instances = 64).await;
+    test.install_bundled("sql").await;
+    test.server("database", site.configuration.clone()).await;
+    let target = json!({"plugin": "sql", "slots": {"database": "database"}, "mode": "manual"});
+    test.target("people", target).await;
+    let groups = (0..GROUPS).map(|number| {
+        json!({"kind": "group", "record": {"meta": {"id": format!("g{number}")}, "name": format!("G{number}")}})
+    });
+    let members = (0..people).map(|number| {
+        let record = json!({
+            "meta": {"id": format!("p{number}")},
+            "names": [{"given": "Ágnes", "family": format!("Kovács {number}"), "primary": true}],
+            "email_addresses": [{"mail": format!("p{number}@example.org"), "verified": true}],
+            "identifiers": [{"identifier": format!("user{number}"), "type": "uid"}],
+            "roles": [{"affiliation": "staff", "title": "Researcher"}],
+        });
+        let groups = [number % GROUPS, (number + 5) % GROUPS];
+        let memberships = groups.map(|group| json!({"group": format!("g{group}")}));
+        json!({"kind": "person", "record": record, "memberships": memberships})
+    });
+    let lines: String = groups.chain(members).map(|line| format!("{line}\n")).collect();
+    let options = ImportOptions::default();
+    let summary = import(&test.host.registry, CO, lines.as_bytes(), &options, &by_test(), |_| {}).await;
+    assert_eq!(summary.expect("an import").stopped_at, None);
+    test.host.pipeline.prepare_target(CO, "people").await.expect("prepared tables");
+    for number in 0..GROUPS {
+        let group = group_key(&format!("g{number}"));
+        test.host.pipeline.provision(CO, "people", &group).await.expect("an outcome");
+    }
+    test
+}
+
+/// Does something for every person, for so many at once. Gives people per second.
+async fn for_all<F>(people: usize, at_once: usize, work: impl Fn(usize) -> F + Clone + Send + 'static) -> f64
+where
+    F: Future<Output = ()> + Send,
+{
+    let next = Arc::new(AtomicUsize::new(0));
+    let began = Instant::now();
+    let workers: Vec<_> = (0..at_once)
+        .map(|_| {
+            let (next, work) = (Arc::clone(&next), work.clone());
+            tokio::spawn(async move {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= people {
+                        return;
+                    }
+                    work(number).await;
+                }
+            })
+        })
+        .collect();
+    for worker in workers {
+        worker.await.expect("all people");
+    }
+    people as f64 / began.elapsed().as_secs_f64()
+}
+
+async fn provision(test: &Arc<TestHost>, people: usize, at_once: usize) -> f64 {
+    let test = Arc::clone(test);
+    for_all(people, at_once, move |number| {
+        let test = Arc::clone(&test);
+        async move {
+            let person = person_key(&format!("p{number}"));
+            let done = test.host.pipeline.provision(CO, "people", &person).await.expect("an outcome");
+            assert!(matches!(done.outcome, Some(InvocationOutcome::Applied { .. })), "{:?}", done.outcome);
+        }
+    })
+    .await
+}
+
+async fn preview(test: &Arc<TestHost>, people: usize) -> f64 {
+    let test = Arc::clone(test);
+    for_all(people, CONNECTIONS, move |number| {
+        let test = Arc::clone(&test);
+        async move {
+            let person = person_key(&format!("p{number}"));
+            let preview = test.host.pipeline.preview(CO, "people", &person).await.expect("a preview");
+            assert_eq!(preview.ends, None);
+        }
+    })
+    .await
+}
+
+/// Once more by a relay that counts, with four times as many calls as connections.
+async fn connections(test: &Arc<TestHost>, site: &Site, people: usize) -> String {
+    let Some(address) = site.address else { return "a file has no connections to count".to_owned() };
+    let relay = Relay::to("sql", address).await;
+    let mut configuration = site.configuration.clone();
+    configuration["port"] = relay.address().port().into();
+    test.server("database", configuration).await;
+    provision(test, people, 4 * CONNECTIONS).await;
+    format!(
+        "connections in use with {} calls at once: {} at most, of {CONNECTIONS}",
+        4 * CONNECTIONS,
+        relay.most_open()
+    )
+}
+
+/// A statement, as the plugin sent it.
+struct Step {
+    statement: String,
+    reads: bool,
+    parameters: Vec<Parameter>,
+}
+
+enum Parameter {
+    Null,
+    Flag(bool),
+    Number(i64),
+    Text(String),
+    Time(Timestamp),
+}
+
+/// What was sent for each person, by the records of the calls.
+async fn scripts(test: &TestHost, people: usize) -> Vec<Vec<Step>> {
+    let mut scripts = Vec::with_capacity(people);
+    for number in 0..people {
+        let person = person_key(&format!("p{number}"));
+        let done = test.host.pipeline.provision(CO, "people", &person).await.expect("an outcome");
+        let transcript = test.transcript(&done).await;
+        let effects = transcript["steps"][0]["transcript"]["effects"].as_array().expect("effects");
+        let statements = effects.iter().filter(|effect| effect["request"]["statement"].is_string());
+        scripts.push(statements.map(step).collect());
+    }
+    scripts
+}
+
+fn step(effect: &Value) -> Step {
+    let request = &effect["request"];
+    let parameters = request["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
+    Step {
+        statement: request["statement"].as_str().expect("a statement").to_owned(),
+        reads: effect["operation"] == "read",
+        parameters: parameters.iter().map(parameter).collect(),
+    }
+}
+
+fn parameter(value: &Value) -> Parameter {
+    match value {
+        Value::Null => Parameter::Null,
+        Value::Bool(flag) => Parameter::Flag(*flag),
+        Value::Number(number) => Parameter::Number(number.as_i64().expect("a whole number")),
+        Value::String(text) => text.parse().map_or_else(|_| Parameter::Text(text.clone()), Parameter::Time),
+        other => panic!("no parameter: {other}"),
+    }
+}
+
+/// sqlx with a pool of its own.
+#[derive(Clone)]
+enum Plain {
+    Postgresql(Pool<Postgres>),
+    Mysql(Pool<MySql>),
+    Sqlite(Pool<Sqlite>),
+}
+
+impl Plain {
+    async fn connect(site: &Site) -> Self {
+        let most = CONNECTIONS as u32;
+        match site.dialect {
+            "postgresql" => {
+                let pool = PgPoolOptions::new().max_connections(most).connect(&site.url).await;
+                Self::Postgresql(pool.expect("a pool"))
+            }
+            "mysql" => {
+                let pool = MySqlPoolOptions::new().max_connections(most).connect(&site.url).await;
+                Self::Mysql(pool.expect("a pool"))
+            }
+            _ => {
+                let options =
+                    SqliteConnectOptions::new().filename(&site.url).journal_mode(SqliteJournalMode::Wal);
+                let pool = SqlitePoolOptions::new().max_connections(most).connect_with(options).await;
+                Self::Sqlite(pool.expect("a pool"))
+            }
+        }
+    }
+
+    async fn run(&self, scripts: &Arc<Vec<Vec<Step>>>) -> f64 {
+        let (plain, scripts, people) = (self.clone(), Arc::clone(scripts), scripts.len());
+        for_all(people, CONNECTIONS, move |number| {
+            let (plain, scripts) = (plain.clone(), Arc::clone(&scripts));
+            async move {
+                match &plain {
+                    Self::Postgresql(pool) => on_postgresql(pool, &scripts[number]).await,
+                    Self::Mysql(pool) => on_mysql(pool, &scripts[number]).await,
+                    Self::Sqlite(pool) => on_sqlite(pool, &scripts[number]).await,
+                }
+            }
+        })
+        .await
+    }
+}
+
+macro_rules! transaction {
+    ($name:ident, $database:ty, $begin:literal, $arguments:ident) => {
+        async fn $name(pool: &Pool<$database>, script: &[Step]) {
+            let mut transaction = pool.begin_with($begin).await.expect("a transaction");
+            for step in script {
+                let text = AssertSqlSafe(step.statement.as_str()).into_sql_str();
+                let prepared = (&mut *transaction).prepare(text).await.expect("a statement");
+                let query = prepared.query_with($arguments(&step.parameters));
+                if step.reads {
+                    query.fetch_all(&mut *transaction).await.map(drop).expect("rows");
+                } else {
+                    query.execute(&mut *transaction).await.map(drop).expect("a result");
+                }
+            }
+            transaction.commit().await.expect("a commit");
+        }
+    };
+}
+
+transaction!(on_postgresql, Postgres, "BEGIN", postgresql_arguments);
+transaction!(on_mysql, MySql, "BEGIN", mysql_arguments);
+transaction!(on_sqlite, Sqlite, "BEGIN IMMEDIATE", sqlite_arguments);
+
+/// What PostgreSQL counts time from, in microseconds.
+const EPOCH: i64 = 946_684_800_000_000;
+
+fn postgresql_arguments(parameters: &[Parameter]) -> PgArguments {
+    let mut arguments = PgArguments::default();
+    for parameter in parameters {
+        match parameter {
+            Parameter::Null => arguments.add(None::<i64>),
+            Parameter::Flag(flag) => arguments.add(*flag),
+            Parameter::Number(number) => arguments.add(*number),
+            Parameter::Text(text) => arguments.add(text.as_str()),
+            // As a prepared statement takes it.
+            Parameter::Time(time) => arguments.add(time.as_microsecond() - EPOCH),
+        }
+        .expect("an argument");
+    }
+    arguments
+}
+
+fn mysql_arguments(parameters: &[Parameter]) -> MySqlArguments {
+    let mut arguments = MySqlArguments::default();
+    for parameter in parameters {
+        match parameter {
+            Parameter::Null => arguments.add(None::<i64>),
+            Parameter::Flag(flag) => arguments.add(*flag),
+            Parameter::Number(number) => arguments.add(*number),
+            Parameter::Text(text) => arguments.add(text.as_str()),
+            Parameter::Time(time) => arguments.add(time.strftime("%Y-%m-%d %H:%M:%S").to_string()),
+        }
+        .expect("an argument");
+    }
+    arguments
+}
+
+fn sqlite_arguments(parameters: &[Parameter]) -> SqliteArguments {
+    let mut arguments = SqliteArguments::default();
+    for parameter in parameters {
+        match parameter {
+            Parameter::Null => arguments.add(None::<i64>),
+            Parameter::Flag(flag) => arguments.add(*flag),
+            Parameter::Number(number) => arguments.add(*number),
+            Parameter::Text(text) => arguments.add(text.clone()),
+            Parameter::Time(time) => arguments.add(time.to_string()),
+        }
+        .expect("an argument");
+    }
+    arguments
+}
