@@ -34,7 +34,7 @@ pub(super) fn place(configuration: &ServerConfiguration) -> (String, String) {
                 MessagingAuthentication::None {} => "none".to_owned(),
                 MessagingAuthentication::Token { .. } => "token".to_owned(),
                 MessagingAuthentication::Password { username, mechanism, .. } => {
-                    format!("{}, user {username}", mechanism.word())
+                    format!("password by {}, user {username}", mechanism.word())
                 }
             };
             let (protocol, addresses) = (messaging.broker.word(), messaging.addresses.join(","));
