@@ -16,7 +16,8 @@ use super::commit::{Finished, write_ends};
 use super::dispatch::Work;
 use super::recording::Recording;
 use crate::provisioning::{
-    Action, Delivery, FailureClass, InvocationOutcome, JobStatus, Mode, PluginReference, Target, Usage,
+    Action, Delivery, FailureClass, InvocationOutcome, JobStatus, Mode, PlannedInvocation, PluginReference,
+    Target, Usage,
 };
 use crate::registry::record::{Collaboration, Meta, Name, Person, Record, RecordKind, Status, SubjectKey};
 use crate::registry::write::{Registry, WriteOptions};
@@ -26,7 +27,9 @@ use crate::store::{JobFilter, PluginRow, Store, StoreError};
 const CO: &str = "co";
 const TARGET: &str = "t";
 const SUBJECTS: usize = 4;
-const STEPS: usize = 250;
+const PHASES: usize = 10;
+const STEPS: usize = 25;
+const MAX_RETRY: u32 = 2;
 const LEASE: Duration = Duration::from_secs(3_600);
 
 /// A call that is under way: what it took from the registry when it began.
@@ -50,7 +53,8 @@ struct Model {
     held: HashMap<String, u64>,
     /// What the registry holds.
     registry: BTreeMap<String, Option<u64>>,
-    /// Subjects of which a job was canceled since they changed last: they may stay as they are.
+    /// Subjects of which a job was canceled since they changed last, or a call without a job failed for good: they may stay as
+    /// they are.
     excused: BTreeSet<String>,
     revision: u64,
     _folder: TempDir,
@@ -68,7 +72,7 @@ fn target(mode: Mode) -> Target {
         slots: BTreeMap::new(),
         limits: BTreeMap::new(),
         retry_interval_s: 900,
-        max_retry: 2,
+        max_retry: MAX_RETRY,
         backoff: None,
         concurrency: 4,
         provisioning_group: None,
@@ -183,13 +187,32 @@ impl Model {
 
     async fn claim(&mut self) {
         let (host, limit, now) = (self.host(), self.random.random_range(1..4), self.now);
+        let under_way = self.hosts[host].unfinished_invocations(1_000, None).await.unwrap();
         let planned = self.hosts[host]
             .write::<_, StoreError, _>(move |transaction| {
                 Box::pin(async move { transaction.claim_jobs(CO, TARGET, limit, now).await })
             })
             .await
             .unwrap();
+        let busy = under_way.into_iter().map(|pending| pending.invocation.subject.id).collect();
+        self.check_claimed(busy, &planned).await;
         self.waiting[host].extend(planned.iter().map(|planned| Work::of_plan(CO, planned)));
+    }
+
+    /// What is claimed is due, the longest due first, and one of a subject at a time.
+    async fn check_claimed(&self, mut busy: BTreeSet<String>, planned: &[PlannedInvocation]) {
+        let mut before = (Timestamp::MIN, 0);
+        for planned in planned {
+            assert!(busy.insert(planned.subject.id.clone()), "beside another: {planned:?}");
+            let job = self.hosts[0].job(CO, planned.job.unwrap()).await.unwrap().unwrap();
+            assert!(
+                job.status == JobStatus::InProgress && job.start_after <= self.now,
+                "{}: {job:?}",
+                self.now
+            );
+            assert!((job.start_after, job.id) > before, "too late: {job:?}");
+            before = (job.start_after, job.id);
+        }
     }
 
     /// Begins the first work of a host whose subject has no other under way there. No other host may have one, either.
@@ -246,6 +269,10 @@ impl Model {
         let outcome = if fails {
             let class =
                 *[FailureClass::Transient, FailureClass::Permanent].iter().choose(&mut self.random).unwrap();
+            // No job was there to give up: the subject shows the failure, until it changes or somebody asks.
+            if class == FailureClass::Permanent && call.work.job.is_none() {
+                self.excused.insert(call.work.subject.id.clone());
+            }
             let message = "fails".to_owned();
             InvocationOutcome::Failed {
                 class,
@@ -322,15 +349,15 @@ impl Model {
 
     async fn step(&mut self) {
         match self.random.random_range(0..100) {
-            0..30 => self.change().await,
-            30..50 => self.claim().await,
-            50..70 => self.begin().await,
-            70..85 => self.end(false).await,
-            85..90 => self.end(true).await,
-            90..93 => self.crash().await,
-            93..96 => self.take_over().await,
-            96..98 => self.cancel().await,
-            98 => self.end_late().await,
+            0..20 => self.change().await,
+            20..42 => self.claim().await,
+            42..66 => self.begin().await,
+            66..82 => self.end(false).await,
+            82..88 => self.end(true).await,
+            88..91 => self.crash().await,
+            91..95 => self.take_over().await,
+            95..97 => self.cancel().await,
+            97 => self.end_late().await,
             _ => self.pass(450),
         }
     }
@@ -338,6 +365,9 @@ impl Model {
     /// Nothing goes wrong any more, and people queue anew what gave up.
     async fn settle(&mut self) {
         for _ in 0..200 {
+            if self.is_quiet().await {
+                break;
+            }
             crate::jobs::requeue_all(&self.hosts[0], CO, None, "model", self.now).await.unwrap();
             for _ in 0..4 {
                 self.take_over().await;
@@ -349,6 +379,18 @@ impl Model {
         }
     }
 
+    /// Whether nothing is left to do.
+    async fn is_quiet(&self) -> bool {
+        let queued = JobFilter { status: Some(JobStatus::Queued), ..JobFilter::default() };
+        let given_up = JobFilter { gave_up: true, ..JobFilter::default() };
+        for filter in [queued, given_up] {
+            if !self.hosts[0].jobs(CO, &filter, None, 1).await.unwrap().is_empty() {
+                return false;
+            }
+        }
+        self.hosts[0].unfinished_invocations(1, None).await.unwrap().is_empty()
+    }
+
     async fn check(&self, seed: u64) {
         let unfinished = self.hosts[0].unfinished_invocations(10, None).await.unwrap();
         assert!(unfinished.is_empty(), "seed {seed}: {unfinished:?}");
@@ -358,6 +400,7 @@ impl Model {
                 !matches!(job.status, JobStatus::Queued | JobStatus::InProgress) && !job.gave_up,
                 "{seed}: {job:?}"
             );
+            assert!(job.retries <= MAX_RETRY, "{seed}: {job:?}");
         }
         for (id, state) in &self.registry {
             if !self.excused.contains(id) {
@@ -370,11 +413,14 @@ impl Model {
 async fn play(mode: Mode, seeds: std::ops::Range<u64>) {
     for seed in seeds {
         let mut model = Model::new(seed, mode).await;
-        for _ in 0..STEPS {
-            model.step().await;
+        // What is lost shows only as long as nothing else comes to make up for it.
+        for _ in 0..PHASES {
+            for _ in 0..STEPS {
+                model.step().await;
+            }
+            model.settle().await;
+            model.check(seed).await;
         }
-        model.settle().await;
-        model.check(seed).await;
     }
 }
 

@@ -108,6 +108,8 @@ fn flags_that_do_not_belong_together_are_refused() {
         (&["--http", HTTPS, "--oauth1-token", "t"], "--oauth1-consumer"),
         (&["--http", HTTPS, "--bearer", "--by-reference"], "--password-file"),
         (&["--http", HTTPS, "--client-key", "k"], "--client-certificate"),
+        (&["--files", "/tmp", "--header", "X"], "cannot be used with"),
+        (&["--http", HTTPS, "--bind-dn", "cn=x"], "cannot be used with"),
     ] {
         let ended = program.run(&put(flags));
         assert_eq!(ended.code, 2, "{flags:?}: {}", ended.stderr);

@@ -2,6 +2,7 @@
 //! that no honest server is.
 
 mod faults;
+mod large_groups;
 mod life;
 mod preview;
 mod users;

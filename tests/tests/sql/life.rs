@@ -48,12 +48,7 @@ async fn units(host: &TestHost) {
     let mut collaboration = host.host.store.collaboration(CO).await.unwrap().unwrap();
     collaboration.cous = vec![
         Cou { id: "physics".to_owned(), name: "Physics".to_owned(), ..Cou::default() },
-        Cou {
-            id: "lab".to_owned(),
-            name: "Lab".to_owned(),
-            parent: Some("physics".to_owned()),
-            ..Cou::default()
-        },
+        Cou { id: "lab".to_owned(), name: "Lab".to_owned(), parent: Some("physics".to_owned()) },
     ];
     host.host.registry.put_collaboration(collaboration).await.unwrap();
 }

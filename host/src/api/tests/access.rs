@@ -151,6 +151,91 @@ async fn a_key_of_a_collaboration_does_everything_there_but_reach_into_the_host(
     assert_eq!(changes["items"][0]["actor"], format!("key {id}"));
 }
 
+/// A configuration of each place of a secret, with the pointer to it.
+fn with_secret_at_each_place() -> Vec<(&'static str, Value)> {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap();
+    let http = |authentication: Value| json!({"kind": "http", "base_url": "https://example.org", "authentication": authentication});
+    let client = json!({
+        "kind": "oauth2_client_credentials", "token_url": "https://login.example.org", "client_id": "p",
+    });
+    let consumer = json!({
+        "kind": "oauth1", "consumer_key": "p", "consumer_secret": "x", "access_token": {"token": "t", "secret": "x"},
+    });
+    let mut with_certificate = http(json!({"kind": "none"}));
+    with_certificate["client_certificate"] = json!({"certificates": certificate.pem()});
+    let directory = json!({
+        "kind": "ldap", "url": "ldaps://example.org", "base_dns": ["dc=x"],
+        "authentication": {"kind": "simple", "bind_dn": "cn=x"},
+    });
+    vec![
+        ("/authentication/password", http(json!({"kind": "basic", "username": "p"}))),
+        ("/authentication/token", http(json!({"kind": "bearer"}))),
+        ("/authentication/value", http(json!({"kind": "header", "name": "x-api-key"}))),
+        ("/authentication/client_secret", http(client)),
+        ("/authentication/consumer_secret", http(consumer.clone())),
+        ("/authentication/access_token/secret", http(consumer)),
+        ("/client_certificate/private_key", with_certificate),
+        ("/authentication/password", directory),
+    ]
+}
+
+#[tokio::test]
+async fn a_secret_in_the_surroundings_of_the_host_is_referred_to_with_a_platform_key_alone() {
+    let api = Api::start().await;
+    let (of_co, platform) = (api.key(Some("demo"), true).await, api.key(None, true).await);
+    let put = |key: &str, configuration: &Value| {
+        let call = api.call("PUT", "/cos/demo/servers/s").key(key);
+        call.json(&json!({"configuration": configuration})).send()
+    };
+    for (pointer, configuration) in with_secret_at_each_place() {
+        for reference in [json!({"file": "/run/secrets/x"}), json!({"environment": "X"})] {
+            let mut referring = configuration.clone();
+            let (place, field) = pointer.rsplit_once('/').unwrap();
+            referring.pointer_mut(place).unwrap()[field] = reference.clone();
+            let (kind, problem) = put(&of_co, &referring).await.problem(403);
+            assert_eq!(
+                (kind.as_str(), &problem["detail"]),
+                (
+                    "forbidden",
+                    &json!(
+                        "the API key is for collaboration `demo` only; a secret in the files or the environment of \
+                         the host needs one for the platform"
+                    )
+                ),
+                "{pointer}"
+            );
+            api.call("GET", "/cos/demo/servers/s").key(&platform).send().await.with(404);
+            let stored = put(&platform, &referring).await.with(201);
+            assert_eq!(stored["configuration"].pointer(pointer), Some(&reference));
+            api.call("DELETE", "/cos/demo/servers/s").key(&platform).send().await.with(204);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reference_that_is_left_out_stays_where_it_is_sent_to_the_same_alone() {
+    let api = Api::start().await;
+    let (of_co, platform) = (api.key(Some("demo"), true).await, api.key(None, true).await);
+    let put = |key: &str, base_url: &str, authentication: Value| {
+        let configuration = json!({"kind": "http", "base_url": base_url, "authentication": authentication});
+        let call = api.call("PUT", "/cos/demo/servers/s").key(key);
+        call.json(&json!({"configuration": configuration})).send()
+    };
+    let referring = json!({"kind": "bearer", "token": {"file": "/run/secrets/x"}});
+    put(&platform, "https://example.org", referring.clone()).await.with(201);
+    let kept = put(&of_co, "https://example.org", json!({"kind": "bearer"})).await.with(200);
+    assert_eq!(kept["configuration"]["authentication"], referring);
+    let (_, elsewhere) =
+        put(&of_co, "https://elsewhere.example.org", json!({"kind": "bearer"})).await.problem(422);
+    assert_eq!(elsewhere["errors"][0]["pointer"], "/configuration/authentication/token", "{elsewhere}");
+    // What is shown can be written back by who may set it.
+    let shown = api.call("GET", "/cos/demo/servers/s").key(&of_co).send().await.with(200);
+    let back = |key: &str| api.call("PUT", "/cos/demo/servers/s").key(key).json(&shown).send();
+    back(&of_co).await.with(403);
+    back(&platform).await.with(200);
+}
+
 #[tokio::test]
 async fn the_api_does_not_start_on_the_network_without_a_key() {
     let api = Api::start().await;

@@ -16,7 +16,8 @@ const WAYS: [&str; 5] = ["username", "bearer", "header", "oauth2_token_url", "oa
 
 /// How the host authenticates itself in requests; the secret of each way is given as the password.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("http_authentication").args(WAYS))]
+// An argument that `requires` another of `kind` than the one that is given passes: so what does not fit is named.
+#[command(group = ArgGroup::new("http_authentication").args(WAYS).conflicts_with_all(["files", "ldap", "file"]))]
 pub(super) struct HttpArguments {
     /// Authenticate by user name and password
     #[arg(long, value_name = "NAME", conflicts_with_all = ["files", "ldap", "sql", "file"])]

@@ -50,10 +50,10 @@ pub(in crate::cli) struct PutArguments {
     #[arg(long, value_name = "DN", requires = "ldap")]
     base_dn: Vec<String>,
     /// Authenticate by a simple bind as this DN
-    #[arg(long, value_name = "DN", requires = "ldap")]
+    #[arg(long, value_name = "DN", requires = "ldap", conflicts_with_all = ["http", "files", "file"])]
     bind_dn: Option<String>,
     /// Authenticate to the directory by the client certificate (SASL EXTERNAL)
-    #[arg(long, requires_all = ["ldap", "client_certificate"], conflicts_with = "bind_dn")]
+    #[arg(long, requires = "client_certificate", conflicts_with_all = ["bind_dn", "http", "files", "file"])]
     external: bool,
     #[command(flatten)]
     sql: SqlArguments,
