@@ -1,8 +1,6 @@
 //! The whole memory of the instance, searched for what must not be in it.
 #![allow(unsafe_code, reason = "reads memory that is nobody's")]
 
-use core::arch::wasm32::memory_size;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -20,7 +18,7 @@ pub(crate) struct Search {
 impl Search {
     /// The numbers of the texts that are somewhere in memory.
     pub(crate) fn found(&self) -> String {
-        let end = memory_size(0) * PAGE_BYTES;
+        let end = pages() * PAGE_BYTES;
         let numbered = self.masked.iter().enumerate();
         let found: Vec<usize> =
             numbered.filter(|(_, masked)| self.is_there(masked, end)).map(|(number, _)| number).collect();
@@ -29,10 +27,21 @@ impl Search {
 
     /// From address 1: Rust does not read address 0, where the stack ends that would have to be full.
     fn is_there(&self, masked: &[u8], end: usize) -> bool {
-        (1..=end - masked.len()).any(|at| {
+        (1..=end.saturating_sub(masked.len())).any(|at| {
             masked.iter().enumerate().all(|(offset, byte)| byte_at(at + offset) ^ self.mask == *byte)
         })
     }
+}
+
+#[cfg(target_arch = "wasm32")]
+fn pages() -> usize {
+    core::arch::wasm32::memory_size(0)
+}
+
+/// Only an instance has a memory of its own.
+#[cfg(not(target_arch = "wasm32"))]
+fn pages() -> usize {
+    0
 }
 
 fn byte_at(address: usize) -> u8 {
