@@ -1,6 +1,6 @@
 //! Attributes that are kept at the server: what differs, and how it is changed.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -65,7 +65,7 @@ fn holds(found: &Value, wanted: &Value) -> bool {
         (Value::Array(found), Value::Array(wanted)) => {
             found.len() == wanted.len() && {
                 // Groups are large: each element meets those of the same `value` alone.
-                let mut by_value: HashMap<Option<&str>, Vec<&Value>> = HashMap::new();
+                let mut by_value: BTreeMap<Option<&str>, Vec<&Value>> = BTreeMap::new();
                 found.iter().for_each(|found| by_value.entry(value_of(found)).or_default().push(found));
                 wanted.iter().all(|wanted| {
                     by_value.get(&value_of(wanted)).into_iter().flatten().any(|found| holds(found, wanted))

@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::{ArgGroup, Args};
 
 use super::super::input::{first_line, read_text, reference};
+use super::put::NOT_HTTP;
 use crate::servers::configuration::secrets::SecretInput;
 use crate::servers::configuration::{
     AccessToken, Authentication, ClientAuthentication, ClientCertificate, SignatureMethod,
@@ -16,21 +17,20 @@ const WAYS: [&str; 5] = ["username", "bearer", "header", "oauth2_token_url", "oa
 
 /// How the host authenticates itself in requests; the secret of each way is given as the password.
 #[derive(Debug, Args)]
-// An argument that `requires` another of `kind` than the one that is given passes: so what does not fit is named.
-#[command(group = ArgGroup::new("http_authentication").args(WAYS).conflicts_with_all(["files", "ldap", "file"]))]
+#[command(group = ArgGroup::new("http_authentication").args(WAYS))]
 pub(super) struct HttpArguments {
     /// Authenticate by user name and password
     #[arg(long, value_name = "NAME", conflicts_with_all = ["files", "ldap", "sql", "file"])]
     pub(super) username: Option<String>,
     /// Authenticate by a bearer token
-    #[arg(long, requires = "http")]
+    #[arg(long, conflicts_with_all = NOT_HTTP)]
     bearer: bool,
     /// Authenticate by a header of this name; its value is given as the password
-    #[arg(long, value_name = "NAME", requires = "http")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = NOT_HTTP)]
     header: Option<String>,
     /// Authenticate by OAuth 2.0 with client credentials, by tokens from this URL; the client's secret is given as the
     /// password
-    #[arg(long, value_name = "URL", requires_all = ["http", "client_id"])]
+    #[arg(long, value_name = "URL", requires = "client_id", conflicts_with_all = NOT_HTTP)]
     oauth2_token_url: Option<String>,
     /// Who the host is where tokens are given
     #[arg(long, value_name = "ID", requires = "oauth2_token_url")]
@@ -42,7 +42,7 @@ pub(super) struct HttpArguments {
     #[arg(long, requires = "oauth2_token_url")]
     client_secret_in_form: bool,
     /// Sign requests by OAuth 1.0a as this consumer, whose secret is given as the password
-    #[arg(long, value_name = "KEY", requires = "http")]
+    #[arg(long, value_name = "KEY", conflicts_with_all = NOT_HTTP)]
     oauth1_consumer: Option<String>,
     /// Sign in the name of whom this access token is of
     #[arg(long, value_name = "TOKEN", requires = "oauth1_consumer")]

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::put::Shared;
+use super::put::{NOT_BROKER, Shared};
 use crate::servers::configuration::secrets::SecretInput;
 use crate::servers::configuration::{Mechanism, MessagingAuthentication, MessagingConfiguration};
 
@@ -13,16 +13,16 @@ pub(super) struct MessagingArguments {
     #[arg(long, value_name = "PROTOCOL", requires_all = ["address", "topic"])]
     broker: Option<String>,
     /// HOST[:PORT] of a node of the broker; may be given again
-    #[arg(long, value_name = "ADDRESS", requires = "broker")]
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = NOT_BROKER)]
     address: Vec<String>,
     /// A topic that plugins may publish to, or with a final `*` the beginning of some; may be given again
-    #[arg(long, value_name = "TOPIC", requires = "broker")]
+    #[arg(long, value_name = "TOPIC", conflicts_with_all = NOT_BROKER)]
     topic: Vec<String>,
     /// Exchange of an AMQP broker [default: the one that leads to queues by their names]
-    #[arg(long, value_name = "NAME", requires = "broker")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = NOT_BROKER)]
     exchange: Option<String>,
     /// Secure connections to the broker by TLS
-    #[arg(long, requires = "broker")]
+    #[arg(long, conflicts_with_all = NOT_BROKER)]
     tls: bool,
 }
 

@@ -16,11 +16,19 @@ use crate::servers::configuration::{
     self, ClientCertificate, HttpConfiguration, IdRange, LdapAuthentication, LdapConfiguration, Modes,
 };
 
+// What is of one kind of server conflicts with all others: an argument that `requires` one of them passes with another.
+const KINDS: [&str; 6] = ["http", "files", "ldap", "sql", "broker", "file"];
+pub(super) const NOT_HTTP: [&str; 5] = ["files", "ldap", "sql", "broker", "file"];
+const NOT_FILES: [&str; 5] = ["http", "ldap", "sql", "broker", "file"];
+const NOT_LDAP: [&str; 5] = ["http", "files", "sql", "broker", "file"];
+pub(super) const NOT_SQL: [&str; 5] = ["http", "files", "ldap", "broker", "file"];
+pub(super) const NOT_BROKER: [&str; 5] = ["http", "files", "ldap", "sql", "file"];
+
 /// Flags that name a place of a secret that the host can read by itself.
 const REFERRED: [&str; 4] = ["password_file", "password_env", "oauth1_token_secret_file", "client_key"];
 
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("kind").args(["http", "files", "ldap", "sql", "broker", "file"]).required(true))]
+#[command(group = ArgGroup::new("kind").args(KINDS).required(true))]
 #[command(group = ArgGroup::new("referred").args(REFERRED).multiple(true))]
 pub(in crate::cli) struct PutArguments {
     #[command(flatten)]
@@ -35,25 +43,25 @@ pub(in crate::cli) struct PutArguments {
     #[arg(long, value_name = "DIRECTORY")]
     files: Option<PathBuf>,
     /// Numeric owners that plugins may set: 1000-59999
-    #[arg(long, value_name = "LOWEST-HIGHEST", requires = "files")]
+    #[arg(long, value_name = "LOWEST-HIGHEST", conflicts_with_all = NOT_FILES)]
     owners: Option<IdRange>,
     /// Numeric groups that plugins may set
-    #[arg(long, value_name = "LOWEST-HIGHEST", requires = "files")]
+    #[arg(long, value_name = "LOWEST-HIGHEST", conflicts_with_all = NOT_FILES)]
     groups: Option<IdRange>,
     /// Bits of permission that plugins may set, in octal [default: 0777]
-    #[arg(long, value_name = "MODE", requires = "files")]
+    #[arg(long, value_name = "MODE", conflicts_with_all = NOT_FILES)]
     modes: Option<Modes>,
     /// An LDAP directory: ldaps://HOST, or ldap://HOST, which is secured by StartTLS
     #[arg(long, value_name = "URL", requires = "base_dn")]
     ldap: Option<String>,
     /// A DN at or below which plugins may reach entries; may be given again
-    #[arg(long, value_name = "DN", requires = "ldap")]
+    #[arg(long, value_name = "DN", conflicts_with_all = NOT_LDAP)]
     base_dn: Vec<String>,
     /// Authenticate by a simple bind as this DN
-    #[arg(long, value_name = "DN", requires = "ldap", conflicts_with_all = ["http", "files", "file"])]
+    #[arg(long, value_name = "DN", conflicts_with_all = NOT_LDAP)]
     bind_dn: Option<String>,
     /// Authenticate to the directory by the client certificate (SASL EXTERNAL)
-    #[arg(long, requires = "client_certificate", conflicts_with_all = ["bind_dn", "http", "files", "file"])]
+    #[arg(long, requires = "client_certificate", conflicts_with = "bind_dn", conflicts_with_all = NOT_LDAP)]
     external: bool,
     #[command(flatten)]
     sql: SqlArguments,

@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::json;
 use url::Url;
 
-use super::put::Shared;
+use super::put::{NOT_SQL, Shared};
 use crate::servers::configuration::secrets::SecretInput;
 use crate::servers::configuration::{Dialect, SqlAuthentication, SqlConfiguration, SqlTls};
 
@@ -18,10 +18,10 @@ pub(super) struct SqlArguments {
     #[arg(long, value_name = "URL", conflicts_with = "client_certificate")]
     sql: Option<String>,
     /// A schema of PostgreSQL that plugins may reach; may be given again [default: public]
-    #[arg(long, value_name = "NAME", requires = "sql")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = NOT_SQL)]
     schema: Vec<String>,
     /// Connect to the database without TLS, in a network that is trusted
-    #[arg(long, requires_all = ["sql", "private"])]
+    #[arg(long, requires = "private", conflicts_with_all = NOT_SQL)]
     no_tls: bool,
 }
 
