@@ -69,7 +69,7 @@ mod a_component_is_refused {
             &[
                 "imports `provender:plugin/vault@0.1.0`",
                 "which this host does not offer",
-                "it offers provender:plugin/{log, state, registry, files, ldap, messaging}@0.1",
+                "it offers provender:plugin/{log, state, registry, files, ldap, messaging, sql}@0.1",
                 "build the plugin without",
             ],
         );

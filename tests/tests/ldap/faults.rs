@@ -186,14 +186,19 @@ async fn what_only_an_operator_can_mend_is_told_with_what_helps() {
         assert!(message.contains(part) && !message.contains("a-wrong-one"), "{message}");
     }
 
-    // A search that finds more than the directory gives: a renamed person in three groups.
+    // A search that finds more than the directory gives: a renamed person in three groups, which are not told yet.
     site.reserve(&site.slapd.url(), json!({})).await;
     site.put("anna", |_| {}).await;
     for name in ["one", "two", "three"] {
         site.host.put(group_key(name), group(name)).await;
         site.host.put_membership(membership(name, "anna")).await;
     }
-    let done = site.put("anna", |person| person.identifiers = uid("anna2")).await;
+    let mut anna = plain_person("anna");
+    anna.identifiers = uid("anna2");
+    let quietly = WriteOptions { provision: false, ..by_test() };
+    let renamed = Record::Person(Box::new(anna));
+    site.host.host.registry.put(CO, person_key("anna"), renamed, &quietly).await.unwrap();
+    let done = site.host.host.pipeline.provision(CO, "t", &person_key("anna")).await.unwrap();
     let (class, message) = failure(&done);
     assert_eq!(class, FailureClass::Configuration, "{message}");
     assert!(message.contains("sizeLimitExceeded") && message.contains("raise the limit"), "{message}");
