@@ -1,7 +1,7 @@
 //! Entries of the directory that the operator bound to a slot of kind `ldap`.
 //!
 //! DNs are built as [`Dn`], which escapes what it is given (RFC 4514); values of filters go through [`escape_filter_value`].
-//! [`Error`] becomes a [`Failure`](crate::Failure) by `?`: by the result code, where the server answered.
+//! [`Error`] becomes a [`Failure`] by `?`: by the result code, where the server answered.
 //!
 //! ```no_run
 //! use provender_sdk::ldap::{self, Dn, Entry, attribute, escape_filter_value};

@@ -1,6 +1,6 @@
 //! Messages to the broker that the operator bound to a slot of kind `messaging`.
 //!
-//! [`Error`] becomes a [`Failure`](crate::Failure) by `?`: what may pass by itself is transient.
+//! [`Error`] becomes a [`Failure`] by `?`: what may pass by itself is transient.
 //!
 //! ```no_run
 //! use provender_sdk::messaging::{self, Message};

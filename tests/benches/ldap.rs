@@ -156,7 +156,7 @@ impl Bench {
         self.import("example.org").await;
         rates.previewed = self.rate(self.preview_all()).await;
         // Who is first changes from run to run.
-        for ours in [run % 2 == 0, run % 2 != 0] {
+        for ours in [run.is_multiple_of(2), !run.is_multiple_of(2)] {
             if ours {
                 rates.added = self.watched(self.rate(self.provision_all())).await;
                 self.import("example.com").await;
@@ -182,7 +182,7 @@ impl Bench {
         let below = |unit: &str| self.slapd.content(&format!("ou={unit},{BASE}"));
         let plain = below("plain");
         assert_eq!(plain.len(), self.people + 1, "everybody is there");
-        if run % 2 == 0 {
+        if run.is_multiple_of(2) {
             let ours = below("people");
             for (dn, attributes) in plain.iter().filter(|(dn, _)| dn.starts_with("uid=")) {
                 assert_eq!(Some(attributes), ours.get(&dn.replace("ou=plain", "ou=people")), "{dn}");

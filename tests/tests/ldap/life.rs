@@ -329,16 +329,16 @@ async fn any_name_that_a_directory_can_hold_is_written_and_renamed_and_removed()
         there.keys().filter(|dn| dn.ends_with(&format!(",ou=people,{BASE}"))).cloned().collect()
     };
     assert_eq!(there[&all]["member"], people(&there));
-    for number in 0..names.len() {
+    for (number, name) in names.iter().enumerate() {
         let id = format!("p{number}");
         for key in [person_key(&id), group_key(&id)] {
             let again = site.host.host.pipeline.provision(CO, "t", &key).await.unwrap();
-            assert_eq!(again.outcome, Some(InvocationOutcome::Unchanged), "{}", names[number]);
+            assert_eq!(again.outcome, Some(InvocationOutcome::Unchanged), "{name}");
         }
         let renamed = site.put(&id, |person| person.identifiers = uid(&format!("r,{number}"))).await;
         assert!(history(&renamed)[0].starts_with("renamed "), "{renamed:?}");
         let there = site.content();
-        assert_eq!(there[&all]["member"], people(&there), "{}: the group follows", names[number]);
+        assert_eq!(there[&all]["member"], people(&there), "{name}: the group follows");
         site.host.delete(&group_key(&id)).await;
         site.host.delete(&person_key(&id)).await;
     }
