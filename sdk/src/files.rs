@@ -1,6 +1,6 @@
 //! Files below the root directory that the operator bound to a slot of kind `files`.
 //!
-//! Paths are relative, their parts separated by "/". [`Error`] becomes a [`Failure`] by `?`.
+//! Paths are relative, their parts separated by "/". [`Error`] becomes a [`Failure`](crate::Failure) by `?`.
 //!
 //! ```no_run
 //! use provender_sdk::{Failure, files};
