@@ -321,13 +321,24 @@ impl Plain {
 }
 
 macro_rules! transaction {
-    ($name:ident, $database:ty, $begin:literal, $arguments:ident) => {
+    ($name:ident, $database:ty, $arguments:ty, $begin:literal, $time:expr) => {
         async fn $name(pool: &Pool<$database>, script: &[Step]) {
             let mut transaction = pool.begin_with($begin).await.expect("a transaction");
             for step in script {
                 let text = AssertSqlSafe(step.statement.as_str()).into_sql_str();
                 let prepared = (&mut *transaction).prepare(text).await.expect("a statement");
-                let query = prepared.query_with($arguments(&step.parameters));
+                let mut arguments = <$arguments>::default();
+                for parameter in &step.parameters {
+                    match parameter {
+                        Parameter::Null => arguments.add(None::<i64>),
+                        Parameter::Flag(flag) => arguments.add(*flag),
+                        Parameter::Number(number) => arguments.add(*number),
+                        Parameter::Text(text) => arguments.add(text.clone()),
+                        Parameter::Time(time) => arguments.add($time(time)),
+                    }
+                    .expect("an argument");
+                }
+                let query = prepared.query_with(arguments);
                 if step.reads {
                     query.fetch_all(&mut *transaction).await.map(drop).expect("rows");
                 } else {
@@ -339,55 +350,12 @@ macro_rules! transaction {
     };
 }
 
-transaction!(on_postgresql, Postgres, "BEGIN", postgresql_arguments);
-transaction!(on_mysql, MySql, "BEGIN", mysql_arguments);
-transaction!(on_sqlite, Sqlite, "BEGIN IMMEDIATE", sqlite_arguments);
-
 /// What PostgreSQL counts time from, in microseconds.
 const EPOCH: i64 = 946_684_800_000_000;
 
-fn postgresql_arguments(parameters: &[Parameter]) -> PgArguments {
-    let mut arguments = PgArguments::default();
-    for parameter in parameters {
-        match parameter {
-            Parameter::Null => arguments.add(None::<i64>),
-            Parameter::Flag(flag) => arguments.add(*flag),
-            Parameter::Number(number) => arguments.add(*number),
-            Parameter::Text(text) => arguments.add(text.as_str()),
-            // As a prepared statement takes it.
-            Parameter::Time(time) => arguments.add(time.as_microsecond() - EPOCH),
-        }
-        .expect("an argument");
-    }
-    arguments
-}
-
-fn mysql_arguments(parameters: &[Parameter]) -> MySqlArguments {
-    let mut arguments = MySqlArguments::default();
-    for parameter in parameters {
-        match parameter {
-            Parameter::Null => arguments.add(None::<i64>),
-            Parameter::Flag(flag) => arguments.add(*flag),
-            Parameter::Number(number) => arguments.add(*number),
-            Parameter::Text(text) => arguments.add(text.as_str()),
-            Parameter::Time(time) => arguments.add(time.strftime("%Y-%m-%d %H:%M:%S").to_string()),
-        }
-        .expect("an argument");
-    }
-    arguments
-}
-
-fn sqlite_arguments(parameters: &[Parameter]) -> SqliteArguments {
-    let mut arguments = SqliteArguments::default();
-    for parameter in parameters {
-        match parameter {
-            Parameter::Null => arguments.add(None::<i64>),
-            Parameter::Flag(flag) => arguments.add(*flag),
-            Parameter::Number(number) => arguments.add(*number),
-            Parameter::Text(text) => arguments.add(text.clone()),
-            Parameter::Time(time) => arguments.add(time.to_string()),
-        }
-        .expect("an argument");
-    }
-    arguments
-}
+// Times as prepared statements take them.
+transaction!(on_postgresql, Postgres, PgArguments, "BEGIN", |time: &Timestamp| time.as_microsecond() - EPOCH);
+transaction!(on_mysql, MySql, MySqlArguments, "BEGIN", |time: &Timestamp| {
+    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
+});
+transaction!(on_sqlite, Sqlite, SqliteArguments, "BEGIN IMMEDIATE", Timestamp::to_string);

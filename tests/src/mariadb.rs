@@ -12,12 +12,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
 
+use crate::guardian::Guardian;
 use crate::waiting::PATIENCE_WITH_A_START;
 
 const START_ATTEMPTS: usize = 5;
 
-/// Stops the server and removes its files when its input ends: also when the test is killed.
-const GUARDIAN: &str = "cat > /dev/null; pid=$(cat \"$1/running\"); kill -9 \"$pid\"; \
+/// Stops the server and removes its files.
+const STOP: &str = "pid=$(cat \"$1/running\"); kill -9 \"$pid\"; \
                         while kill -0 \"$pid\" 2> /dev/null; do sleep 0.05; done; rm -rf \"$1\"";
 
 static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
@@ -35,7 +36,7 @@ pub struct Server {
     /// The certificate of the authority of the server, which is `localhost`.
     authority: String,
     /// Waits for the end of its input.
-    _guardian: Child,
+    _guardian: Guardian,
 }
 
 /// The server of all tests that need none for themselves. The first call starts it.
@@ -90,14 +91,7 @@ impl Server {
         let (port, process) = start_server(directory.path())?;
         // From here on the guardian removes the files.
         let directory = directory.keep();
-        let guardian = Command::new("sh")
-            .args(["-c", GUARDIAN, "guardian"])
-            .arg(&directory)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()?;
+        let guardian = Guardian::running(STOP, [&directory])?;
         let authority = authority.cert.pem();
         Ok(Self { port, directory, process: Mutex::new(process), authority, _guardian: guardian })
     }

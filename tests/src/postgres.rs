@@ -3,9 +3,8 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,13 +12,14 @@ use anyhow::{Context, ensure};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::sync::OnceCell;
 
+use crate::guardian::Guardian;
 use crate::waiting::eventually;
 
 /// How often a port is tried that somebody else may take first.
 const START_ATTEMPTS: usize = 5;
 
-/// Stops the server and removes its files when its input ends: also when the test is killed.
-const GUARDIAN: &str = "cat > /dev/null; pid=$(head -n 1 \"$1/data/postmaster.pid\"); kill -INT \"$pid\"; \
+/// Stops the server and removes its files.
+const STOP: &str = "pid=$(head -n 1 \"$1/data/postmaster.pid\"); kill -INT \"$pid\"; \
                         while kill -0 \"$pid\" 2> /dev/null; do sleep 0.05; done; rm -rf \"$1\"";
 
 /// What makes a server fast that need not survive a loss of power.
@@ -37,7 +37,7 @@ pub struct Server {
     owner: Owner,
     settings: &'static str,
     /// Waits for the end of its input.
-    _guardian: Child,
+    _guardian: Guardian,
 }
 
 /// The server of all tests that need none for themselves. The first call starts it.
@@ -105,14 +105,7 @@ impl Server {
         let port = start_server(&owner, &programs, directory.path(), settings)?;
         // From here on the guardian removes the files.
         let directory = directory.keep();
-        let guardian = Command::new("sh")
-            .args(["-c", GUARDIAN, "guardian"])
-            .arg(&directory)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()?;
+        let guardian = Guardian::running(STOP, [&directory])?;
         Ok(Self { port, directory, programs, owner, settings, _guardian: guardian })
     }
 

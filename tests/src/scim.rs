@@ -3,19 +3,21 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
+
+use crate::guardian::Guardian;
+use crate::python;
 
 /// What the server takes as a bearer token.
 pub const TOKEN: &str = "s3cr3t-of-scim";
 
-/// Stops the server when its input ends: also when the test is killed.
-const GUARDIAN: &str = "cat > /dev/null; kill \"$1\"";
+/// Stops the server.
+const STOP: &str = "kill \"$1\"";
 /// How long the server may take to listen.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -24,7 +26,7 @@ static TENANTS: AtomicUsize = AtomicUsize::new(0);
 
 struct Server {
     address: SocketAddr,
-    _guardian: Child,
+    _guardian: Guardian,
 }
 
 /// Where the server listens, and the path of a new, empty tenant. The first call starts the server.
@@ -36,7 +38,7 @@ pub fn tenant() -> anyhow::Result<(SocketAddr, String)> {
 
 impl Server {
     fn start() -> anyhow::Result<Self> {
-        let program = program()?;
+        let program = python::program("scim", "scim2-server")?;
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut server = Command::new(program)
             .args(["--hostname", "127.0.0.1", "--port", &address.port().to_string()])
@@ -46,11 +48,7 @@ impl Server {
             .stderr(Stdio::null())
             .process_group(0)
             .spawn()?;
-        let guardian = Command::new("sh")
-            .args(["-c", GUARDIAN, "guardian", &server.id().to_string()])
-            .stdin(Stdio::piped())
-            .process_group(0)
-            .spawn()?;
+        let guardian = Guardian::running(STOP, [server.id().to_string()])?;
         let started = Instant::now();
         while TcpStream::connect(address).is_err() {
             if let Some(status) = server.try_wait()? {
@@ -61,13 +59,4 @@ impl Server {
         }
         Ok(Self { address, _guardian: guardian })
     }
-}
-
-/// The program, in cargo's target folder.
-fn program() -> anyhow::Result<PathBuf> {
-    let built = Path::new(env!("OUT_DIR"));
-    let target = built.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
-    let program = target.context("no target folder")?.join("scim-venv/bin/scim2-server");
-    ensure!(program.is_file(), "{} is missing: run tests/run, which installs it", program.display());
-    Ok(program)
 }

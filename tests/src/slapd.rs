@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -13,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use tempfile::TempDir;
 
 use crate::certificates::{Certificates, certificates};
+use crate::guardian::Guardian;
 use crate::waiting::until;
 
 /// Whom the host binds as.
@@ -27,8 +27,8 @@ const SLAPD: &str = "/usr/sbin/slapd";
 /// How often a port is tried that somebody else may take first.
 const START_ATTEMPTS: usize = 5;
 
-/// Stops the server when its input ends: also when the test is killed.
-const GUARDIAN: &str = "cat > /dev/null; kill -TERM \"$1\" 2> /dev/null";
+/// Stops the server.
+const STOP: &str = "kill -TERM \"$1\" 2> /dev/null";
 
 const SCHEMA: &str = include_str!("slapd/schema.ldif");
 
@@ -37,7 +37,7 @@ pub struct Slapd {
     folder: TempDir,
     port: u16,
     tls_port: u16,
-    process: Option<(Child, Child)>,
+    process: Option<(Child, Guardian)>,
     /// The certificate of the authority that signed the server's.
     pub ca: String,
     /// A certificate that the server trusts, and its key.
@@ -92,13 +92,7 @@ impl Slapd {
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()?;
-        let guardian = Command::new("sh")
-            .args(["-c", GUARDIAN, "guardian", &server.id().to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()?;
+        let guardian = Guardian::running(STOP, [server.id().to_string()])?;
         let address = self.address();
         let started = until("slapd", || match server.try_wait() {
             Ok(None) => TcpStream::connect(address).ok().map(|_| true),
@@ -114,8 +108,7 @@ impl Slapd {
         if let Some((mut server, mut guardian)) = self.process.take() {
             let _ = server.kill();
             let _ = server.wait();
-            drop(guardian.stdin.take());
-            let _ = guardian.wait();
+            guardian.relieve();
         }
     }
 

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, ensure};
@@ -20,6 +20,8 @@ pub use self::kafka::Kafka;
 pub use self::mosquitto::Mosquitto;
 pub use self::nats::Nats;
 pub use self::rabbitmq::{DENIED_EXCHANGE, RabbitMq};
+use crate::guardian::Guardian;
+use crate::python;
 use crate::waiting::{PATIENCE_WITH_A_START, until_within};
 
 /// Whom all brokers know.
@@ -29,8 +31,8 @@ pub const PASSWORD: &str = "canary-of-the-broker";
 /// Where this user may not publish, at NATS and Mosquitto.
 pub const DENIED: &str = "people.denied";
 
-/// Ends a process, or the group of one, when its input ends: also when the test is killed. Then runs what is to follow.
-const GUARDIAN: &str = "cat > /dev/null; kill -s KILL -- \"$1\" 2> /dev/null; shift; \"$@\"";
+/// Ends a process, or the group of one, and runs what is to follow.
+const STOP: &str = "kill -s KILL -- \"$1\" 2> /dev/null; shift; \"$@\"";
 
 /// A message as a reader found it: topic, key, content type, headers and body; and its place where there is one.
 pub type Found = Value;
@@ -38,7 +40,7 @@ pub type Found = Value;
 /// A broker, or what reads from it.
 struct Process {
     child: Child,
-    guardian: Child,
+    guardian: Guardian,
 }
 
 impl Process {
@@ -46,14 +48,8 @@ impl Process {
     fn start(command: &mut Command, afterwards: &[&str]) -> anyhow::Result<Self> {
         let child = command.process_group(0).spawn().with_context(|| format!("cannot start {command:?}"))?;
         let afterwards = if afterwards.is_empty() { &["true"] } else { afterwards };
-        let guardian = Command::new("sh")
-            .args(["-c", GUARDIAN, "guardian", &format!("-{}", child.id())])
-            .args(afterwards)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()?;
+        let group = format!("-{}", child.id());
+        let guardian = Guardian::running(STOP, [group.as_str()].iter().chain(afterwards))?;
         Ok(Self { child, guardian })
     }
 
@@ -79,8 +75,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        drop(self.guardian.stdin.take());
-        let _ = self.guardian.wait();
+        self.guardian.relieve();
         let _ = self.child.wait();
     }
 }
@@ -97,7 +92,7 @@ const READER: &str = include_str!("reader.py");
 impl Reader {
     /// Starts it for one kind of broker.
     fn start(arguments: &[&str]) -> anyhow::Result<Self> {
-        let mut command = Command::new(python()?);
+        let mut command = Command::new(python::program("broker", "python3")?);
         command.args(["-c", READER]).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Process::start(&mut command, &[])?;
         let commands = process.child.stdin.take().context("no input")?;
@@ -118,15 +113,6 @@ impl Reader {
     fn messages(&mut self, command: Value) -> Vec<Found> {
         self.tell(command).as_array().expect("messages").clone()
     }
-}
-
-/// Python with the clients of the brokers, in cargo's target folder.
-fn python() -> anyhow::Result<PathBuf> {
-    let built = Path::new(env!("OUT_DIR"));
-    let target = built.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
-    let program = target.context("no target folder")?.join("broker-venv/bin/python3");
-    ensure!(program.is_file(), "{} is missing: run tests/run, which installs it", program.display());
-    Ok(program)
 }
 
 fn free_address() -> SocketAddr {
