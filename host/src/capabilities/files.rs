@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasmtime::component::Resource;
 
-use super::CallState;
 use super::contract::files::{Attributes, Entry, EntryKind, Error, Host, HostRoot, Metadata};
 use super::readable::Readable;
+use super::{CallState, slots};
 use crate::sandbox::{Effect, GuestState, InPreview, Performed, Refusal};
 use crate::servers;
 use crate::servers::files::{FilesError, FilesRoot};
@@ -170,14 +170,10 @@ impl CallState {
 
 impl Slot {
     fn granted(&self, operation: &str) -> Result<(), Refusal> {
-        if self.operations.is_empty() || self.operations.iter().any(|granted| granted == operation) {
+        if slots::asks_for(&self.operations, operation) {
             return Ok(());
         }
-        let asked = self.operations.join(", ");
-        Err(Refusal(format!(
-            "slot `{}` asks only for {asked}; name `{operation}` in its operations",
-            self.name
-        )))
+        Err(slots::not_asked_for(&self.name, &self.operations, operation))
     }
 }
 
@@ -230,14 +226,11 @@ impl From<FilesError> for Error {
 
 impl Host for CallState {
     async fn open(&mut self, slot: String) -> wasmtime::Result<Result<Resource<Root>, Error>> {
-        let Some(found) = self.files.0.iter().find(|granted| granted.name == slot) else {
-            let known: Vec<&str> = self.files.0.iter().map(|granted| granted.name.as_str()).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            return Ok(Err(Error::Refused(format!(
-                "no files root is bound to slot `{slot}`; bound are: {known}"
-            ))));
+        let found = slots::opened(&self.files.0, |slot| &slot.name, ("files root", &slot));
+        let root = match found {
+            Ok(found) => Root(found),
+            Err(refused) => return Ok(Err(Error::Refused(refused))),
         };
-        let root = Root(Arc::clone(found));
         Ok(Ok(self.table().push(root)?))
     }
 }

@@ -23,8 +23,8 @@ use wasmtime_wasi_http::{
 pub(super) use self::bounds::link;
 use self::bounds::{BUFFERED_CHUNKS, MAX_CHUNK_BYTES, MAX_FIELDS_BYTES};
 use self::traffic::Traffic;
-use super::CallState;
 use super::readable::{Readable, ReadableHeaders};
+use super::{CallState, slots};
 use crate::sandbox::{Effect, Gate, InPreview, LimitName, Performed, Refusal};
 use crate::servers::connector::ConnectError;
 use crate::servers::http::{
@@ -309,10 +309,7 @@ impl Grant {
         let mut reasons = Vec::new();
         for slot in &self.0 {
             match slot.server.covers(scheme, authority, path_and_query.as_str()) {
-                Ok(())
-                    if slot.operations.is_empty()
-                        || slot.operations.iter().any(|asked| asked == method.as_str()) =>
-                {
+                Ok(()) if slots::asks_for(&slot.operations, method.as_str()) => {
                     return Ok((Arc::clone(slot), path_and_query));
                 }
                 Ok(()) => {

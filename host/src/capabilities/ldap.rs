@@ -16,10 +16,10 @@ use serde::de::DeserializeOwned;
 use wasmtime::component::Resource;
 
 use self::readable::{Asked, Attributes, Modified, ReadablePage, Request, shown, shown_filter};
-use super::CallState;
 use super::contract::ldap::{
     Attribute, Entry, Error, Host, HostDirectory, HostSearch, Modification, ResultCode, Scope, SearchRequest,
 };
+use super::{CallState, slots};
 use crate::sandbox::{Effect, GuestState, InPreview, Performed, Refusal};
 use crate::servers::ldap::{self, Change, LdapError, LdapServer, Lease};
 
@@ -72,7 +72,6 @@ pub(super) struct LdapState {
 }
 
 const MAX_PAGE: u32 = 1_000;
-const MAX_REFUSAL_CHARACTERS: usize = 1_024;
 
 impl LdapState {
     pub(super) fn new(grant: Grant) -> Self {
@@ -83,11 +82,8 @@ impl LdapState {
 impl Slot {
     /// Whether an operation on these entries is granted.
     fn granted(&self, operation: &str, dns: &[&Dn]) -> Result<(), Refusal> {
-        let refuse = |reason: String| {
-            let reason = format!("slot `{}`: {reason}", self.name);
-            Err(Refusal(reason.chars().take(MAX_REFUSAL_CHARACTERS).collect()))
-        };
-        if !self.operations.is_empty() && !self.operations.iter().any(|granted| granted == operation) {
+        let refuse = |reason: String| Err(slots::refusal(&self.name, &reason));
+        if !slots::asks_for(&self.operations, operation) {
             let asked = self.operations.join(", ");
             return refuse(format!("it asks only for {asked}; name `{operation}` in its operations"));
         }
@@ -377,14 +373,11 @@ fn entry(entry: ldap::Entry) -> Entry {
 
 impl Host for CallState {
     async fn open(&mut self, slot: String) -> wasmtime::Result<Result<Resource<Directory>, Error>> {
-        let Some(found) = self.ldap.grant.0.iter().find(|granted| granted.name == slot) else {
-            let known: Vec<&str> = self.ldap.grant.0.iter().map(|granted| granted.name.as_str()).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            return Ok(Err(Error::Refused(format!(
-                "no directory is bound to slot `{slot}`; bound are: {known}"
-            ))));
+        let found = slots::opened(&self.ldap.grant.0, |slot| &slot.name, ("directory", &slot));
+        let directory = match found {
+            Ok(found) => Directory(found),
+            Err(refused) => return Ok(Err(Error::Refused(refused))),
         };
-        let directory = Directory(Arc::clone(found));
         Ok(Ok(self.table().push(directory)?))
     }
 }

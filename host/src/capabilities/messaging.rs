@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde_with::skip_serializing_none;
 use wasmtime::component::Resource;
 
-use super::CallState;
 use super::contract::messaging::{Error, Header, Host, HostPublisher, Message};
 use super::readable::Readable;
+use super::{CallState, slots};
 use crate::sandbox::{Access, Effect, GuestState, InPreview, Performed, Refusal};
 use crate::servers::messaging::{self, MessagingError, MessagingServer};
 
@@ -32,7 +32,6 @@ const PUBLISH: &str = "publish";
 const MAX_MESSAGES: usize = 1_000;
 const MAX_HEADERS: usize = 64;
 const MAX_HEADER_BYTES: usize = 16 << 10;
-const MAX_REFUSAL_CHARACTERS: usize = 1_024;
 
 /// What is asked of a broker, as the record holds it.
 #[derive(Serialize)]
@@ -68,11 +67,8 @@ impl<'a> From<&'a messaging::Message> for ReadableMessage<'a> {
 impl Slot {
     /// Whether these topics may be published to.
     fn granted(&self, messages: &[messaging::Message]) -> Result<(), Refusal> {
-        let refuse = |reason: String| {
-            let reason = format!("slot `{}`: {reason}", self.name);
-            Err(Refusal(reason.chars().take(MAX_REFUSAL_CHARACTERS).collect()))
-        };
-        if !self.operations.is_empty() && !self.operations.iter().any(|granted| granted == PUBLISH) {
+        let refuse = |reason: String| Err(slots::refusal(&self.name, &reason));
+        if !slots::asks_for(&self.operations, PUBLISH) {
             let asked = self.operations.join(", ");
             return refuse(format!("it asks only for {asked}; name `{PUBLISH}` in its operations"));
         }
@@ -138,14 +134,11 @@ impl From<MessagingError> for Error {
 
 impl Host for CallState {
     async fn open(&mut self, slot: String) -> wasmtime::Result<Result<Resource<Publisher>, Error>> {
-        let Some(found) = self.messaging.0.iter().find(|granted| granted.name == slot) else {
-            let known: Vec<&str> = self.messaging.0.iter().map(|granted| granted.name.as_str()).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            return Ok(Err(Error::Refused(format!(
-                "no broker is bound to slot `{slot}`; bound are: {known}"
-            ))));
+        let found = slots::opened(&self.messaging.0, |slot| &slot.name, ("broker", &slot));
+        let publisher = match found {
+            Ok(found) => Publisher(found),
+            Err(refused) => return Ok(Err(Error::Refused(refused))),
         };
-        let publisher = Publisher(Arc::clone(found));
         Ok(Ok(self.table().push(publisher)?))
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::contract::types::{ServerKind, SlotBinding};
 use super::{files, http, ldap, messaging, sql};
+use crate::sandbox::Refusal;
 
 /// What a call may reach by its slots.
 #[derive(Clone, Default)]
@@ -72,6 +73,39 @@ impl Slots {
         }
         slots
     }
+}
+
+/// Longest text of a refusal: what a plugin asks for may be long.
+const MAX_REFUSAL_CHARACTERS: usize = 1_024;
+
+/// The slot that a plugin opens by its name, where it is bound. `what` is said of those that are not.
+pub(super) fn opened<S>(
+    bound: &[Arc<S>],
+    name_of: fn(&S) -> &str,
+    (what, name): (&str, &str),
+) -> Result<Arc<S>, String> {
+    if let Some(found) = bound.iter().find(|slot| name_of(slot) == name) {
+        return Ok(Arc::clone(found));
+    }
+    let known: Vec<&str> = bound.iter().map(|slot| name_of(slot)).collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    Err(format!("no {what} is bound to slot `{name}`; bound are: {known}"))
+}
+
+/// Whether a slot asks for an operation; one that names none asks for all.
+pub(super) fn asks_for(operations: &[String], operation: &str) -> bool {
+    operations.is_empty() || operations.iter().any(|asked| asked == operation)
+}
+
+/// An operation that a slot does not ask for.
+pub(super) fn not_asked_for(slot: &str, operations: &[String], operation: &str) -> Refusal {
+    let asked = operations.join(", ");
+    Refusal(format!("slot `{slot}` asks only for {asked}; name `{operation}` in its operations"))
+}
+
+/// What is not granted at a slot.
+pub(super) fn refusal(slot: &str, reason: &str) -> Refusal {
+    Refusal(format!("slot `{slot}`: {reason}").chars().take(MAX_REFUSAL_CHARACTERS).collect())
 }
 
 fn binding(slot: &str, kind: ServerKind) -> SlotBinding {

@@ -11,9 +11,9 @@ use serde::{Serialize, Serializer};
 use wasmtime::component::Resource;
 
 use self::statement::{Class, Objection, classify};
-use super::CallState;
 use super::contract::sql::{DatabaseError, Error, Host, HostDatabase, HostTransaction, Rows, Value};
 use super::readable::Readable;
+use super::{CallState, slots};
 use crate::sandbox::{Effect, GuestState, InPreview, Performed, Refusal};
 use crate::servers::configuration::Dialect;
 use crate::servers::sql::{self as servers, Lease, RowLimits, SqlError, SqlServer};
@@ -45,15 +45,14 @@ impl Slot {
     }
 
     fn grants(&self, operation: &str) -> bool {
-        self.operations.is_empty() || self.operations.iter().any(|granted| granted == operation)
+        slots::asks_for(&self.operations, operation)
     }
 
     fn granted(&self, class: Class) -> Result<(), Refusal> {
         if self.grants(class.word()) {
             return Ok(());
         }
-        let (name, asked, class) = (&self.name, self.operations.join(", "), class.word());
-        Err(Refusal(format!("slot `{name}` asks only for {asked}; name `{class}` in its operations")))
+        Err(slots::not_asked_for(&self.name, &self.operations, class.word()))
     }
 
     /// How a transaction begins: the database itself refuses what the slot is not for.
@@ -307,14 +306,11 @@ fn changes(class: Class) -> Result<(), Error> {
 
 impl Host for CallState {
     async fn open(&mut self, slot: String) -> wasmtime::Result<Result<Resource<Database>, Error>> {
-        let Some(found) = self.sql.0.iter().find(|granted| granted.name == slot) else {
-            let known: Vec<&str> = self.sql.0.iter().map(|granted| granted.name.as_str()).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            return Ok(Err(Error::Refused(format!(
-                "no database is bound to slot `{slot}`; bound are: {known}"
-            ))));
+        let found = slots::opened(&self.sql.0, |slot| &slot.name, ("database", &slot));
+        let database = match found {
+            Ok(found) => Database(found),
+            Err(refused) => return Ok(Err(Error::Refused(refused))),
         };
-        let database = Database(Arc::clone(found));
         Ok(Ok(self.table().push(database)?))
     }
 }
