@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tower::{Service, ServiceExt};
 
 use super::address::AddressClass;
+use super::authority::Authority;
 
 /// How long a dead peer may stay unnoticed on an idle connection.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
@@ -159,11 +160,11 @@ impl TcpConnector {
         Self(CheckedTcp::new(resolver, allow_private, timeout))
     }
 
-    /// Connects to `HOST:PORT`, at an address that was checked.
-    pub(super) async fn connect(&self, authority: &str) -> Result<TcpStream, ConnectError> {
-        let uri = Uri::builder().scheme("http").authority(authority).path_and_query("/").build();
+    /// Connects at an address that was checked.
+    pub(super) async fn connect(&self, authority: &Authority) -> Result<TcpStream, ConnectError> {
+        let uri = Uri::builder().scheme("http").authority(authority.to_string()).path_and_query("/").build();
         let uri = uri.map_err(|error| ConnectError::Resolve {
-            host: authority.to_owned(),
+            host: authority.to_string(),
             reason: error.to_string(),
         })?;
         self.0.clone().oneshot(uri).await.map(TokioIo::into_inner)

@@ -28,7 +28,7 @@ use self::credential::Credential;
 use self::echo::Blanks;
 use self::oauth2::Token;
 use super::base_url::BaseUrl;
-use super::configuration::{ClientCertificate, HttpConfiguration, Secrets};
+use super::configuration::{HttpConfiguration, Secrets};
 use super::connector::{ConnectError, Connector, Resolver, find, innermost};
 use super::pacing::{Held, Pacing, Turn};
 use super::{ServerError, tls};
@@ -277,15 +277,8 @@ impl HttpServer {
             .map_err(|problem| ServerError::Unusable { problem: format!("base_url {problem}") })?;
         let unusable = |problem| ServerError::Unusable { problem };
         let tls = if base_url.is_https() || configuration.authentication.is_elsewhere_by_https() {
-            let certificate = match &configuration.client_certificate {
-                Some(ClientCertificate { certificates, .. }) => {
-                    let field = "client_certificate_key";
-                    let key = secrets.get(field).ok_or(ServerError::MissingSecret { field })?;
-                    Some((certificates.as_str(), key))
-                }
-                None => None,
-            };
-            tls::client_configuration(configuration.ca_certificates.as_deref(), certificate)
+            let own = configuration.client_certificate.as_ref().map(|own| own.with_key(secrets));
+            tls::client_configuration(configuration.ca_certificates.as_deref(), own.transpose()?)
                 .map_err(unusable)?
         } else {
             tls::without_roots().map_err(unusable)?

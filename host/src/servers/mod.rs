@@ -3,6 +3,7 @@
 //! What a plugin may do with them, and the record of what it did, are the matter of the capabilities.
 
 pub mod address;
+mod authority;
 pub mod base_url;
 pub mod configuration;
 pub mod connector;

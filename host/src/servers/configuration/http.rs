@@ -4,11 +4,11 @@ use http::{HeaderName, Uri, header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::certificates::{self, ClientCertificate};
 use super::secrets::{SecretField, SecretForm, SecretPlace, Told};
-use super::{Refuse, check_ranges};
+use super::{Refuse, check_ranges, default_connect_timeout_ms, default_request_timeout_ms};
 use crate::servers::base_url::BaseUrl;
 use crate::servers::pacing::PacingConfiguration;
-use crate::servers::tls;
 
 /// An HTTP or HTTPS server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -48,17 +48,6 @@ pub struct HttpConfiguration<S = SecretPlace> {
     /// How much it is asked at most, by all targets together.
     #[serde(default, skip_serializing_if = "PacingConfiguration::is_default")]
     pub pacing: PacingConfiguration,
-}
-
-/// A certificate of the host with its key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, bound(serialize = "S: Told", deserialize = "S: Deserialize<'de> + Default"))]
-pub struct ClientCertificate<S = SecretPlace> {
-    /// PEM: the certificate, then those that lead to its authority.
-    pub certificates: String,
-    /// PEM, without password.
-    #[serde(default, skip_serializing_if = "Told::is_left_out")]
-    pub private_key: S,
 }
 
 /// How the host authenticates itself to an HTTP server. Secrets are written and never given back.
@@ -169,12 +158,6 @@ const TOKEN_SECRET: SecretField = SecretField {
     pointer: "/authentication/access_token/secret",
     form: SecretForm::Line,
 };
-pub(in crate::servers) const CLIENT_CERTIFICATE_KEY: SecretField = SecretField {
-    name: "client_certificate_key",
-    pointer: "/client_certificate/private_key",
-    form: SecretForm::Text,
-};
-
 impl<S> Default for Authentication<S> {
     fn default() -> Self {
         Self::None {}
@@ -230,10 +213,7 @@ impl<S> HttpConfiguration<S> {
             base_url: self.base_url,
             authentication: self.authentication.map(secret),
             ca_certificates: self.ca_certificates,
-            client_certificate: self.client_certificate.map(|own| ClientCertificate {
-                certificates: own.certificates,
-                private_key: secret(CLIENT_CERTIFICATE_KEY, own.private_key),
-            }),
+            client_certificate: self.client_certificate.map(|own| own.map(secret)),
             allow_private_addresses: self.allow_private_addresses,
             connect_timeout_ms: self.connect_timeout_ms,
             request_timeout_ms: self.request_timeout_ms,
@@ -321,17 +301,10 @@ impl HttpConfiguration {
             }
         }
         self.authentication.validate(self.allow_private_addresses, refuse);
-        if let Some(own) = &self.client_certificate {
-            if let Err(problem) = tls::certificate_chain(&own.certificates) {
-                refuse("/client_certificate/certificates", problem);
-            }
-            if !self.base_url.starts_with("https:") {
-                refuse("/client_certificate", "needs a base_url with https".to_owned());
-            }
+        if self.client_certificate.is_some() && !self.base_url.starts_with("https:") {
+            refuse("/client_certificate", "needs a base_url with https".to_owned());
         }
-        if let Some(Err(problem)) = self.ca_certificates.as_deref().map(tls::certificate_authorities) {
-            refuse("/ca_certificates", problem);
-        }
+        certificates::check(self.ca_certificates.as_deref(), self.client_certificate.as_ref(), refuse);
         check_ranges(
             &[
                 ("/connect_timeout_ms", self.connect_timeout_ms, 1, 60_000),
@@ -351,14 +324,6 @@ impl HttpConfiguration {
         let authentication = self.authentication.clone().map(&mut |_, _| ());
         format!("{} {authentication:?} {certificate:?}", self.base_url)
     }
-}
-
-fn default_connect_timeout_ms() -> u64 {
-    10_000
-}
-
-fn default_request_timeout_ms() -> u64 {
-    30_000
 }
 
 fn default_max_idle_connections() -> usize {

@@ -4,12 +4,11 @@ use provender_ldap_names::Dn;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::http::CLIENT_CERTIFICATE_KEY;
+use super::certificates::{self, ClientCertificate};
 use super::secrets::{SecretField, SecretForm, SecretPlace, Told};
-use super::{ClientCertificate, Refuse, check_ranges};
+use super::{Refuse, check_ranges, default_connect_timeout_ms, default_request_timeout_ms};
 use crate::servers::ldap::LdapUrl;
 use crate::servers::pacing::PacingConfiguration;
-use crate::servers::tls;
 
 /// An LDAP directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -105,10 +104,7 @@ impl<S> LdapConfiguration<S> {
             start_tls: self.start_tls,
             base_dns: self.base_dns,
             authentication: self.authentication.map(secret),
-            client_certificate: self.client_certificate.map(|own| ClientCertificate {
-                certificates: own.certificates,
-                private_key: secret(CLIENT_CERTIFICATE_KEY, own.private_key),
-            }),
+            client_certificate: self.client_certificate.map(|own| own.map(secret)),
             ca_certificates: self.ca_certificates,
             allow_private_addresses: self.allow_private_addresses,
             connect_timeout_ms: self.connect_timeout_ms,
@@ -147,14 +143,7 @@ impl LdapConfiguration {
                 Err(error) => refuse("/authentication/bind_dn", error.to_string()),
             }
         }
-        if let Some(Err(problem)) = self.ca_certificates.as_deref().map(tls::certificate_authorities) {
-            refuse("/ca_certificates", problem);
-        }
-        if let Some(client) = &self.client_certificate
-            && let Err(problem) = tls::certificate_chain(&client.certificates)
-        {
-            refuse("/client_certificate/certificates", problem);
-        }
+        certificates::check(self.ca_certificates.as_deref(), self.client_certificate.as_ref(), refuse);
         check_ranges(
             &[
                 ("/connect_timeout_ms", self.connect_timeout_ms, 1, 60_000),
@@ -196,14 +185,6 @@ impl LdapConfiguration {
         let authentication = self.authentication.clone().map(&mut |_, _| ());
         format!("{} {} {authentication:?} {certificates:?}", self.url, self.start_tls)
     }
-}
-
-fn default_connect_timeout_ms() -> u64 {
-    10_000
-}
-
-fn default_request_timeout_ms() -> u64 {
-    30_000
 }
 
 fn default_idle_timeout_ms() -> u64 {

@@ -3,12 +3,11 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::http::CLIENT_CERTIFICATE_KEY;
+use super::certificates::{self, ClientCertificate};
 use super::secrets::{SecretField, SecretForm, SecretPlace, Told};
-use super::{ClientCertificate, Refuse, check_ranges};
-use crate::servers::messaging::Address;
+use super::{Refuse, check_ranges, default_connect_timeout_ms, default_request_timeout_ms};
+use crate::servers::authority::Authority;
 use crate::servers::pacing::PacingConfiguration;
-use crate::servers::tls;
 
 /// A message broker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -191,10 +190,7 @@ impl<S> MessagingConfiguration<S> {
             tls: self.tls,
             topics: self.topics,
             authentication: self.authentication.map(secret),
-            client_certificate: self.client_certificate.map(|own| ClientCertificate {
-                certificates: own.certificates,
-                private_key: secret(CLIENT_CERTIFICATE_KEY, own.private_key),
-            }),
+            client_certificate: self.client_certificate.map(|own| own.map(secret)),
             ca_certificates: self.ca_certificates,
             allow_private_addresses: self.allow_private_addresses,
             max_message_bytes: self.max_message_bytes,
@@ -215,7 +211,7 @@ impl MessagingConfiguration {
             refuse("/addresses", "must name at least one node".to_owned());
         }
         for address in &mut self.addresses {
-            match Address::parse(address, port) {
+            match Authority::parse(address, port) {
                 Ok(parsed) => *address = parsed.to_string(),
                 Err(problem) => refuse("/addresses", format!("{address:?} {problem}")),
             }
@@ -271,14 +267,7 @@ impl MessagingConfiguration {
     }
 
     fn validate_tls(&self, refuse: &mut Refuse<'_>) {
-        if let Some(Err(problem)) = self.ca_certificates.as_deref().map(tls::certificate_authorities) {
-            refuse("/ca_certificates", problem);
-        }
-        if let Some(client) = &self.client_certificate
-            && let Err(problem) = tls::certificate_chain(&client.certificates)
-        {
-            refuse("/client_certificate/certificates", problem);
-        }
+        certificates::check(self.ca_certificates.as_deref(), self.client_certificate.as_ref(), refuse);
         if !self.tls && self.ca_certificates.is_some() {
             refuse("/ca_certificates", "needs `tls`".to_owned());
         }
@@ -308,12 +297,4 @@ fn default_virtual_host() -> String {
 
 fn default_max_message_bytes() -> u64 {
     1_000_000
-}
-
-fn default_connect_timeout_ms() -> u64 {
-    10_000
-}
-
-fn default_request_timeout_ms() -> u64 {
-    30_000
 }

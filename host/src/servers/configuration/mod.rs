@@ -3,8 +3,9 @@
 //! Both are one type that differs in its secrets, so they cannot drift apart: [`ServerInput`] carries them in clear, is
 //! only read, and is turned into a [`StoredServer`] by [`ServerInput::seal`]. One file per kind of server.
 
+mod certificates;
 mod files;
-pub(super) mod http;
+mod http;
 pub mod ldap;
 pub mod messaging;
 mod schema;
@@ -16,11 +17,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::certificates::ClientCertificate;
 pub use self::files::{FilesConfiguration, IdRange, Modes};
 pub(super) use self::http::token_url;
-pub use self::http::{
-    AccessToken, Authentication, ClientAuthentication, ClientCertificate, HttpConfiguration, SignatureMethod,
-};
+pub use self::http::{AccessToken, Authentication, ClientAuthentication, HttpConfiguration, SignatureMethod};
 pub use self::ldap::{LdapAuthentication, LdapConfiguration};
 pub use self::messaging::{Broker, Mechanism, MessagingAuthentication, MessagingConfiguration};
 pub use self::secrets::Secrets;
@@ -162,6 +162,16 @@ impl ServerConfiguration {
         let _ = self.clone().map(&mut |field, place| places.push((field, place)));
         places
     }
+}
+
+/// Time to connect in milliseconds, where none is configured.
+fn default_connect_timeout_ms() -> u64 {
+    10_000
+}
+
+/// Time for a request in milliseconds, where none is configured.
+fn default_request_timeout_ms() -> u64 {
+    30_000
 }
 
 /// Numbers with their smallest and largest value.

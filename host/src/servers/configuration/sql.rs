@@ -6,9 +6,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::secrets::{SecretField, SecretForm, SecretPlace, Told};
-use super::{Refuse, check_ranges};
+use super::{Refuse, certificates, check_ranges, default_connect_timeout_ms};
 use crate::servers::pacing::PacingConfiguration;
-use crate::servers::tls;
 
 /// A database that speaks SQL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -279,9 +278,7 @@ impl SqlConfiguration {
             let problem = "can be off only with `allow_private_addresses`, in a network that is trusted";
             refuse("/tls", problem.to_owned());
         }
-        if let Some(Err(problem)) = self.ca_certificates.as_deref().map(tls::certificate_authorities) {
-            refuse("/ca_certificates", problem);
-        }
+        certificates::check(self.ca_certificates.as_deref(), None, refuse);
         if self.ca_certificates.is_some() && self.tls == SqlTls::Off {
             refuse("/ca_certificates", "needs `tls`".to_owned());
         }
@@ -306,10 +303,6 @@ impl SqlConfiguration {
         let authentication = self.authentication.clone().map(|kind| kind.map(&mut |_, _| ()));
         format!("{} {:?} {authentication:?}", self.place(), self.tls)
     }
-}
-
-fn default_connect_timeout_ms() -> u64 {
-    10_000
 }
 
 fn default_acquire_timeout_ms() -> u64 {

@@ -27,7 +27,6 @@ use self::message::Request;
 pub use self::message::{Attribute, Change, Entry, LdapResult, Modification, Scope, Search};
 pub use self::url::LdapUrl;
 use super::ServerError;
-use super::configuration::http::CLIENT_CERTIFICATE_KEY;
 use super::configuration::ldap::{LdapAuthentication, LdapConfiguration, PASSWORD};
 use super::configuration::secrets::Secrets;
 use super::connector::{ConnectError, Resolver, TcpConnector, find, tls_reason};
@@ -114,13 +113,7 @@ impl LdapServer {
                 Bind::Simple { dn: bind_dn.clone(), password: secret(PASSWORD.name)?.clone() }
             }
         };
-        let own = match &configuration.client_certificate {
-            Some(own) => {
-                let field = CLIENT_CERTIFICATE_KEY.name;
-                Some((own.certificates.as_str(), secret(field)?))
-            }
-            None => None,
-        };
+        let own = configuration.client_certificate.as_ref().map(|own| own.with_key(secrets)).transpose()?;
         let tls = if url.is_ldaps() || configuration.start_tls {
             let tls = tls::client_configuration(configuration.ca_certificates.as_deref(), own);
             Some(Arc::new(tls.map_err(unusable)?))
@@ -192,7 +185,8 @@ impl LdapServer {
         let mut turn = self.pacing.turn(deadline).await.map_err(|held| self.held(held))?;
         let connecting = tokio::time::timeout_at(deadline, self.connect_now()).await;
         let connected = connecting.unwrap_or_else(|_| {
-            let error = ConnectError::Timeout { host: self.url.authority(), after: self.connect_timeout };
+            let error =
+                ConnectError::Timeout { host: self.url.authority().to_string(), after: self.connect_timeout };
             Err(LdapError::Unavailable(error.to_string()))
         });
         match &connected {
@@ -212,7 +206,7 @@ impl LdapServer {
     }
 
     async fn connect_now(&self) -> Result<Connection, LdapError> {
-        let mut tcp = self.tcp.connect(&self.url.authority()).await?;
+        let mut tcp = self.tcp.connect(self.url.authority()).await?;
         if self.start_tls {
             let answer = exchange(&mut tcp, &Request::start_tls(), 1, ANSWER_BYTES).await;
             answer.and_then(answered).map_err(|error| {
@@ -226,9 +220,10 @@ impl LdapServer {
         let mut connection = match &self.tls {
             None => Connection::new(Box::new(tcp)),
             Some(tls) => {
-                let failed =
-                    |reason: String| ConnectError::Tls { host: self.url.authority(), reason }.to_string();
-                let name = ServerName::try_from(self.url.host().to_owned());
+                let failed = |reason: String| {
+                    ConnectError::Tls { host: self.url.authority().to_string(), reason }.to_string()
+                };
+                let name = ServerName::try_from(self.url.authority().host().to_owned());
                 let name = name.map_err(|error| LdapError::Refused(failed(error.to_string())))?;
                 let secured = TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await;
                 let secured = secured.map_err(|error| match find::<rustls::Error>(&error) {

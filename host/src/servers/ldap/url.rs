@@ -3,13 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::servers::authority::Authority;
+
 /// `ldap://HOST:PORT` or `ldaps://HOST:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LdapUrl {
     ldaps: bool,
-    /// A name, or an address; in brackets where it is one of IPv6.
-    host: String,
-    port: u16,
+    authority: Authority,
 }
 
 impl LdapUrl {
@@ -17,14 +17,8 @@ impl LdapUrl {
         self.ldaps
     }
 
-    /// A name, or an address without brackets.
-    pub(super) fn host(&self) -> &str {
-        self.host.trim_matches(['[', ']'])
-    }
-
-    /// `HOST:PORT`.
-    pub(super) fn authority(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+    pub(super) fn authority(&self) -> &Authority {
+        &self.authority
     }
 }
 
@@ -45,23 +39,13 @@ impl FromStr for LdapUrl {
         if authority.contains('@') {
             return Err("must not hold user and password; use `authentication`".to_owned());
         }
-        // Names and addresses are normalised as those of http are.
-        let url = url::Url::parse(&format!("http://{authority}"))
-            .map_err(|error| format!("has no valid host and port: {error}"))?;
-        let host = url.host_str().unwrap_or_default().to_owned();
-        // The port of http itself is not kept apart from none.
-        let port = match url.port() {
-            Some(port) => port,
-            None if authority.ends_with(":80") => 80,
-            None => standard_port,
-        };
-        Ok(Self { ldaps, host, port })
+        Ok(Self { ldaps, authority: Authority::parse(authority, standard_port)? })
     }
 }
 
 impl fmt::Display for LdapUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}://{}", if self.ldaps { "ldaps" } else { "ldap" }, self.authority())
+        write!(formatter, "{}://{}", if self.ldaps { "ldaps" } else { "ldap" }, self.authority)
     }
 }
 

@@ -7,8 +7,9 @@ use bytes::{Buf, BufMut, BytesMut};
 use secrecy::ExposeSecret;
 
 use super::link::{Confirmed, Outgoing, Protocol, Whose};
-use super::wire::{Address, Dialer, MAX_PIECE, Malformed, Reader, Wire};
+use super::wire::{Dialer, MAX_PIECE, Malformed, Reader, Wire};
 use super::{CLIENT, Credential, Message, MessagingError};
+use crate::servers::authority::Authority;
 
 /// Where messages go.
 #[derive(Clone, Debug)]
@@ -77,7 +78,7 @@ const SHORT_STRING: usize = 255;
 /// Connects, authenticates, and looks for the exchange.
 pub(super) async fn connect(
     dialer: &Dialer,
-    address: &Address,
+    address: &Authority,
     credential: &Credential,
     place: &Place,
 ) -> Result<(Wire, Amqp, String), MessagingError> {

@@ -26,10 +26,9 @@ use self::kafka::Kafka;
 use self::link::{Link, Outgoing};
 use self::mqtt::Mqtt;
 use self::nats::{Info, Nats};
-pub use self::wire::Address;
 use self::wire::{Dialer, Wire};
 use super::ServerError;
-use super::configuration::http::CLIENT_CERTIFICATE_KEY;
+use super::authority::Authority;
 use super::configuration::messaging::{
     Broker, Mechanism, MessagingAuthentication, MessagingConfiguration, PASSWORD, TOKEN,
 };
@@ -110,7 +109,7 @@ enum Credential {
 /// A broker with its connections.
 pub struct MessagingServer {
     broker: Broker,
-    addresses: Vec<Address>,
+    addresses: Vec<Authority>,
     topics: Vec<String>,
     credential: Credential,
     dialer: Dialer,
@@ -156,18 +155,15 @@ impl MessagingServer {
                 mechanism: *mechanism,
             },
         };
-        let own = match &configuration.client_certificate {
-            Some(own) => Some((own.certificates.as_str(), secret(CLIENT_CERTIFICATE_KEY.name)?)),
-            None => None,
-        };
+        let own = configuration.client_certificate.as_ref().map(|own| own.with_key(secrets)).transpose()?;
         let tls = if configuration.tls {
             let tls = tls::client_configuration(configuration.ca_certificates.as_deref(), own);
             Some(Arc::new(tls.map_err(unusable)?))
         } else {
             None
         };
-        let addresses = configuration.addresses.iter().map(|address| Address::parse(address, 0));
-        let addresses: Vec<Address> = addresses.collect::<Result<_, _>>().map_err(unusable)?;
+        let addresses = configuration.addresses.iter().map(|address| Authority::parse(address, 0));
+        let addresses: Vec<Authority> = addresses.collect::<Result<_, _>>().map_err(unusable)?;
         let timeout = Duration::from_millis(configuration.connect_timeout_ms);
         let request_timeout = Duration::from_millis(configuration.request_timeout_ms);
         let tcp = TcpConnector::new(resolver, configuration.allow_private_addresses, timeout);
@@ -322,7 +318,7 @@ impl MessagingServer {
         Err(failed)
     }
 
-    async fn session_at(&self, address: &Address) -> Result<Session, MessagingError> {
+    async fn session_at(&self, address: &Authority) -> Result<Session, MessagingError> {
         let (dialer, credential) = (&self.dialer, &self.credential);
         Ok(match &self.broker {
             Broker::Amqp { virtual_host, exchange } => {
@@ -402,7 +398,7 @@ fn random_word() -> Result<String, MessagingError> {
 
 impl fmt::Display for MessagingServer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let addresses: Vec<String> = self.addresses.iter().map(Address::to_string).collect();
+        let addresses: Vec<String> = self.addresses.iter().map(Authority::to_string).collect();
         write!(formatter, "{} {}", self.dialect(), addresses.join(", "))
     }
 }

@@ -7,8 +7,9 @@ use bytes::{Buf, BufMut, BytesMut};
 use secrecy::ExposeSecret;
 
 use super::link::{ADDED_BYTES, Confirmed, Outgoing, Protocol, Whose};
-use super::wire::{Address, Dialer, MAX_PIECE, Malformed, Reader, Wire};
+use super::wire::{Dialer, MAX_PIECE, Malformed, Reader, Wire};
 use super::{CLIENT, Credential, Message, MessagingError};
+use crate::servers::authority::Authority;
 
 /// A connection that is ready.
 pub(super) struct Mqtt {
@@ -42,7 +43,7 @@ const LARGEST_PACKET: usize = 268_435_455;
 /// Connects and authenticates.
 pub(super) async fn connect(
     dialer: &Dialer,
-    address: &Address,
+    address: &Authority,
     credential: &Credential,
     retain: bool,
 ) -> Result<(Wire, Mqtt), MessagingError> {

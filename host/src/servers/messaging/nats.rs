@@ -9,8 +9,9 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::link::{ADDED_BYTES, Confirmed, Outgoing, Protocol, Whose};
-use super::wire::{Address, Dialer, MAX_PIECE, Malformed, Wire};
+use super::wire::{Dialer, MAX_PIECE, Malformed, Wire};
 use super::{CLIENT, Credential, Message, MessagingError};
+use crate::servers::authority::Authority;
 
 /// What a server tells of itself.
 #[derive(Debug, Default, Deserialize)]
@@ -69,7 +70,7 @@ const MAX_LINE: usize = 64 << 10;
 /// Connects and authenticates.
 pub(super) async fn connect(
     dialer: &Dialer,
-    address: &Address,
+    address: &Authority,
     credential: &Credential,
 ) -> Result<(Wire, Nats, Info), MessagingError> {
     let mut wire = dialer.connect(address).await?;

@@ -1,6 +1,5 @@
 //! The bytes of a broker: how a connection comes about, and how what it sends is read within bounds.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,48 +10,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 
 use super::MessagingError;
+use crate::servers::authority::Authority;
 use crate::servers::connector::{ConnectError, Stream, TcpConnector, tls_reason};
 
 /// The largest piece that is taken from a broker: confirmations are small.
 pub(super) const MAX_PIECE: usize = 1 << 20;
 /// What is read at once.
 pub(super) const READ_BYTES: usize = 16 << 10;
-
-/// Where a node of a broker is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
-    /// A name, or an address; in brackets where it is one of IPv6.
-    host: String,
-    port: u16,
-}
-
-impl Address {
-    /// Reads `HOST[:PORT]`. The text of an error says what is wrong with it.
-    pub fn parse(text: &str, port: u16) -> Result<Self, String> {
-        if text.contains(['/', '?', '#', '@']) {
-            return Err("must be HOST or HOST:PORT; use `tls` and `authentication` for the rest".to_owned());
-        }
-        // Names and addresses are normalised as those of http are.
-        let url = url::Url::parse(&format!("http://{text}"))
-            .map_err(|error| format!("has no valid host and port: {error}"))?;
-        let host = url.host_str().unwrap_or_default().to_owned();
-        // The port of http itself is not kept apart from none.
-        let of_http = text.ends_with(":80").then_some(80);
-        Ok(Self { host, port: url.port().or(of_http).unwrap_or(port) })
-    }
-
-    /// Where a broker says that another node is.
-    pub(super) fn advertised(host: &str, port: u16) -> Result<Self, String> {
-        let bracketed = host.contains(':') && !host.starts_with('[');
-        Self::parse(&if bracketed { format!("[{host}]:{port}") } else { format!("{host}:{port}") }, port)
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}:{}", self.host, self.port)
-    }
-}
 
 /// Makes the connections of a server, at addresses that were checked.
 #[derive(Clone)]
@@ -64,21 +28,21 @@ pub(super) struct Dialer {
 
 impl Dialer {
     /// TCP alone.
-    pub(super) async fn connect(&self, address: &Address) -> Result<Wire, MessagingError> {
-        let stream = self.tcp.connect(&address.to_string()).await.map_err(unavailable)?;
+    pub(super) async fn connect(&self, address: &Authority) -> Result<Wire, MessagingError> {
+        let stream = self.tcp.connect(address).await.map_err(unavailable)?;
         Ok(Wire { stream: Box::new(stream), input: BytesMut::new() })
     }
 
     /// Secures a connection, if connections are to be.
-    pub(super) async fn secure(&self, wire: Wire, address: &Address) -> Result<Wire, MessagingError> {
+    pub(super) async fn secure(&self, wire: Wire, address: &Authority) -> Result<Wire, MessagingError> {
         let Some(tls) = &self.tls else { return Ok(wire) };
         let failed = |reason: String| unavailable(ConnectError::Tls { host: address.to_string(), reason });
         if !wire.input.is_empty() {
             // Whoever is in between could have said it.
             return Err(failed("the broker speaks before its time".to_owned()));
         }
-        let host = address.host.trim_matches(['[', ']']).to_owned();
-        let name = ServerName::try_from(host).map_err(|error| failed(error.to_string()))?;
+        let name =
+            ServerName::try_from(address.host().to_owned()).map_err(|error| failed(error.to_string()))?;
         let secured = TlsConnector::from(Arc::clone(tls)).connect(name, wire.stream).await;
         let stream = secured.map_err(|error| failed(tls_reason(&error)))?;
         Ok(Wire { stream: Box::new(stream), input: BytesMut::new() })
@@ -199,22 +163,6 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_are_normalised_and_others_refused() {
-        for (text, address) in [
-            ("Broker.Example.org", "broker.example.org:9092"),
-            ("127.0.0.1:1", "127.0.0.1:1"),
-            ("[::1]", "[::1]:9092"),
-            ("x:80", "x:80"),
-        ] {
-            assert_eq!(Address::parse(text, 9092).unwrap().to_string(), address);
-        }
-        for text in ["", "kafka://x", "x/y", "u@x", "x:99999", "x y"] {
-            assert!(Address::parse(text, 9092).is_err(), "{text}");
-        }
-        assert_eq!(Address::advertised("fe80::1", 7).unwrap().to_string(), "[fe80::1]:7");
-    }
 
     #[test]
     fn nothing_is_read_beyond_the_end() {

@@ -9,7 +9,7 @@ use sqlx::{
 };
 
 use super::error::SqlError;
-use super::value::{Rows, Value};
+use super::value::{Rows, Value, of_row};
 use super::{mysql, postgresql, sqlite};
 use crate::servers::configuration::Dialect;
 
@@ -120,19 +120,19 @@ impl Connection {
                 let prepared = connection.prepare(text).await.map_err(failed)?;
                 let arguments = postgresql_arguments(&prepared, parameters)?;
                 let rows = connection.fetch(prepared.query_with(arguments));
-                read(rows, postgresql::values, names(&prepared), limits, failed).await
+                read(rows, |row| of_row(row, postgresql::decode), names(&prepared), limits, failed).await
             }
             Self::Mysql(connection) => {
                 let prepared = connection.prepare(text).await.map_err(failed)?;
                 let arguments = mysql::arguments(parameters).map_err(SqlError::InvalidArgument)?;
                 let rows = connection.fetch(prepared.query_with(arguments));
-                read(rows, mysql::values, names(&prepared), limits, failed).await
+                read(rows, |row| of_row(row, mysql::decode), names(&prepared), limits, failed).await
             }
             Self::Sqlite(connection) => {
                 let prepared = connection.prepare(text).await.map_err(failed)?;
                 let arguments = sqlite::arguments(parameters).map_err(SqlError::InvalidArgument)?;
                 let rows = connection.fetch(prepared.query_with(arguments));
-                read(rows, sqlite::values, names(&prepared), limits, failed).await
+                read(rows, |row| of_row(row, sqlite::decode), names(&prepared), limits, failed).await
             }
         }
     }

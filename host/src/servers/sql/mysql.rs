@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use sqlx::mysql::{MySqlArguments, MySqlRow, MySqlValueRef};
-use sqlx::{Arguments, Decode, MySql, Row, Type, TypeInfo, ValueRef};
+use sqlx::mysql::{MySqlArguments, MySqlValueRef};
+use sqlx::{Arguments, Decode, MySql, Type, TypeInfo, ValueRef};
 
 use super::value::Value;
 
@@ -35,17 +35,8 @@ fn written(time: Timestamp) -> String {
     time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S%.6f").to_string()
 }
 
-/// A row's values.
-pub(super) fn values(row: &MySqlRow) -> Result<Vec<Value>, String> {
-    (0..row.len())
-        .map(|index| {
-            let value = row.try_get_raw(index).map_err(|error| error.to_string())?;
-            decode(value).map_err(|problem| format!("column {}: {problem}", index + 1))
-        })
-        .collect()
-}
-
-fn decode(value: MySqlValueRef<'_>) -> Result<Value, String> {
+/// A value of a row.
+pub(super) fn decode(value: MySqlValueRef<'_>) -> Result<Value, String> {
     if value.is_null() {
         return Ok(Value::Null);
     }

@@ -9,8 +9,8 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArgumentBuffer, PgArguments, PgRow, PgTypeInfo, PgTypeKind, PgValueRef};
-use sqlx::{Arguments, Encode, Postgres, Row, Type, TypeInfo, ValueRef};
+use sqlx::postgres::{PgArgumentBuffer, PgArguments, PgTypeInfo, PgTypeKind, PgValueRef};
+use sqlx::{Arguments, Encode, Postgres, Type, TypeInfo, ValueRef};
 
 use super::value::Value;
 
@@ -102,17 +102,8 @@ fn encode(value: &Value, type_info: &PgTypeInfo) -> Result<Option<Vec<u8>>, Stri
     }))
 }
 
-/// A row's values.
-pub(super) fn values(row: &PgRow) -> Result<Vec<Value>, String> {
-    (0..row.len())
-        .map(|index| {
-            let value = row.try_get_raw(index).map_err(|error| error.to_string())?;
-            decode(&value).map_err(|problem| format!("column {}: {problem}", index + 1))
-        })
-        .collect()
-}
-
-fn decode(value: &PgValueRef<'_>) -> Result<Value, String> {
+/// A value of a row.
+pub(super) fn decode(value: PgValueRef<'_>) -> Result<Value, String> {
     if value.is_null() {
         return Ok(Value::Null);
     }

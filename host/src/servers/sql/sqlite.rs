@@ -1,7 +1,7 @@
 //! Values as SQLite stores them: it has five types, and columns that take any of them.
 
-use sqlx::sqlite::{SqliteArguments, SqliteRow, SqliteValueRef};
-use sqlx::{Arguments, Decode, Row, Sqlite, TypeInfo, ValueRef};
+use sqlx::sqlite::{SqliteArguments, SqliteValueRef};
+use sqlx::{Arguments, Decode, Sqlite, TypeInfo, ValueRef};
 
 use super::value::Value;
 
@@ -26,17 +26,8 @@ pub(super) fn arguments(values: &[Value]) -> Result<SqliteArguments, String> {
     Ok(arguments)
 }
 
-/// A row's values.
-pub(super) fn values(row: &SqliteRow) -> Result<Vec<Value>, String> {
-    (0..row.len())
-        .map(|index| {
-            let value = row.try_get_raw(index).map_err(|error| error.to_string())?;
-            decode(value).map_err(|problem| format!("column {}: {problem}", index + 1))
-        })
-        .collect()
-}
-
-fn decode(value: SqliteValueRef<'_>) -> Result<Value, String> {
+/// A value of a row.
+pub(super) fn decode(value: SqliteValueRef<'_>) -> Result<Value, String> {
     fn of<'r, T: Decode<'r, Sqlite>>(value: SqliteValueRef<'r>) -> Result<T, String> {
         T::decode(value).map_err(|error| error.to_string())
     }

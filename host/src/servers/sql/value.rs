@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use sqlx::{ColumnIndex, Database, Row};
+
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -26,6 +28,22 @@ pub enum Value {
 pub struct Rows {
     pub columns: Vec<String>,
     pub rows: Vec<Vec<Value>>,
+}
+
+/// The values of a row, each as `decode` reads it.
+pub(super) fn of_row<R: Row>(
+    row: &R,
+    decode: impl for<'r> Fn(<R::Database as Database>::ValueRef<'r>) -> Result<Value, String>,
+) -> Result<Vec<Value>, String>
+where
+    usize: ColumnIndex<R>,
+{
+    (0..row.len())
+        .map(|index| {
+            let value = row.try_get_raw(index).map_err(|error| error.to_string())?;
+            decode(value).map_err(|problem| format!("column {}: {problem}", index + 1))
+        })
+        .collect()
 }
 
 /// What a value takes beside its text, about.

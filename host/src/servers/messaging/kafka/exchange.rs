@@ -7,8 +7,9 @@ use bytes::{Buf, BufMut, BytesMut};
 use jiff::Timestamp;
 
 use super::records;
+use crate::servers::authority::Authority;
 use crate::servers::messaging::link::{Confirmed, Outgoing, Protocol, Whose};
-use crate::servers::messaging::wire::{Address, MAX_PIECE, Malformed, Reader, Wire};
+use crate::servers::messaging::wire::{MAX_PIECE, Malformed, Reader, Wire};
 use crate::servers::messaging::{CLIENT, Message, MessagingError};
 
 /// A request of a version that old and new brokers know alike.
@@ -27,7 +28,7 @@ pub(in crate::servers::messaging) struct Cluster {
 
 pub(super) struct Node {
     pub(super) id: i32,
-    pub(super) address: Address,
+    pub(super) address: Authority,
 }
 
 pub(super) struct Topic {
@@ -108,7 +109,7 @@ fn cluster(response: &mut Reader<'_>) -> Result<Cluster, Malformed> {
         let host = text_of(response)?;
         let port = u16::try_from(response.i32()?).map_err(|_| Malformed)?;
         text_of(response)?;
-        nodes.push(Node { id, address: Address::advertised(&host, port).map_err(|_| Malformed)? });
+        nodes.push(Node { id, address: Authority::of(&host, port).map_err(|_| Malformed)? });
     }
     text_of(response)?;
     response.i32()?;

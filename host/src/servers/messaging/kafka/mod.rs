@@ -16,13 +16,14 @@ use tokio::time::Instant;
 
 use self::exchange::{Cluster, Node};
 use super::link::{Link, Outgoing};
-use super::wire::{Address, Dialer, Wire};
+use super::wire::{Dialer, Wire};
 use super::{Credential, Message, MessagingError};
+use crate::servers::authority::Authority;
 
 /// A cluster, and the connections to those of its nodes that lead something.
 pub(super) struct Kafka {
     dialer: Dialer,
-    addresses: Vec<Address>,
+    addresses: Vec<Authority>,
     credential: Credential,
     request_timeout: Duration,
     /// Which partition a message without a key goes to.
@@ -32,7 +33,7 @@ pub(super) struct Kafka {
 
 #[derive(Default)]
 struct State {
-    nodes: HashMap<i32, Address>,
+    nodes: HashMap<i32, Authority>,
     /// Leaders of the partitions of each topic, and when that was told.
     topics: BTreeMap<String, (Vec<i32>, Instant)>,
     links: HashMap<i32, Link>,
@@ -47,7 +48,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 impl Kafka {
     pub(super) fn new(
         dialer: Dialer,
-        addresses: Vec<Address>,
+        addresses: Vec<Authority>,
         credential: Credential,
         request_timeout: Duration,
     ) -> Self {
@@ -178,7 +179,7 @@ impl Kafka {
         self.cluster(Vec::new(), topics).await
     }
 
-    async fn cluster(&self, known: Vec<Address>, topics: &[String]) -> Result<Cluster, MessagingError> {
+    async fn cluster(&self, known: Vec<Authority>, topics: &[String]) -> Result<Cluster, MessagingError> {
         let mut failed = MessagingError::Unavailable("no node is known".to_owned());
         for address in self.addresses.iter().chain(&known) {
             let asked = async { exchange::describe(&mut self.connect(address).await?, topics).await };
@@ -192,12 +193,12 @@ impl Kafka {
         Err(failed)
     }
 
-    fn too_late(&self, address: &Address) -> MessagingError {
+    fn too_late(&self, address: &Authority) -> MessagingError {
         let after = self.dialer.timeout.as_millis();
         MessagingError::Unavailable(format!("no connection to {address} within {after} ms"))
     }
 
-    async fn connect(&self, address: &Address) -> Result<Wire, MessagingError> {
+    async fn connect(&self, address: &Authority) -> Result<Wire, MessagingError> {
         let mut wire = self.dialer.secure(self.dialer.connect(address).await?, address).await?;
         exchange::greet(&mut wire).await?;
         if let Credential::Password { username, password, mechanism } = &self.credential {
