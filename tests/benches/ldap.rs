@@ -1,9 +1,10 @@
-//! People through the plugin `ldap`, by the whole way from a plan to its committed outcome, beside the plain client library
-//! doing the same operations to the same slapd with as many connections: added, then changed. In turn, in one process.
+//! People through the plugin `ldap`, beside the plain client library doing the same operations to the same slapd with as
+//! many connections: added, then changed. Once the call of the plugin alone, from the record to its outcome, and once the
+//! whole way from a plan to an outcome that is committed durably. In turn, in one process.
 //!
 //! `cargo bench -p provender-tests --bench ldap [-- PEOPLE [AT_ONCE [RUNS]]]`: 2,000 people, 8 at once, 5 runs.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -14,8 +15,10 @@ use ldap3::controls::PagedResults;
 use ldap3::{Ldap, LdapConnAsync, Mod, Scope};
 use provender::provisioning::{Action, PlannedInvocation};
 use provender::registry::import::{ImportOptions, import};
+use provender::registry::record::SubjectKey;
 use provender::registry::write::WriteOptions;
 use provender::store::StoreError;
+use provender_tests::bench::alone::Alone;
 use provender_tests::bench::measure::print_table;
 use provender_tests::host::{CO, TestHost, by_test};
 use provender_tests::people::person_key;
@@ -51,14 +54,27 @@ const READ: [&str; 22] = [
     "userPassword",
 ];
 
-/// People per second of one run.
-#[derive(Default)]
+/// People per second.
+#[derive(Clone, Copy, Default)]
 struct Rates {
     added: f64,
     changed: f64,
+}
+
+/// Those of one run.
+#[derive(Clone, Copy, Default)]
+struct Run {
+    plugin: Rates,
+    whole: Rates,
+    plain: Rates,
     previewed: f64,
-    plainly_added: f64,
-    plainly_changed: f64,
+}
+
+#[derive(Clone, Copy)]
+enum Contender {
+    Plugin,
+    Whole,
+    Plain,
 }
 
 fn main() {
@@ -68,7 +84,7 @@ fn main() {
     let runs: usize = numbers.next().unwrap_or(5);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let bench = Bench::start(people, at_once).await;
+        let mut bench = Bench::start(people, at_once).await;
         let mut results = Vec::new();
         for run in 0..runs {
             results.push(bench.run(run).await);
@@ -80,33 +96,33 @@ fn main() {
     });
 }
 
-fn print_results(results: &[Rates], people: usize, at_once: usize) {
-    let median = |of: &dyn Fn(&Rates) -> f64| {
+fn print_results(results: &[Run], people: usize, at_once: usize) {
+    let median = |of: &dyn Fn(&Run) -> f64| {
         let mut values: Vec<f64> = results.iter().map(of).collect();
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
     };
-    let row = |what: &str, ours: &dyn Fn(&Rates) -> f64, plain: &dyn Fn(&Rates) -> f64| {
-        let ratio = median(&|rates| ours(rates) / plain(rates));
+    let row = |what: &str, of: &dyn Fn(&Rates) -> f64| {
+        let rate = |of: &dyn Fn(&Run) -> f64| format!("{:.0}", median(of));
+        let ratio = |ours: &dyn Fn(&Run) -> f64| format!("{:.2}", median(&|run| ours(run) / of(&run.plain)));
         [
             what.to_owned(),
-            format!("{:.0}", median(ours)),
-            format!("{:.0}", median(plain)),
-            format!("{ratio:.2}"),
+            rate(&|run| of(&run.plain)),
+            rate(&|run| of(&run.plugin)),
+            ratio(&|run| of(&run.plugin)),
+            rate(&|run| of(&run.whole)),
+            ratio(&|run| of(&run.whole)),
         ]
     };
     println!("medians of {} runs, {people} people, {at_once} at once, people per second", results.len());
     print_table(
-        ["", "Provender", "ldap3", "ratio"],
-        &[
-            row("added", &|rates| rates.added, &|rates| rates.plainly_added),
-            row("changed", &|rates| rates.changed, &|rates| rates.plainly_changed),
-        ],
+        ["", "ldap3", "plugin", "of ldap3", "whole way", "of ldap3"],
+        &[row("added", &|rates| rates.added), row("changed", &|rates| rates.changed)],
     );
-    let ratio = median(&|rates| rates.previewed / rates.added);
     println!(
-        "\npreviews of additions: {:.0} people per second, {ratio:.2} of the additions themselves",
-        median(&|rates| rates.previewed)
+        "\npreviews of additions: {:.0} people per second, {:.2} of the whole way of additions",
+        median(&|run| run.previewed),
+        median(&|run| run.previewed / run.whole.added)
     );
 }
 
@@ -115,6 +131,8 @@ struct Bench {
     at_once: usize,
     slapd: Slapd,
     test: TestHost,
+    /// Made when there is somebody to call the plugin for.
+    alone: Option<Alone>,
     most_connections: AtomicUsize,
 }
 
@@ -143,50 +161,89 @@ impl Bench {
             },
         });
         test.target("ldap", target).await;
-        let bench = Self { people, at_once, slapd, test, most_connections: AtomicUsize::new(0) };
-        // The first call loads the plugin.
+        let mut bench =
+            Self { people, at_once, slapd, test, alone: None, most_connections: AtomicUsize::new(0) };
         bench.import("example.org").await;
-        let first = bench.test.host.pipeline.preview(CO, "ldap", &person_key("p0")).await;
-        first.expect("a preview");
+        bench.alone = Some(Alone::of(&bench.test, "ldap", &bench.subjects()).await);
         bench
     }
 
-    async fn run(&self, run: usize) -> Rates {
-        let mut rates = Rates::default();
+    fn subjects(&self) -> Vec<SubjectKey> {
+        (0..self.people).map(|number| person_key(&format!("p{number}"))).collect()
+    }
+
+    async fn run(&mut self, run: usize) -> Run {
+        let mut rates = Run::default();
         self.import("example.org").await;
         rates.previewed = self.rate(self.preview_all()).await;
         // Who is first changes from run to run.
-        for ours in [run.is_multiple_of(2), !run.is_multiple_of(2)] {
-            if ours {
-                rates.added = self.watched(self.rate(self.provision_all())).await;
-                self.import("example.com").await;
-                rates.changed = self.watched(self.rate(self.provision_all())).await;
-            } else {
-                let mut clients = self.clients().await;
-                rates.plainly_added = self.rate(self.plainly(&mut clients, Work::Add)).await;
-                rates.plainly_changed = self.rate(self.plainly(&mut clients, Work::Change)).await;
-                self.compare(run).await;
-                self.plainly(&mut clients, Work::Remove("plain")).await;
-                for mut client in clients {
-                    client.unbind().await.expect("an end");
-                }
+        let mut contenders = [Contender::Plugin, Contender::Whole, Contender::Plain];
+        contenders.rotate_left(run % 3);
+        for contender in contenders {
+            match contender {
+                Contender::Plugin => rates.plugin = self.by_plugin().await,
+                Contender::Whole => rates.whole = self.by_whole_way().await,
+                Contender::Plain => rates.plain = self.by_plain_client().await,
             }
         }
-        let mut clients = self.clients().await;
-        self.plainly(&mut clients, Work::Remove("people")).await;
         rates
     }
 
-    /// That both did the same, where both are there.
-    async fn compare(&self, run: usize) {
-        let below = |unit: &str| self.slapd.content(&format!("ou={unit},{BASE}"));
-        let plain = below("plain");
-        assert_eq!(plain.len(), self.people + 1, "everybody is there");
-        if run.is_multiple_of(2) {
-            let ours = below("people");
-            for (dn, attributes) in plain.iter().filter(|(dn, _)| dn.starts_with("uid=")) {
-                assert_eq!(Some(attributes), ours.get(&dn.replace("ou=plain", "ou=people")), "{dn}");
+    async fn by_plugin(&mut self) -> Rates {
+        let subjects = self.subjects();
+        let mut alone = self.alone.take().expect("calls");
+        alone.forget();
+        self.import("example.org").await;
+        alone.look(&self.test, "ldap", &subjects).await;
+        let added = self.watched(self.rate(self.call_all(&alone))).await;
+        self.import("example.com").await;
+        alone.look(&self.test, "ldap", &subjects).await;
+        let changed = self.watched(self.rate(self.call_all(&alone))).await;
+        self.alone = Some(alone);
+        self.compare_and_clear("people").await;
+        Rates { added, changed }
+    }
+
+    async fn by_whole_way(&self) -> Rates {
+        self.import("example.org").await;
+        let added = self.watched(self.rate(self.provision_all())).await;
+        self.import("example.com").await;
+        let changed = self.watched(self.rate(self.provision_all())).await;
+        self.compare_and_clear("people").await;
+        Rates { added, changed }
+    }
+
+    async fn by_plain_client(&self) -> Rates {
+        let mut clients = self.clients().await;
+        let added = self.watched(self.rate(self.plainly(&mut clients, Work::Add))).await;
+        let changed = self.watched(self.rate(self.plainly(&mut clients, Work::Change))).await;
+        for mut client in clients {
+            client.unbind().await.expect("an end");
+        }
+        self.compare_and_clear("plain").await;
+        Rates { added, changed }
+    }
+
+    /// That everybody is there as expected, whoever did it; then nobody is any more.
+    async fn compare_and_clear(&self, unit: &'static str) {
+        let content = self.slapd.content(&format!("ou={unit},{BASE}"));
+        for number in 0..self.people {
+            let entry = &content[&format!("uid=p{number},ou={unit},{BASE}")];
+            let expected = [
+                ("cn", format!("Ágnes Kovács {number}")),
+                ("givenName", "Ágnes".to_owned()),
+                ("mail", format!("p{number}@example.com")),
+                ("sn", format!("Kovács {number}")),
+                ("uid", format!("p{number}")),
+            ];
+            for (name, value) in expected {
+                assert_eq!(entry[name], BTreeSet::from([value]), "{name} of {entry:?}");
             }
+        }
+        let mut clients = self.clients().await;
+        self.plainly(&mut clients, Work::Remove(unit)).await;
+        for mut client in clients {
+            client.unbind().await.expect("an end");
         }
     }
 
@@ -196,7 +253,7 @@ impl Bench {
         self.people as f64 / started.elapsed().as_secs_f64()
     }
 
-    /// Does something, and counts the host's connections meanwhile.
+    /// Does something, and counts the connections of this process meanwhile.
     async fn watched<T>(&self, work: impl Future<Output = T>) -> T {
         let done = Arc::new(AtomicBool::new(false));
         let (watched, port) = (Arc::clone(&done), self.slapd.address().port());
@@ -204,7 +261,8 @@ impl Bench {
             let mut most = 0;
             while !watched.load(Ordering::Relaxed) {
                 most = most.max(connections_to(port));
-                std::thread::sleep(Duration::from_millis(5));
+                // To read it is dear.
+                std::thread::sleep(Duration::from_millis(200));
             }
             most
         });
@@ -251,6 +309,11 @@ impl Bench {
             self.test.host.pipeline.submit(CO, &stored.expect("a stored plan"));
         }
         self.test.host.pipeline.idle().await;
+    }
+
+    async fn call_all(&self, alone: &Alone) {
+        let calls = futures::stream::iter(0..self.people).map(|number| alone.provision(number));
+        calls.buffer_unordered(self.at_once).collect::<Vec<()>>().await;
     }
 
     async fn preview_all(&self) {

@@ -1,5 +1,6 @@
-//! The plugin `sql` by the whole way of a provisioning, beside sqlx alone, which runs the same statements with the same
-//! values in the same transactions: at the same database, over as many connections, in turn in one process.
+//! The plugin `sql` beside sqlx alone, which runs the same statements with the same values in the same transactions: at the
+//! same database, over as many connections, in turn in one process. Once the call of the plugin alone, from the record to
+//! its outcome, and once the whole way from a request to an outcome that is committed durably.
 //!
 //! `cargo bench -p provender-tests --bench sql [-- postgresql|mysql|sqlite [PEOPLE [RUNS]]]`
 
@@ -11,6 +12,8 @@ use std::time::Instant;
 use jiff::Timestamp;
 use provender::provisioning::InvocationOutcome;
 use provender::registry::import::{ImportOptions, import};
+use provender::registry::record::SubjectKey;
+use provender_tests::bench::alone::Alone;
 use provender_tests::bench::measure::print_table;
 use provender_tests::host::{CO, TestHost, by_test};
 use provender_tests::people::{group_key, person_key};
@@ -44,30 +47,44 @@ async fn bench(dialect: &'static str, people: usize, runs: usize) {
     provision(&test, people, CONNECTIONS).await;
     let scripts: Arc<Vec<Vec<Step>>> = Arc::new(scripts(&test, people).await);
     let plain = Plain::connect(&site).await;
-    let (mut ours, mut alone, mut previews, mut ratios) = (vec![], vec![], vec![], vec![]);
+    let subjects: Vec<SubjectKey> = (0..people).map(|number| person_key(&format!("p{number}"))).collect();
+    let plugin = Arc::new(Alone::of(&test, "people", &subjects).await);
+    call(&plugin, people).await;
+    let mut all: [Vec<f64>; 6] = Default::default();
     for run in 1..=runs {
-        let provisioned = provision(&test, people, CONNECTIONS).await;
-        let replayed = plain.run(&scripts).await;
-        let previewed = preview(&test, people).await;
-        println!("run {run}: {provisioned:.0} (sqlx alone {replayed:.0}), previews {previewed:.0} people/s");
-        ratios.push(provisioned / replayed);
-        ours.push(provisioned);
-        alone.push(replayed);
-        previews.push(previewed);
+        let mut rates = [0.0; 4];
+        // Who is first changes from run to run.
+        for contender in (0..4).map(|number| (number + run) % 4) {
+            rates[contender] = match contender {
+                0 => plain.run(&scripts).await,
+                1 => call(&plugin, people).await,
+                2 => provision(&test, people, CONNECTIONS).await,
+                _ => preview(&test, people).await,
+            };
+        }
+        let [alone, called, whole, previewed] = rates;
+        println!(
+            "run {run}: sqlx {alone:.0}, plugin {called:.0}, whole way {whole:.0}, previews {previewed:.0} people/s"
+        );
+        let ratios = [called / alone, whole / alone];
+        all.iter_mut().zip(rates.into_iter().chain(ratios)).for_each(|(all, one)| all.push(one));
     }
     let statements = scripts.iter().map(Vec::len).sum::<usize>() as f64 / people as f64;
     println!(
         "\n{dialect}: {people} people, {statements:.1} statements each, {CONNECTIONS} connections; medians of {runs} runs"
     );
-    let row = |name: &str, rates: &mut Vec<f64>| [name.to_owned(), format!("{:.0}", median(rates))];
+    let [alone, called, whole, previewed, called_ratio, whole_ratio] =
+        all.map(|mut values| median(&mut values));
+    let row = |name: &str, rate: f64, ratio: String| [name.to_owned(), format!("{rate:.0}"), ratio];
     let rows = [
-        row("provisioned by the plugin", &mut ours),
-        row("sqlx alone", &mut alone),
-        row("previewed", &mut previews),
+        row("sqlx alone", alone, String::new()),
+        row("plugin", called, format!("{called_ratio:.2}")),
+        row("whole way", whole, format!("{whole_ratio:.2}")),
+        row("preview", previewed, String::new()),
     ];
-    print_table(["", "people per second"], &rows);
-    println!("\nprovisioned / sqlx alone: {:.2}", median(&mut ratios));
-    println!("{}", connections(&test, &site, people).await);
+    print_table(["", "people per second", "of sqlx alone"], &rows);
+    println!("\n{}", connections(&test, &site, people).await);
+    drop(plugin);
     Arc::into_inner(test).expect("no call under way").host.stop().await;
 }
 
@@ -129,7 +146,7 @@ async fn host(site: &Site, people: usize) -> TestHost {
     let test = TestHost::start_with(|configuration| configuration.sandbox.instances = 64).await;
     test.install_bundled("sql").await;
     test.server("database", site.configuration.clone()).await;
-    let target = json!({"plugin": "sql", "slots": {"database": "database"}, "mode": "manual"});
+    let target = json!({"plugin": "sql", "slots": {"database": "database"}, "mode": "manual", "concurrency": CONNECTIONS});
     test.target("people", target).await;
     let groups = (0..GROUPS).map(|number| {
         json!({"kind": "group", "record": {"meta": {"id": format!("g{number}")}, "name": format!("G{number}")}})
@@ -194,6 +211,15 @@ async fn provision(test: &Arc<TestHost>, people: usize, at_once: usize) -> f64 {
             let done = test.host.pipeline.provision(CO, "people", &person).await.expect("an outcome");
             assert!(matches!(done.outcome, Some(InvocationOutcome::Applied { .. })), "{:?}", done.outcome);
         }
+    })
+    .await
+}
+
+async fn call(plugin: &Arc<Alone>, people: usize) -> f64 {
+    let plugin = Arc::clone(plugin);
+    for_all(people, CONNECTIONS, move |number| {
+        let plugin = Arc::clone(&plugin);
+        async move { plugin.provision(number).await }
     })
     .await
 }

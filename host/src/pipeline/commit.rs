@@ -18,7 +18,6 @@ use crate::capabilities::state::StateChange;
 use crate::clock::Clock;
 use crate::monitoring;
 use crate::provisioning::{Delivery, Ended, InvocationOutcome, ProvisionedService, RecordKept, Usage};
-use crate::registry::record::SubjectKey;
 use crate::registry::write_back::write_back;
 use crate::sandbox::Json;
 use crate::store::{
@@ -121,9 +120,7 @@ pub(super) async fn write_ends(
         write_services(transaction, co, &ends).await?;
         monitoring::record(transaction, co, ends.iter().map(|end| end.ended()).collect()).await?;
         job_ends::write(transaction, co, &ends, now).await?;
-        for end in ends {
-            write_gifts(transaction, end).await?;
-        }
+        write_gifts(transaction, co, &ends).await?;
     }
     Ok(())
 }
@@ -182,27 +179,33 @@ async fn confirm_services(
     transaction.put_provisioned_services(co, &services).await
 }
 
-/// What the plugin gave to be kept: its state, and identifiers of the subject.
-async fn write_gifts(transaction: &mut Transaction<'_>, end: &Finished) -> Result<(), StoreError> {
-    let Work { co, target, subject, .. } = &end.work;
-    if !end.state.is_empty() {
-        let changes: Vec<_> = end.state.iter().map(|change| stored(change.clone(), subject)).collect();
-        transaction.set_plugin_state(co, target, &changes).await?;
-    }
-    if let Some(identifiers) = &end.identifiers {
-        let pair = |given: &WrittenIdentifier| (given.identifier.clone(), given.identifier_type.clone());
-        let identifiers = identifiers.iter().map(pair).collect();
-        write_back(transaction, co, target, subject, identifiers, end.at).await?;
+/// What plugins gave to be kept: their state, and identifiers of the subjects.
+async fn write_gifts(
+    transaction: &mut Transaction<'_>,
+    co: &str,
+    ends: &[&Finished],
+) -> Result<(), StoreError> {
+    let changes =
+        ends.iter().flat_map(|end| end.state.iter().map(|change| stored(change.clone(), &end.work)));
+    transaction.set_plugin_state(co, &changes.collect::<Vec<_>>()).await?;
+    for end in ends {
+        if let Some(identifiers) = &end.identifiers {
+            let pair = |given: &WrittenIdentifier| (given.identifier.clone(), given.identifier_type.clone());
+            let identifiers = identifiers.iter().map(pair).collect();
+            let Work { target, subject, .. } = &end.work;
+            write_back(transaction, co, target, subject, identifiers, end.at).await?;
+        }
     }
     Ok(())
 }
 
-fn stored(change: StateChange, subject: &SubjectKey) -> store::StateChange {
-    let subject = match change.scope {
+fn stored(change: StateChange, work: &Work) -> store::StateChange {
+    let StateChange { scope, key, value } = change;
+    let subject = match scope {
         Scope::Target => None,
-        Scope::Subject => Some(subject.clone()),
+        Scope::Subject => Some(work.subject.clone()),
     };
-    store::StateChange { subject, key: change.key, value: change.value }
+    store::StateChange { target: work.target.clone(), subject, key, value }
 }
 
 impl Finished {

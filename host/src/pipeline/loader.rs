@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::registry::record::{Group, Membership, Record, RecordKind, SubjectKey};
-use crate::store::{Store, StoreError, StoredRecord};
+use crate::store::{Store, StoreError, StoredRecord, SubjectsRead};
 
 /// A subject as stored, and what it is provisioned by.
 #[derive(Clone)]
@@ -87,60 +87,51 @@ pub(super) async fn load(
     co: &str,
     subjects: &[SubjectKey],
 ) -> Result<HashMap<SubjectKey, Loaded>, StoreError> {
-    let generation = store.configuration_generation(co).await?;
-    let change = store.last_change(co).await?;
-    let mut ids: HashMap<RecordKind, BTreeSet<String>> = HashMap::new();
-    for subject in subjects {
-        ids.entry(subject.kind).or_default().insert(subject.id.clone());
+    let SubjectsRead { generation, change, records, mut memberships, groups } =
+        store.read_subjects(co, subjects).await?;
+    let records: HashMap<SubjectKey, StoredRecord> =
+        records.into_iter().map(|stored| (stored.key.clone(), stored)).collect();
+    let mut groups = by_id(groups);
+    // Those of people that are gone stand in their records.
+    memberships.retain(|membership| {
+        let stored = records.get(&person(membership));
+        stored.is_some_and(|stored| stored.deleted.is_none())
+    });
+    let last: Vec<Membership> =
+        records.values().flat_map(|stored| stored.last_memberships.iter().cloned()).collect();
+    let missing: BTreeSet<String> = last
+        .iter()
+        .map(|membership| membership.group.clone())
+        .filter(|id| !groups.contains_key(id))
+        .collect();
+    if !missing.is_empty() {
+        let missing: Vec<String> = missing.into_iter().collect();
+        groups.extend(by_id(store.records_by_id(co, RecordKind::Group, &missing).await?));
     }
-    let mut records = HashMap::new();
-    for (kind, ids) in ids {
-        let ids: Vec<String> = ids.into_iter().collect();
-        for stored in store.records_by_id(co, kind, &ids).await? {
-            records.insert(stored.key.clone(), stored);
+    let mut found: HashMap<SubjectKey, Vec<(Membership, Group)>> = HashMap::new();
+    for membership in memberships.into_iter().chain(last) {
+        if let Some(group) = groups.get(&membership.group) {
+            found.entry(person(&membership)).or_default().push((membership, group.clone()));
         }
     }
-    let mut memberships = memberships_of(store, co, &records).await?;
     Ok(subjects
         .iter()
         .map(|subject| {
             let stored = records.get(subject).cloned();
-            let memberships = memberships.remove(subject).unwrap_or_default();
+            let memberships = found.remove(subject).unwrap_or_default();
             (subject.clone(), Loaded { generation, change, stored, memberships })
         })
         .collect())
 }
 
-type Memberships = HashMap<SubjectKey, Vec<(Membership, Group)>>;
+fn person(membership: &Membership) -> SubjectKey {
+    SubjectKey { kind: RecordKind::Person, id: membership.person.clone() }
+}
 
-/// The memberships of all people among the records, with their groups.
-async fn memberships_of(
-    store: &Store,
-    co: &str,
-    records: &HashMap<SubjectKey, StoredRecord>,
-) -> Result<Memberships, StoreError> {
-    let people = || records.values().filter(|stored| stored.key.kind == RecordKind::Person);
-    let living: Vec<String> =
-        people().filter(|stored| stored.deleted.is_none()).map(|stored| stored.key.id.clone()).collect();
-    let mut memberships =
-        if living.is_empty() { Vec::new() } else { store.memberships_of_people(co, &living).await? };
-    memberships.extend(people().flat_map(|stored| stored.last_memberships.iter().cloned()));
-    let ids: BTreeSet<String> = memberships.iter().map(|membership| membership.group.clone()).collect();
-    let ids: Vec<String> = ids.into_iter().collect();
-    let mut groups = HashMap::new();
-    if !ids.is_empty() {
-        for stored in store.records_by_id(co, RecordKind::Group, &ids).await? {
-            if let Record::Group(group) = stored.record {
-                groups.insert(stored.key.id, *group);
-            }
-        }
-    }
-    let mut found = Memberships::new();
-    for membership in memberships {
-        if let Some(group) = groups.get(&membership.group) {
-            let person = SubjectKey { kind: RecordKind::Person, id: membership.person.clone() };
-            found.entry(person).or_default().push((membership, group.clone()));
-        }
-    }
-    Ok(found)
+fn by_id(groups: Vec<StoredRecord>) -> HashMap<String, Group> {
+    let group = |stored: StoredRecord| match stored.record {
+        Record::Group(group) => Some((stored.key.id, *group)),
+        _ => None,
+    };
+    groups.into_iter().filter_map(group).collect()
 }

@@ -94,14 +94,17 @@ impl Pipeline {
     }
 
     async fn keep(&self, co: String, target: String, changes: Vec<StateChange>) -> Result<(), StoreError> {
-        let changes: Vec<_> = changes
-            .into_iter()
-            .map(|change| store::StateChange { subject: None, key: change.key, value: change.value })
-            .collect();
+        let stored = |StateChange { key, value, .. }| store::StateChange {
+            target: target.clone(),
+            subject: None,
+            key,
+            value,
+        };
+        let changes: Vec<_> = changes.into_iter().map(stored).collect();
         self.parts
             .store
             .write(move |transaction| {
-                Box::pin(async move { transaction.set_plugin_state(&co, &target, &changes).await })
+                Box::pin(async move { transaction.set_plugin_state(&co, &changes).await })
             })
             .await
     }

@@ -42,11 +42,6 @@ impl Store {
 }
 
 impl Store {
-    /// The number of the last change of a collaboration; 0 when there was none.
-    pub async fn last_change(&self, co: &str) -> Result<i64, StoreError> {
-        last_change(&mut *self.reader().await?, co).await
-    }
-
     /// The last change of a record.
     pub async fn last_change_of(&self, co: &str, subject: &SubjectKey) -> Result<Option<Change>, StoreError> {
         let row = sqlx::query(

@@ -10,10 +10,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AnyConnection, AnyPool, ConnectOptions, Connection, Executor};
 use url::Url;
 
-use super::StoreError;
-
-static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
-static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
+use super::{StoreError, migrations};
 
 /// Connections that read from an SQLite database at once; a write has one of its own.
 const SQLITE_READERS: u32 = 4;
@@ -166,16 +163,16 @@ impl Location {
     /// The migrations that this program has.
     pub(super) fn migrations(&self) -> &'static Migrator {
         match self {
-            Self::Sqlite(_) => &SQLITE_MIGRATIONS,
-            Self::Postgres(_) => &POSTGRES_MIGRATIONS,
+            Self::Sqlite(_) => &migrations::SQLITE,
+            Self::Postgres(_) => &migrations::POSTGRES,
         }
     }
 
     /// Brings the schema up to date.
     pub(super) async fn migrate(&self, connection: &mut AnyConnection) -> Result<(), StoreError> {
         let (migrator, migrated) = match self {
-            Self::Sqlite(_) => (&SQLITE_MIGRATIONS, migrate_sqlite(connection).await),
-            Self::Postgres(_) => (&POSTGRES_MIGRATIONS, run(&POSTGRES_MIGRATIONS, connection).await),
+            Self::Sqlite(_) => (&migrations::SQLITE, migrate_sqlite(connection).await),
+            Self::Postgres(_) => (&migrations::POSTGRES, run(&migrations::POSTGRES, connection).await),
         };
         let known = migrator.iter().map(|migration| migration.version).max().unwrap_or_default();
         migrated.map_err(|error| match error {
@@ -246,7 +243,7 @@ fn is_busy(error: &sqlx::Error) -> bool {
 /// SQLite's migrator takes no lock, unlike PostgreSQL's: two processes could both find a migration missing.
 async fn migrate_sqlite(connection: &mut AnyConnection) -> Result<(), MigrateError> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    run(&SQLITE_MIGRATIONS, &mut transaction).await?;
+    run(&migrations::SQLITE, &mut transaction).await?;
     Ok(transaction.commit().await?)
 }
 

@@ -8,28 +8,24 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 use uuid::Uuid;
 
-use super::rows::{ManyKeys, ManyRows, document, json, kind_word, timestamp, uuid, word};
+use super::rows::{ManyRows, document, json, kind_word, timestamp, uuid, word};
 use super::{Store, StoreError, Transaction};
 use crate::provisioning::{Ended, HistoryEntry, HistoryEvent, InvocationOutcome, history_event};
 use crate::registry::record::{RecordKind, SubjectKey};
 
 const TABLE: &str = "provisioning_history";
 
-const APPEND: ManyRows = ManyRows {
+// Who asked for it, or for the job that it belongs to. Of what follows from a change, the change tells.
+pub(super) const APPEND: ManyRows = ManyRows {
     head: "INSERT INTO provisioning_history (co, subject_kind, subject_id, at, invocation, event, target, action, \
-           change, requested_by, class, message, lines)",
-    columns: 13,
-    tail: "",
-};
-/// Who asked for it, or for the job that it belongs to. Of what follows from a change, the change tells.
-const REQUESTERS: ManyKeys = ManyKeys {
-    head: &[
-        "SELECT id, COALESCE(requested_by, (SELECT asked_by FROM jobs WHERE jobs.co = invocations.co \
-         AND jobs.id = invocations.job)) FROM invocations \
-         WHERE (requested_by IS NOT NULL OR job IS NOT NULL AND change IS NULL) AND co = ",
-        " AND id IN",
-    ],
-    tail: "",
+           change, class, message, lines, requested_by) \
+           SELECT n.column1, n.column2, n.column3, n.column4, n.column5, n.column6, n.column7, n.column8, n.column9, \
+           n.column10, n.column11, n.column12, \
+           CASE WHEN n.column9 IS NULL THEN (SELECT COALESCE(i.requested_by, (SELECT j.asked_by FROM jobs j \
+             WHERE j.co = i.co AND j.id = i.job)) FROM invocations i WHERE i.co = n.column1 AND i.id = n.column5) END \
+           FROM (",
+    columns: 12,
+    tail: ") AS n",
 };
 pub(super) const CHANGES: &str = "SELECT at, sequence, operation, parts, actor, provision FROM changes \
                                   WHERE co = $1 AND subject_kind = $2 AND subject_id = $3 AND (at, sequence) < ($4, $5) \
@@ -158,54 +154,32 @@ impl Store {
 impl Transaction<'_> {
     /// Adds the ends of invocations to the histories of their subjects.
     pub async fn append_history(&mut self, co: &str, ends: &[Ended<'_>]) -> Result<(), StoreError> {
-        let asked: Vec<Uuid> =
-            ends.iter().filter(|end| end.change.is_none()).map(|end| end.invocation).collect();
-        let requesters = self.requesters(co, &asked).await?;
         let mut rows = Vec::with_capacity(ends.len());
         for end in ends {
             let Some(event) = history_event(end) else { continue };
-            let requester =
-                requesters.iter().find(|(id, _)| *id == end.invocation).map(|(_, by)| by.as_str());
             let lines = match end.outcome {
                 InvocationOutcome::Applied { history } if !history.is_empty() => Some(json(history)?),
                 _ => None,
             };
-            rows.push((end, event, requester, lines));
+            rows.push((end, event, lines));
         }
         let dialect = self.dialect;
         APPEND
-            .execute(
-                self.in_collaboration(co).await?,
-                dialect,
-                &rows,
-                |query, (end, event, requester, lines)| {
-                    let (class, message) = match end.outcome {
-                        InvocationOutcome::Failed { class, message, .. } => {
-                            (Some(class.word()), Some(message.as_str()))
-                        }
-                        _ => (None, None),
-                    };
-                    let query =
-                        query.bind(co).bind(kind_word(end.subject.kind)).bind(end.subject.id.as_str());
-                    let query =
-                        query.bind(end.at.as_microsecond()).bind(end.invocation.as_bytes().as_slice());
-                    let query = query.bind(event_word(*event)).bind(end.target).bind(end.planned.word());
-                    let query = query.bind(end.change).bind(*requester).bind(class);
-                    query.bind(message).bind(lines.as_deref())
-                },
-            )
-            .await?;
-        Ok(())
-    }
-
-    async fn requesters(&mut self, co: &str, ids: &[Uuid]) -> Result<Vec<(Uuid, String)>, StoreError> {
-        let dialect = self.dialect;
-        let rows = REQUESTERS
-            .fetch(self.in_collaboration(co).await?, dialect, &[co], ids, |query, id| {
-                query.bind(id.as_bytes().as_slice())
+            .execute(self.in_collaboration(co).await?, dialect, &rows, |query, (end, event, lines)| {
+                let (class, message) = match end.outcome {
+                    InvocationOutcome::Failed { class, message, .. } => {
+                        (Some(class.word()), Some(message.as_str()))
+                    }
+                    _ => (None, None),
+                };
+                let query = query.bind(co).bind(kind_word(end.subject.kind)).bind(end.subject.id.as_str());
+                let query = query.bind(end.at.as_microsecond()).bind(end.invocation.as_bytes().as_slice());
+                let query = query.bind(event_word(*event)).bind(end.target).bind(end.planned.word());
+                let query = query.bind(end.change).bind(class);
+                query.bind(message).bind(lines.as_deref())
             })
             .await?;
-        rows.iter().map(|row| Ok((uuid("invocations", row.try_get(0)?)?, row.try_get(1)?))).collect()
+        Ok(())
     }
 
     /// Removes up to `limit` entries of what became of subjects before a point in time, and returns how many. Changes of

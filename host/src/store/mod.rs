@@ -16,6 +16,7 @@ mod invocations;
 mod job_lists;
 mod jobs;
 mod memberships;
+mod migrations;
 mod nestings;
 mod notification_outbox;
 mod notification_settings;
@@ -30,6 +31,7 @@ mod records;
 mod rows;
 mod servers;
 mod snapshot;
+mod subjects;
 mod targets;
 mod transaction;
 mod workers;
@@ -65,6 +67,7 @@ pub use snapshot::{
     CheckedInvocation, CheckedMembership, CheckedPerson, CheckedPlugin, CheckedRecord, CheckedService,
     CheckedTarget, Defect, Defects, Page, PageKey, Snapshot, Table, UnplannedChange,
 };
+pub use subjects::SubjectsRead;
 pub use transaction::Transaction;
 
 use dialect::Location;

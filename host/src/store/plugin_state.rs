@@ -9,6 +9,7 @@ use crate::registry::record::SubjectKey;
 /// A key to be set, or removed where `value` is `None`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StateChange {
+    pub target: String,
     /// `None`: state of the target itself.
     pub subject: Option<SubjectKey>,
     pub key: String,
@@ -95,27 +96,22 @@ impl Store {
 }
 
 impl Transaction<'_> {
-    /// Sets and removes keys of a target's plugin. Of two changes of a key the last counts.
-    pub async fn set_plugin_state(
-        &mut self,
-        co: &str,
-        target: &str,
-        changes: &[StateChange],
-    ) -> Result<(), StoreError> {
-        let changes = last_of_each(changes.iter(), |change| (&change.subject, &change.key));
+    /// Sets and removes keys of the plugins of targets. Of two changes of a key the last counts.
+    pub async fn set_plugin_state(&mut self, co: &str, changes: &[StateChange]) -> Result<(), StoreError> {
+        let changes = last_of_each(changes.iter(), |change| (&change.target, &change.subject, &change.key));
         let (set, removed): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.value.is_some());
         let dialect = self.dialect;
         let connection = self.in_collaboration(co).await?;
         SET.execute(connection, dialect, &set, |query, change| {
             let (kind, id) = columns(change.subject.as_ref());
-            let query = query.bind(co).bind(target).bind(kind).bind(id).bind(change.key.as_bytes());
-            query.bind(change.value.as_deref())
+            let query = query.bind(co).bind(change.target.as_str()).bind(kind).bind(id);
+            query.bind(change.key.as_bytes()).bind(change.value.as_deref())
         })
         .await?;
         REMOVE
             .execute(connection, dialect, &removed, |query, change| {
                 let (kind, id) = columns(change.subject.as_ref());
-                query.bind(co).bind(target).bind(kind).bind(id).bind(change.key.as_bytes())
+                query.bind(co).bind(change.target.as_str()).bind(kind).bind(id).bind(change.key.as_bytes())
             })
             .await?;
         Ok(())

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Row};
 use super::dialect::Dialect::Sqlite;
 use super::{
     Store, bulk_jobs, changes, due, history, invocations, jobs, memberships, nestings, notification_outbox,
-    notifications, plugin_state, records, workers,
+    notifications, plugin_state, records, subjects, workers,
 };
 
 #[tokio::test]
@@ -101,6 +101,12 @@ async fn statements_on_large_tables_find_their_rows_by_an_index() {
             records::BY_ID.sql(Sqlite, 4),
             "records USING INDEX sqlite_autoindex_records_1 (co=? AND kind=? AND id=?)",
         ),
+        (
+            subjects::READ.sql(Sqlite, 4),
+            "r USING INDEX sqlite_autoindex_records_1 (co=? AND kind=? AND id=?)",
+        ),
+        (subjects::READ.sql(Sqlite, 4), "m USING INDEX memberships_by_person (co=? AND person_id=?)"),
+        (subjects::READ.sql(Sqlite, 4), "c USING PRIMARY KEY (co=?)"),
         (due::DUE_PEOPLE.to_owned(), "records USING COVERING INDEX records_due (due<?)"),
         (due::DUE_MEMBERSHIPS.to_owned(), "memberships USING INDEX memberships_due (due<?)"),
         (due::IS_DUE.to_owned(), "records USING COVERING INDEX records_due (due<?)"),
@@ -131,6 +137,7 @@ async fn statements_on_large_tables_find_their_rows_by_an_index() {
             history::PROVISIONINGS.to_owned(),
             "h USING PRIMARY KEY (co=? AND subject_kind=? AND subject_id=? AND (at,invocation)<(?,?))",
         ),
+        (history::APPEND.sql(Sqlite, 4), "i USING INDEX sqlite_autoindex_invocations_1 (co=? AND id=?)"),
         (
             history::PRUNE.to_owned(),
             "provisioning_history USING COVERING INDEX provisioning_history_by_age (at<?)",

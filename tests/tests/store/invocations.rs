@@ -281,8 +281,9 @@ async fn deleting_a_target_removes_its_state_services_and_unfinished_work(databa
                 for id in ["gone", "kept"] {
                     transaction.put_target("co", &target(id, "d1")).await?;
                     let value = Some(b"v".to_vec());
-                    let change = StateChange { subject: None, key: "k".to_owned(), value };
-                    transaction.set_plugin_state("co", id, &[change]).await?;
+                    let change =
+                        StateChange { target: id.to_owned(), subject: None, key: "k".to_owned(), value };
+                    transaction.set_plugin_state("co", &[change]).await?;
                     let service = ProvisionedService::never(id.to_owned(), person_key("p"));
                     transaction.put_provisioned_services("co", &[service]).await?;
                     let record = RecordChange { record: Some("{}".to_owned()), ..record_of("p", id) };
@@ -369,17 +370,18 @@ async fn the_last_provisioned_record_is_replaced_and_removed(database: Database)
     assert_eq!(records(&["p", "q"]).await, [(person_key("q"), "5".to_owned())]);
 }
 
-async fn set(store: &Store, target: &'static str, changes: Vec<StateChange>) {
+async fn set(store: &Store, target: &str, mut changes: Vec<StateChange>) {
+    changes.iter_mut().for_each(|change| target.clone_into(&mut change.target));
     store
         .write::<_, StoreError, _>(move |transaction| {
-            Box::pin(async move { transaction.set_plugin_state("co", target, &changes).await })
+            Box::pin(async move { transaction.set_plugin_state("co", &changes).await })
         })
         .await
         .unwrap();
 }
 
 fn value(subject: Option<SubjectKey>, key: &str, value: Option<&[u8]>) -> StateChange {
-    StateChange { subject, key: key.to_owned(), value: value.map(<[u8]>::to_vec) }
+    StateChange { target: String::new(), subject, key: key.to_owned(), value: value.map(<[u8]>::to_vec) }
 }
 
 async fn plugin_state_is_kept_per_target_and_subject(database: Database) {

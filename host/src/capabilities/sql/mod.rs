@@ -1,6 +1,7 @@
 //! Statements to the database of a slot.
 
 mod functions;
+mod known;
 pub mod statement;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
 use wasmtime::component::Resource;
 
+use self::known::KnownStatements;
 use self::statement::{Class, Objection, classify};
 use super::contract::sql::{DatabaseError, Error, Host, HostDatabase, HostTransaction, Rows, Value};
 use super::readable::Readable;
@@ -28,20 +30,21 @@ pub struct Slot {
     pub schemas: Vec<String>,
     /// Classes of statements that the slot asks for; empty asks for all.
     operations: Vec<String>,
+    known: KnownStatements,
 }
 
 impl Slot {
     pub fn new(name: String, server: Arc<SqlServer>, operations: Vec<String>) -> Self {
         let (dialect, schemas) = (server.dialect(), server.schemas().to_vec());
-        Self { name, server: Some(server), dialect, schemas, operations }
+        Self { name, server: Some(server), dialect, schemas, operations, known: KnownStatements::default() }
     }
 
     /// As it was in a recorded call.
     pub(super) fn recorded(name: String, schemas: &[String], dialect: Option<&str>) -> Option<Arc<Self>> {
         let known = [Dialect::Postgresql, Dialect::Mysql, Dialect::Sqlite];
         let dialect = known.into_iter().find(|known| Some(known.word()) == dialect)?;
-        let (schemas, operations) = (schemas.to_vec(), Vec::new());
-        Some(Arc::new(Self { name, server: None, dialect, schemas, operations }))
+        let (schemas, operations, known) = (schemas.to_vec(), Vec::new(), KnownStatements::default());
+        Some(Arc::new(Self { name, server: None, dialect, schemas, operations, known }))
     }
 
     fn grants(&self, operation: &str) -> bool {
@@ -150,7 +153,8 @@ impl CallState {
         perform: impl AsyncStatement<T>,
     ) -> wasmtime::Result<Result<T, Error>> {
         let Asked { statement, parameters } = asked;
-        let (operation, granted) = match classify(slot.dialect, &statement, &slot.schemas) {
+        let class = slot.known.class(&statement, || classify(slot.dialect, &statement, &slot.schemas));
+        let (operation, granted) = match class {
             Err(Objection::Invalid(problem)) => return Ok(Err(Error::InvalidArgument(problem))),
             Err(Objection::Refused(problem)) => {
                 ("statement", Err(Refusal(format!("slot `{}`: {problem}", slot.name))))

@@ -38,6 +38,10 @@ use super::pacing::{Held, Pacing};
 /// How long a rollback may take after which a connection is used again.
 const ROLLBACK: Duration = Duration::from_secs(5);
 
+/// How long after its last answer a connection is trusted to be open still, without a question that the database would have
+/// to answer first.
+const TRUSTED: Duration = Duration::from_millis(500);
+
 /// A configured database with its connections.
 pub struct SqlServer {
     configuration: SqlConfiguration,
@@ -124,22 +128,25 @@ impl SqlServer {
                 )));
             }
         };
-        let connection = Some(self.connection().await?);
-        Ok(Lease { connection, state: State::Idle, server: Arc::clone(self), permit: Some(permit) })
+        let (connection, answered) = self.connection().await?;
+        let server = Arc::clone(self);
+        Ok(Lease { connection: Some(connection), answered, state: State::Idle, server, permit: Some(permit) })
     }
 
-    /// One that is open and answers, or a new one.
-    async fn connection(&self) -> Result<Connection, SqlError> {
+    /// One that is open and answers, as far as anybody knows, or a new one; and when it answered last.
+    async fn connection(&self) -> Result<(Connection, Instant), SqlError> {
         let patience = Duration::from_millis(self.configuration.connect_timeout_ms);
         let longest = Duration::from_millis(self.configuration.idle_timeout_ms);
         loop {
             let kept = self.kept().pop();
-            let Some((mut kept, since)) = kept else { break };
+            let Some((mut kept, answered)) = kept else { break };
+            let idle = answered.elapsed();
             // The server may have gone away meanwhile.
-            if since.elapsed() < longest
-                && matches!(tokio::time::timeout(patience, kept.ping()).await, Ok(Ok(())))
-            {
-                return Ok(kept);
+            if idle < TRUSTED.min(longest) {
+                return Ok((kept, answered));
+            }
+            if idle < longest && matches!(tokio::time::timeout(patience, kept.ping()).await, Ok(Ok(()))) {
+                return Ok((kept, Instant::now()));
             }
         }
         let deadline = tokio::time::Instant::now() + patience;
@@ -155,7 +162,7 @@ impl SqlServer {
             Err(SqlError::Unavailable(_) | SqlError::ConnectionLost(_)) => turn.failed(),
             _ => turn.answered(None),
         }
-        connected
+        Ok((connected?, Instant::now()))
     }
 
     fn kept(&self) -> MutexGuard<'_, Vec<(Connection, Instant)>> {
@@ -163,8 +170,8 @@ impl SqlServer {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, connection: Connection) {
-        self.kept().push((connection, Instant::now()));
+    fn keep(&self, connection: Connection, answered: Instant) {
+        self.kept().push((connection, answered));
     }
 
     async fn connect(&self) -> Result<Connection, SqlError> {
@@ -400,6 +407,8 @@ enum State {
 /// A connection of one call. When it is dropped, an open transaction is rolled back before anybody else gets it.
 pub struct Lease {
     connection: Option<Connection>,
+    /// When it answered last.
+    answered: Instant,
     state: State,
     server: Arc<SqlServer>,
     permit: Option<OwnedSemaphorePermit>,
@@ -498,7 +507,7 @@ impl Lease {
             _ => turn.answered(None),
         }
         match &done {
-            Ok(_) => self.state = after,
+            Ok(_) => (self.state, self.answered) = (after, Instant::now()),
             Err(error) if error.leaves_connection() => {
                 self.state = if before == State::InTransaction { State::Failed } else { before };
             }
@@ -512,13 +521,13 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
         match (self.state, tokio::runtime::Handle::try_current()) {
-            (State::Idle, _) => self.server.keep(connection),
+            (State::Idle, _) => self.server.keep(connection, self.answered),
             (State::InTransaction | State::Failed, Ok(runtime)) => {
                 let (server, permit) = (Arc::clone(&self.server), self.permit.take());
                 runtime.spawn(async move {
                     let ended = tokio::time::timeout(ROLLBACK, connection.roll_back()).await;
                     if matches!(ended, Ok(Ok(()))) {
-                        server.keep(connection);
+                        server.keep(connection, Instant::now());
                     }
                     drop(permit);
                 });
