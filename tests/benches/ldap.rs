@@ -215,8 +215,8 @@ impl Bench {
 
     async fn by_plain_client(&self) -> Rates {
         let mut clients = self.clients().await;
-        let added = self.watched(self.rate(self.plainly(&mut clients, Work::Add))).await;
-        let changed = self.watched(self.rate(self.plainly(&mut clients, Work::Change))).await;
+        let added = self.rate(self.plainly(&mut clients, Work::Add)).await;
+        let changed = self.rate(self.plainly(&mut clients, Work::Change)).await;
         for mut client in clients {
             client.unbind().await.expect("an end");
         }
@@ -253,7 +253,7 @@ impl Bench {
         self.people as f64 / started.elapsed().as_secs_f64()
     }
 
-    /// Does something, and counts the connections of this process meanwhile.
+    /// Does something, and counts the host's connections meanwhile.
     async fn watched<T>(&self, work: impl Future<Output = T>) -> T {
         let done = Arc::new(AtomicBool::new(false));
         let (watched, port) = (Arc::clone(&done), self.slapd.address().port());
@@ -261,8 +261,8 @@ impl Bench {
             let mut most = 0;
             while !watched.load(Ordering::Relaxed) {
                 most = most.max(connections_to(port));
-                // To read it is dear.
-                std::thread::sleep(Duration::from_millis(200));
+                // To read it takes a core five milliseconds.
+                std::thread::sleep(Duration::from_millis(250));
             }
             most
         });
