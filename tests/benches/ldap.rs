@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use jiff::Timestamp;
 use ldap3::controls::PagedResults;
 use ldap3::{Ldap, LdapConnAsync, Mod, Scope};
@@ -19,7 +18,7 @@ use provender::registry::record::SubjectKey;
 use provender::registry::write::WriteOptions;
 use provender::store::StoreError;
 use provender_tests::bench::alone::Alone;
-use provender_tests::bench::measure::print_table;
+use provender_tests::bench::measure::{for_all, print_table};
 use provender_tests::host::{CO, TestHost, by_test};
 use provender_tests::people::person_key;
 use provender_tests::slapd::{BASE, BIND_DN, PASSWORD, Slapd};
@@ -130,9 +129,9 @@ struct Bench {
     people: usize,
     at_once: usize,
     slapd: Slapd,
-    test: TestHost,
+    test: Arc<TestHost>,
     /// Made when there is somebody to call the plugin for.
-    alone: Option<Alone>,
+    alone: Option<Arc<Alone>>,
     most_connections: AtomicUsize,
 }
 
@@ -161,10 +160,16 @@ impl Bench {
             },
         });
         test.target("ldap", target).await;
-        let mut bench =
-            Self { people, at_once, slapd, test, alone: None, most_connections: AtomicUsize::new(0) };
+        let mut bench = Self {
+            people,
+            at_once,
+            slapd,
+            test: Arc::new(test),
+            alone: None,
+            most_connections: AtomicUsize::new(0),
+        };
         bench.import("example.org").await;
-        bench.alone = Some(Alone::of(&bench.test, "ldap", &bench.subjects()).await);
+        bench.alone = Some(Arc::new(Alone::of(&bench.test, "ldap", &bench.subjects()).await));
         bench
     }
 
@@ -175,7 +180,7 @@ impl Bench {
     async fn run(&mut self, run: usize) -> Run {
         let mut rates = Run::default();
         self.import("example.org").await;
-        rates.previewed = self.rate(self.preview_all()).await;
+        rates.previewed = self.preview_all().await;
         // Who is first changes from run to run.
         let mut contenders = [Contender::Plugin, Contender::Whole, Contender::Plain];
         contenders.rotate_left(run % 3);
@@ -192,13 +197,17 @@ impl Bench {
     async fn by_plugin(&mut self) -> Rates {
         let subjects = self.subjects();
         let mut alone = self.alone.take().expect("calls");
-        alone.forget();
-        self.import("example.org").await;
-        alone.look(&self.test, "ldap", &subjects).await;
-        let added = self.watched(self.rate(self.call_all(&alone))).await;
-        self.import("example.com").await;
-        alone.look(&self.test, "ldap", &subjects).await;
-        let changed = self.watched(self.rate(self.call_all(&alone))).await;
+        let mut rates = [0.0; 2];
+        for (rate, domain) in rates.iter_mut().zip(["example.org", "example.com"]) {
+            self.import(domain).await;
+            let idle = Arc::get_mut(&mut alone).expect("no call under way");
+            if domain == "example.org" {
+                idle.forget();
+            }
+            idle.look(&self.test, "ldap", &subjects).await;
+            *rate = self.watched(self.call_all(&alone)).await;
+        }
+        let [added, changed] = rates;
         self.alone = Some(alone);
         self.compare_and_clear("people").await;
         Rates { added, changed }
@@ -214,9 +223,9 @@ impl Bench {
     }
 
     async fn by_plain_client(&self) -> Rates {
-        let mut clients = self.clients().await;
-        let added = self.rate(self.plainly(&mut clients, Work::Add)).await;
-        let changed = self.rate(self.plainly(&mut clients, Work::Change)).await;
+        let clients = self.clients().await;
+        let added = self.rate(self.plainly(&clients, Work::Add)).await;
+        let changed = self.rate(self.plainly(&clients, Work::Change)).await;
         for mut client in clients {
             client.unbind().await.expect("an end");
         }
@@ -240,8 +249,8 @@ impl Bench {
                 assert_eq!(entry[name], BTreeSet::from([value]), "{name} of {entry:?}");
             }
         }
-        let mut clients = self.clients().await;
-        self.plainly(&mut clients, Work::Remove(unit)).await;
+        let clients = self.clients().await;
+        self.plainly(&clients, Work::Remove(unit)).await;
         for mut client in clients {
             client.unbind().await.expect("an end");
         }
@@ -311,18 +320,26 @@ impl Bench {
         self.test.host.pipeline.idle().await;
     }
 
-    async fn call_all(&self, alone: &Alone) {
-        let calls = futures::stream::iter(0..self.people).map(|number| alone.provision(number));
-        calls.buffer_unordered(self.at_once).collect::<Vec<()>>().await;
+    async fn call_all(&self, alone: &Arc<Alone>) -> f64 {
+        let alone = Arc::clone(alone);
+        for_all(self.people, self.at_once, move |number| {
+            let alone = Arc::clone(&alone);
+            async move { alone.provision(number).await }
+        })
+        .await
     }
 
-    async fn preview_all(&self) {
-        let previews = futures::stream::iter(0..self.people).map(async |number| {
-            let key = person_key(&format!("p{number}"));
-            let preview = self.test.host.pipeline.preview(CO, "ldap", &key).await.expect("a preview");
-            assert_eq!(preview.ends, None);
-        });
-        previews.buffer_unordered(self.at_once).collect::<Vec<()>>().await;
+    async fn preview_all(&self) -> f64 {
+        let test = Arc::clone(&self.test);
+        for_all(self.people, self.at_once, move |number| {
+            let test = Arc::clone(&test);
+            async move {
+                let person = person_key(&format!("p{number}"));
+                let preview = test.host.pipeline.preview(CO, "ldap", &person).await.expect("a preview");
+                assert_eq!(preview.ends, None);
+            }
+        })
+        .await
     }
 
     async fn clients(&self) -> Vec<Ldap> {
@@ -337,14 +354,23 @@ impl Bench {
     }
 
     /// Every client does its share.
-    async fn plainly(&self, clients: &mut [Ldap], work: Work) {
-        let count = clients.len();
-        let shares = clients.iter_mut().enumerate().map(async |(first, client)| {
-            for number in (first..self.people).step_by(count) {
-                plain(client, number, work).await;
-            }
-        });
-        futures::future::join_all(shares).await;
+    async fn plainly(&self, clients: &[Ldap], work: Work) {
+        let (count, people) = (clients.len(), self.people);
+        let shares: Vec<_> = clients
+            .iter()
+            .cloned()
+            .enumerate()
+            .map(|(first, mut client)| {
+                tokio::spawn(async move {
+                    for number in (first..people).step_by(count) {
+                        plain(&mut client, number, work).await;
+                    }
+                })
+            })
+            .collect();
+        for share in shares {
+            share.await.expect("its share");
+        }
     }
 }
 

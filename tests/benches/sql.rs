@@ -6,15 +6,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use jiff::Timestamp;
 use provender::provisioning::InvocationOutcome;
 use provender::registry::import::{ImportOptions, import};
 use provender::registry::record::SubjectKey;
 use provender_tests::bench::alone::Alone;
-use provender_tests::bench::measure::print_table;
+use provender_tests::bench::measure::{for_all, median, print_table};
 use provender_tests::host::{CO, TestHost, by_test};
 use provender_tests::people::{group_key, person_key};
 use provender_tests::relay::Relay;
@@ -73,8 +71,7 @@ async fn bench(dialect: &'static str, people: usize, runs: usize) {
     println!(
         "\n{dialect}: {people} people, {statements:.1} statements each, {CONNECTIONS} connections; medians of {runs} runs"
     );
-    let [alone, called, whole, previewed, called_ratio, whole_ratio] =
-        all.map(|mut values| median(&mut values));
+    let [alone, called, whole, previewed, called_ratio, whole_ratio] = all.map(median);
     let row = |name: &str, rate: f64, ratio: String| [name.to_owned(), format!("{rate:.0}"), ratio];
     let rows = [
         row("sqlx alone", alone, String::new()),
@@ -86,11 +83,6 @@ async fn bench(dialect: &'static str, people: usize, runs: usize) {
     println!("\n{}", connections(&test, &site, people).await);
     drop(plugin);
     Arc::into_inner(test).expect("no call under way").host.stop().await;
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 /// A fresh database.
@@ -173,33 +165,6 @@ async fn host(site: &Site, people: usize) -> TestHost {
         test.host.pipeline.provision(CO, "people", &group).await.expect("an outcome");
     }
     test
-}
-
-/// Does something for every person, for so many at once. Gives people per second.
-async fn for_all<F>(people: usize, at_once: usize, work: impl Fn(usize) -> F + Clone + Send + 'static) -> f64
-where
-    F: Future<Output = ()> + Send,
-{
-    let next = Arc::new(AtomicUsize::new(0));
-    let began = Instant::now();
-    let workers: Vec<_> = (0..at_once)
-        .map(|_| {
-            let (next, work) = (Arc::clone(&next), work.clone());
-            tokio::spawn(async move {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= people {
-                        return;
-                    }
-                    work(number).await;
-                }
-            })
-        })
-        .collect();
-    for worker in workers {
-        worker.await.expect("all people");
-    }
-    people as f64 / began.elapsed().as_secs_f64()
 }
 
 async fn provision(test: &Arc<TestHost>, people: usize, at_once: usize) -> f64 {

@@ -15,7 +15,7 @@ use provender::capabilities::plugin::{Plugin, PluginHost};
 use provender::capabilities::registry::{self, RegistryReader};
 use provender::capabilities::slots::Slots;
 use provender::capabilities::state::{self, StateReader};
-use provender::capabilities::{CallState, Grants, Surroundings, ldap, messaging, sql};
+use provender::capabilities::{CallState, Grants, Surroundings, http, ldap, messaging, sql};
 use provender::registry::record::SubjectKey;
 use provender::sandbox::{Limits, Mode};
 use provender::servers::LiveServer;
@@ -136,7 +136,17 @@ fn bound(slot: &str, live: LiveServer) -> Slots {
             slots.messaging.0.push(Arc::new(messaging::Slot { name, server: Some(server), operations }));
         }
         LiveServer::Sql(server) => slots.sql.0.push(Arc::new(sql::Slot::new(name, server, operations))),
-        LiveServer::Files(_) | LiveServer::Http(_) => panic!("no bench has such a server"),
+        LiveServer::Http(server) => {
+            let (safe_requests, expected_answers) = (Vec::new(), Vec::new());
+            slots.http.0.push(Arc::new(http::Slot {
+                name,
+                server,
+                operations,
+                safe_requests,
+                expected_answers,
+            }));
+        }
+        LiveServer::Files(_) => panic!("no bench has such a server"),
     }
     slots
 }

@@ -1,6 +1,7 @@
 //! Calls of several contenders in turn, so that whatever disturbs the machine disturbs all of them; and tables.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
@@ -106,6 +107,43 @@ pub fn per_second(threads: usize, call: &Call, time: Duration) -> f64 {
         calls
     });
     f64::from(calls) / began.elapsed().as_secs_f64()
+}
+
+/// Does something for every number below `count`, for so many at once. Gives numbers per second.
+pub async fn for_all<F>(
+    count: usize,
+    at_once: usize,
+    work: impl Fn(usize) -> F + Clone + Send + 'static,
+) -> f64
+where
+    F: Future<Output = ()> + Send,
+{
+    let next = Arc::new(AtomicUsize::new(0));
+    let began = Instant::now();
+    let workers: Vec<_> = (0..at_once)
+        .map(|_| {
+            let (next, work) = (Arc::clone(&next), work.clone());
+            tokio::spawn(async move {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= count {
+                        return;
+                    }
+                    work(number).await;
+                }
+            })
+        })
+        .collect();
+    for worker in workers {
+        worker.await.expect("all of them");
+    }
+    count as f64 / began.elapsed().as_secs_f64()
+}
+
+/// The value in the middle.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 /// Prints a table as Markdown.

@@ -1,0 +1,245 @@
+//! The plugin `api` beside hyper alone, which sends the same requests with the same bodies: to the same server, over as many
+//! connections, in turn in one process. Once the call of the plugin alone, from the record to its outcome, and once the
+//! whole way from a request to an outcome that is committed durably.
+//!
+//! `cargo bench -p provender-tests --bench http [-- PEOPLE [AT_ONCE [RUNS]]]`: 2,000 people, 8 at once, 5 runs.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::put;
+use axum::serve::{Listener, ListenerExt};
+use bytes::Bytes;
+use http::{Method, Request, header};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use provender::provisioning::InvocationOutcome;
+use provender::registry::import::{ImportOptions, import};
+use provender::registry::record::SubjectKey;
+use provender::registry::write::WriteOptions;
+use provender_tests::bench::alone::Alone;
+use provender_tests::bench::measure::{for_all, median, print_table};
+use provender_tests::host::{CO, TestHost, by_test};
+use provender_tests::people::person_key;
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+
+fn main() {
+    let mut numbers = std::env::args().filter_map(|argument| argument.parse().ok());
+    let people: usize = numbers.next().unwrap_or(2_000);
+    let at_once: usize = numbers.next().unwrap_or(8);
+    let runs: usize = numbers.next().unwrap_or(5);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(bench(people, at_once, runs));
+}
+
+async fn bench(people: usize, at_once: usize, runs: usize) {
+    let counterpart = Counterpart::start().await;
+    let test = Arc::new(host(&counterpart, people, at_once).await);
+    let subjects: Vec<SubjectKey> = (0..people).map(|number| person_key(&format!("p{number}"))).collect();
+    let plugin = Arc::new(Alone::of(&test, "web", &subjects).await);
+    call(&plugin, people, at_once).await;
+    let bodies = counterpart.received(people);
+    let plain = Plain::to(&counterpart, bodies.clone());
+    let mut all: [Vec<f64>; 6] = Default::default();
+    let mut most = 0;
+    for run in 0..runs {
+        let mut rates = [0.0; 4];
+        // Who is first changes from run to run.
+        for contender in (0..4).map(|number| (number + run) % 4) {
+            counterpart.forget();
+            rates[contender] = match contender {
+                0 => plain.run(people, at_once).await,
+                1 => call(&plugin, people, at_once).await,
+                2 => provision(&test, people, at_once).await,
+                _ => preview(&test, people, at_once).await,
+            };
+            if contender == 3 {
+                assert!(counterpart.0.bodies.lock().expect("no panic in between").is_empty());
+            } else {
+                assert!(counterpart.received(people) == bodies, "all did the same");
+            }
+            if contender == 1 || contender == 2 {
+                most = most.max(counterpart.0.most_in_use.load(Ordering::SeqCst));
+            }
+        }
+        let [alone, called, whole, previewed] = rates;
+        println!(
+            "run {run}: hyper {alone:.0}, plugin {called:.0}, whole way {whole:.0}, previews {previewed:.0} people/s"
+        );
+        let ratios = [called / alone, whole / alone];
+        all.iter_mut().zip(rates.into_iter().chain(ratios)).for_each(|(all, one)| all.push(one));
+    }
+    let [alone, called, whole, previewed, called_ratio, whole_ratio] = all.map(median);
+    let row = |name: &str, rate: f64, ratio: String| [name.to_owned(), format!("{rate:.0}"), ratio];
+    println!("\nmedians of {runs} runs, {people} people, {at_once} at once");
+    let rows = [
+        row("hyper alone", alone, String::new()),
+        row("plugin", called, format!("{called_ratio:.2}")),
+        row("whole way", whole, format!("{whole_ratio:.2}")),
+        row("preview", previewed, String::new()),
+    ];
+    print_table(["", "people per second", "of hyper alone"], &rows);
+    println!("\nrequests of the host under way at once: {most} at most, limit {at_once}");
+    assert!(most <= at_once, "the limit is kept");
+    drop(plugin);
+    Arc::into_inner(test).expect("no call under way").host.stop().await;
+}
+
+/// A server that keeps who was sent.
+#[derive(Clone)]
+struct Counterpart(Arc<Shared>);
+
+struct Shared {
+    address: SocketAddr,
+    bodies: Mutex<HashMap<String, Bytes>>,
+    in_use: AtomicUsize,
+    most_in_use: AtomicUsize,
+}
+
+impl Counterpart {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let shared = Shared {
+            address: Listener::local_addr(&listener).expect("an address"),
+            bodies: Mutex::default(),
+            in_use: AtomicUsize::new(0),
+            most_in_use: AtomicUsize::new(0),
+        };
+        let counterpart = Self(Arc::new(shared));
+        let listener = listener.tap_io(|connection: &mut TcpStream| {
+            connection.set_nodelay(true).expect("a connection");
+        });
+        let app = Router::new().route("/people/{id}", put(Self::put)).with_state(counterpart.clone());
+        tokio::spawn(axum::serve(listener, app).into_future());
+        counterpart
+    }
+
+    async fn put(State(Self(shared)): State<Self>, Path(id): Path<String>, body: Bytes) {
+        let in_use = shared.in_use.fetch_add(1, Ordering::SeqCst) + 1;
+        shared.most_in_use.fetch_max(in_use, Ordering::SeqCst);
+        shared.bodies.lock().expect("no panic in between").insert(id, body);
+        shared.in_use.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn received(&self, people: usize) -> HashMap<String, Bytes> {
+        let bodies = self.0.bodies.lock().expect("no panic in between").clone();
+        assert_eq!(bodies.len(), people, "everybody is there");
+        bodies
+    }
+
+    fn forget(&self) {
+        self.0.bodies.lock().expect("no panic in between").clear();
+        self.0.most_in_use.store(0, Ordering::SeqCst);
+    }
+}
+
+async fn host(counterpart: &Counterpart, people: usize, at_once: usize) -> TestHost {
+    let test = TestHost::start_with(|configuration| configuration.sandbox.instances = 64).await;
+    test.install_bundled("api").await;
+    let server = json!({
+        "kind": "http", "base_url": format!("http://{}/people/", counterpart.0.address),
+        "allow_private_addresses": true, "pacing": {"max_connections": at_once},
+    });
+    test.server("web", server).await;
+    let target = json!({
+        "plugin": "api", "slots": {"endpoint": "web"}, "mode": "manual", "concurrency": at_once,
+        "configuration": {"identifier_type": "uid"},
+    });
+    test.target("web", target).await;
+    let lines: String = (0..people)
+        .map(|number| {
+            let record = json!({
+                "meta": {"id": format!("p{number}")},
+                "names": [{"given": "Ágnes", "family": format!("Kovács {number}"), "primary": true}],
+                "email_addresses": [{"mail": format!("p{number}@example.org")}],
+                "identifiers": [{"identifier": format!("p{number}"), "type": "uid"}],
+            });
+            json!({"kind": "person", "record": record}).to_string() + "\n"
+        })
+        .collect();
+    let quietly = WriteOptions { provision: false, ..by_test() };
+    let options = ImportOptions::default();
+    let summary = import(&test.host.registry, CO, lines.as_bytes(), &options, &quietly, |_| {}).await;
+    assert_eq!(summary.expect("an import").stopped_at, None);
+    test
+}
+
+async fn call(plugin: &Arc<Alone>, people: usize, at_once: usize) -> f64 {
+    let plugin = Arc::clone(plugin);
+    for_all(people, at_once, move |number| {
+        let plugin = Arc::clone(&plugin);
+        async move { plugin.provision(number).await }
+    })
+    .await
+}
+
+async fn provision(test: &Arc<TestHost>, people: usize, at_once: usize) -> f64 {
+    let test = Arc::clone(test);
+    for_all(people, at_once, move |number| {
+        let test = Arc::clone(&test);
+        async move {
+            let person = person_key(&format!("p{number}"));
+            let done = test.host.pipeline.provision(CO, "web", &person).await.expect("an outcome");
+            assert!(matches!(done.outcome, Some(InvocationOutcome::Applied { .. })), "{:?}", done.outcome);
+        }
+    })
+    .await
+}
+
+async fn preview(test: &Arc<TestHost>, people: usize, at_once: usize) -> f64 {
+    let test = Arc::clone(test);
+    for_all(people, at_once, move |number| {
+        let test = Arc::clone(&test);
+        async move {
+            let person = person_key(&format!("p{number}"));
+            let preview = test.host.pipeline.preview(CO, "web", &person).await.expect("a preview");
+            assert_eq!(preview.ends, None);
+        }
+    })
+    .await
+}
+
+/// hyper with a pool of its own.
+#[derive(Clone)]
+struct Plain {
+    client: Client<HttpConnector, Full<Bytes>>,
+    address: SocketAddr,
+    bodies: Arc<HashMap<String, Bytes>>,
+}
+
+impl Plain {
+    fn to(counterpart: &Counterpart, bodies: HashMap<String, Bytes>) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        Self { client, address: counterpart.0.address, bodies: Arc::new(bodies) }
+    }
+
+    async fn run(&self, people: usize, at_once: usize) -> f64 {
+        let plain = self.clone();
+        for_all(people, at_once, move |number| {
+            let plain = plain.clone();
+            async move {
+                let id = format!("p{number}");
+                let body = Full::new(plain.bodies[&id].clone());
+                let request = Request::builder()
+                    .method(Method::PUT)
+                    .uri(format!("http://{}/people/{id}", plain.address))
+                    .header(header::CONTENT_TYPE, "application/json")
+                    .body(body)
+                    .expect("a request");
+                let response = plain.client.request(request).await.expect("an answer");
+                assert!(response.status().is_success(), "{}", response.status());
+                response.into_body().collect().await.expect("a body");
+            }
+        })
+        .await
+    }
+}
