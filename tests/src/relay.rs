@@ -36,6 +36,8 @@ struct Passed {
     kept_back: AtomicUsize,
     /// After how many requests it behaves in another way.
     later: Mutex<Option<(usize, Conduct)>>,
+    /// What is sent, where that is to be kept.
+    sent: Mutex<Option<Vec<u8>>>,
 }
 
 /// A port of its own that leads to a counterpart.
@@ -97,6 +99,11 @@ impl Relay {
         self.passed.kept_back.load(Ordering::SeqCst)
     }
 
+    /// What was sent since it was asked for before: nothing at first, when it begins to keep it.
+    pub fn take_sent(&self) -> Vec<u8> {
+        locked(&self.passed.sent).replace(Vec::new()).unwrap_or_default()
+    }
+
     /// From now on it is reached by a test itself or by an operator, not by plugins.
     pub fn expect_the_operator(&self) {
         self.listening.expect_the_operator();
@@ -126,7 +133,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Passed {
     /// Notes a request, which comes as one piece.
-    fn request(&self, conduct: &watch::Sender<Conduct>) {
+    fn request(&self, request: &[u8], conduct: &watch::Sender<Conduct>) {
+        if let Some(sent) = &mut *locked(&self.sent) {
+            sent.extend_from_slice(request);
+        }
         let mut later = locked(&self.later);
         *later = match later.take() {
             Some((0, then)) => {
@@ -156,7 +166,7 @@ async fn serve(
             let forth = async {
                 let mut buffer = vec![0; 16 * 1024];
                 while let Ok(count @ 1..) = from_client.read(&mut buffer).await {
-                    passed.request(conduct);
+                    passed.request(&buffer[..count], conduct);
                     if let Conduct::CutsAnswersTo(text) = *conduct.borrow() {
                         let found = buffer[..count].windows(text.len()).any(|part| part == text.as_bytes());
                         cuts.fetch_or(found, Ordering::SeqCst);

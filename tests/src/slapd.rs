@@ -24,6 +24,8 @@ pub const BASE: &str = "ou=physics,dc=example,dc=org";
 
 const SLAPD: &str = "/usr/sbin/slapd";
 
+const MISSING: &str = "slapd: \"apt-get install slapd ldap-utils\" installs it";
+
 /// How often a port is tried that somebody else may take first.
 const START_ATTEMPTS: usize = 5;
 
@@ -50,21 +52,26 @@ pub type Content = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 impl Slapd {
     /// Starts a server that holds the base with two empty units.
     pub fn start() -> Self {
-        Self::try_start("").expect("slapd: \"apt-get install slapd ldap-utils\" installs it")
+        Self::try_start("", "cert").expect(MISSING)
     }
 
     /// As [`start`](Self::start), with more lines for the configuration of the database.
     pub fn start_with(database: &str) -> Self {
-        Self::try_start(database).expect("slapd: \"apt-get install slapd ldap-utils\" installs it")
+        Self::try_start(database, "cert").expect(MISSING)
     }
 
-    fn try_start(database: &str) -> anyhow::Result<Self> {
+    /// As [`start`](Self::start), with a certificate that has expired.
+    pub fn start_expired() -> Self {
+        Self::try_start("", "expired").expect(MISSING)
+    }
+
+    fn try_start(database: &str, certificate: &str) -> anyhow::Result<Self> {
         ensure!(Path::new(SLAPD).exists(), "the tests need slapd");
         let folder = tempfile::Builder::new().prefix("provender-slapd-").tempdir()?;
         fs::create_dir_all(folder.path().join("configuration"))?;
         fs::create_dir_all(folder.path().join("data"))?;
-        let Certificates { ca, client } = certificates(folder.path())?;
-        slapadd(folder.path(), "0", &configuration(folder.path(), database))?;
+        let Certificates { ca, client, .. } = certificates(folder.path())?;
+        slapadd(folder.path(), "0", &configuration(folder.path(), database, certificate))?;
         slapadd(folder.path(), "1", &entries())?;
         let mut server = Self { folder, port: 0, tls_port: 0, process: None, ca, client };
         for _ in 0..START_ATTEMPTS {
@@ -190,7 +197,7 @@ fn slapadd(folder: &Path, database: &str, ldif: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn configuration(folder: &Path, database: &str) -> String {
+fn configuration(folder: &Path, database: &str, certificate: &str) -> String {
     let folder = folder.display();
     // The first limits that apply are taken.
     let limits = match database.contains("olcLimits:") {
@@ -204,7 +211,7 @@ cn: config
 olcPidFile: {folder}/pid
 olcAttributeOptions: lang- app- scope- role- time- type- prior- internal
 olcTLSCACertificateFile: {folder}/ca.pem
-olcTLSCertificateFile: {folder}/cert.pem
+olcTLSCertificateFile: {folder}/{certificate}.pem
 olcTLSCertificateKeyFile: {folder}/key.pem
 olcTLSVerifyClient: try
 olcAuthzRegexp: \"cn=provender\" \"{BIND_DN}\"

@@ -124,6 +124,7 @@ impl From<MessagingError> for Error {
             MessagingError::Rejected(_) => Self::Rejected(message),
             MessagingError::Invalid(_) => Self::InvalidArgument(message),
             MessagingError::Authentication(_) => Self::Authentication(message),
+            MessagingError::Refused(_) => Self::Refused(message),
             MessagingError::Unavailable(_) | MessagingError::Moved(_) => Self::Unavailable(message),
             MessagingError::ConnectionLost { .. } => Self::ConnectionLost(message),
             MessagingError::Timeout { .. } => Self::Timeout(message),

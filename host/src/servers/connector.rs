@@ -14,8 +14,12 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use rustls::{AlertDescription, ClientConfig};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tower::{Service, ServiceExt};
 
 use super::address::AddressClass;
@@ -105,7 +109,7 @@ pub(super) struct Connector {
 
 impl Connector {
     pub(super) fn new(
-        tls: rustls::ClientConfig,
+        tls: ClientConfig,
         resolver: Arc<dyn Resolver>,
         allow_private: bool,
         timeout: Duration,
@@ -269,6 +273,61 @@ fn check(host: &str, addresses: Vec<IpAddr>, allow_private: bool) -> Result<Vec<
             class: AddressClass::of(*address),
         }),
         _ => Ok(permitted),
+    }
+}
+
+/// Why a connection was not secured.
+#[derive(Debug)]
+pub(super) enum NotSecured {
+    /// The host does not trust who answers, or they have no TLS in common.
+    Untrusted(String),
+    /// The peer does not accept the certificate of the host, or misses one.
+    Credential(String),
+    /// The connection ended.
+    Lost(String),
+}
+
+/// Negotiates TLS on a connection to `authority`.
+pub(super) async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
+    tls: &Arc<ClientConfig>,
+    authority: &Authority,
+    stream: S,
+) -> Result<TlsStream<S>, NotSecured> {
+    let told = |reason: String| ConnectError::Tls { host: authority.to_string(), reason }.to_string();
+    let name = ServerName::try_from(authority.host().to_owned());
+    let name = name.map_err(|error| NotSecured::Untrusted(told(error.to_string())))?;
+    TlsConnector::from(Arc::clone(tls)).connect(name, stream).await.map_err(|error| {
+        let reason = || told(tls_reason(&error));
+        match (refused_certificate(&error), find::<rustls::Error>(&error)) {
+            (Some(refusal), _) => NotSecured::Credential(refusal),
+            (None, Some(_)) => NotSecured::Untrusted(reason()),
+            (None, None) => NotSecured::Lost(reason()),
+        }
+    })
+}
+
+/// What a peer says by an alert of TLS of the certificate of the host. Since TLS 1.3 it comes after the negotiation, in place
+/// of the first answer.
+pub(super) fn refused_certificate(error: &(dyn Error + 'static)) -> Option<String> {
+    use AlertDescription::{
+        AccessDenied, BadCertificate, CertificateExpired, CertificateRequired, CertificateRevoked,
+        CertificateUnknown, DecryptError, UnknownCA, UnsupportedCertificate,
+    };
+    let Some(rustls::Error::AlertReceived(alert)) = find(error) else { return None };
+    match alert {
+        CertificateRequired => Some("it asks for a client certificate; set `client_certificate`".to_owned()),
+        BadCertificate
+        | UnsupportedCertificate
+        | CertificateRevoked
+        | CertificateExpired
+        | CertificateUnknown
+        | UnknownCA
+        | AccessDenied
+        | DecryptError => Some(format!(
+            "it does not accept the client certificate, or that there is none ({alert:?}); set another \
+             `client_certificate`"
+        )),
+        _ => None,
     }
 }
 

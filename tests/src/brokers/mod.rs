@@ -16,9 +16,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
-pub use self::kafka::Kafka;
+pub use self::kafka::{GuardedKafka, Kafka, Listener};
 pub use self::mosquitto::Mosquitto;
-pub use self::nats::Nats;
+pub use self::nats::{Entry, Nats};
 pub use self::rabbitmq::{DENIED_EXCHANGE, RabbitMq};
 use crate::guardian::Guardian;
 use crate::python;

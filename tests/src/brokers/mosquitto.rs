@@ -22,6 +22,8 @@ pub struct Mosquitto {
     folder: TempDir,
     address: SocketAddr,
     tls_address: SocketAddr,
+    expired_address: SocketAddr,
+    certificate_address: SocketAddr,
     // The subscriber ends before the broker.
     subscriber: Option<Process>,
     process: Option<Process>,
@@ -34,14 +36,19 @@ impl Mosquitto {
     pub fn start() -> Self {
         let folder = tempfile::Builder::new().prefix("provender-mosquitto-").tempdir().expect("a folder");
         let certificates = certificates(folder.path()).expect("certificates");
-        let (address, tls_address) = (free_address(), free_address());
+        let [address, tls_address, expired_address, certificate_address] = [(); 4].map(|()| free_address());
         let path = folder.path().display();
         let configuration = format!(
             "user root\nallow_anonymous false\npassword_file {path}/passwords\nacl_file {path}/acl\n\
              listener {} 127.0.0.1\n\
-             listener {} 127.0.0.1\ncertfile {path}/cert.pem\nkeyfile {path}/key.pem\n",
+             listener {} 127.0.0.1\ncertfile {path}/cert.pem\nkeyfile {path}/key.pem\n\
+             listener {} 127.0.0.1\ncertfile {path}/expired.pem\nkeyfile {path}/key.pem\n\
+             listener {} 127.0.0.1\ncertfile {path}/cert.pem\nkeyfile {path}/key.pem\ncafile {path}/ca.pem\n\
+             require_certificate true\nuse_identity_as_username true\n",
             address.port(),
             tls_address.port(),
+            expired_address.port(),
+            certificate_address.port(),
         );
         let acl = format!("user {USER}\ntopic deny {DENIED}\ntopic readwrite #\n");
         for (name, text) in [("configuration", configuration), ("acl", acl), ("heard", String::new())] {
@@ -52,8 +59,17 @@ impl Mosquitto {
         make.args(["-b", "-c"]).arg(&passwords).args([USER, PASSWORD]);
         assert!(make.status().expect(MISSING).success());
         let (subscriber, process) = (None, None);
-        let mut mosquitto =
-            Self { folder, address, tls_address, subscriber, process, marks: 0, certificates };
+        let mut mosquitto = Self {
+            folder,
+            address,
+            tls_address,
+            expired_address,
+            certificate_address,
+            subscriber,
+            process,
+            marks: 0,
+            certificates,
+        };
         mosquitto.resume();
         mosquitto
     }
@@ -94,6 +110,16 @@ impl Mosquitto {
     /// Where it listens for TLS.
     pub fn tls_address(&self) -> SocketAddr {
         self.tls_address
+    }
+
+    /// Where it listens for TLS with a certificate that has expired.
+    pub fn expired_address(&self) -> SocketAddr {
+        self.expired_address
+    }
+
+    /// Where it listens for TLS, and lets in by client certificates alone.
+    pub fn certificate_address(&self) -> SocketAddr {
+        self.certificate_address
     }
 
     /// All that was published, in its order.

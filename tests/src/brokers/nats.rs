@@ -11,10 +11,26 @@ use crate::certificates::{Certificates, certificates};
 
 const NATS_SERVER: &str = "nats-server";
 
+/// Whom a server lets in, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// The user of the tests, by the password.
+    Password,
+    /// The same, by TLS only.
+    PasswordByTls,
+    /// The same, with a certificate of the server that has expired.
+    PasswordByExpiredTls,
+    /// Who has the password as a token.
+    Token,
+    /// Who shows the certificate of the client `provender`, by TLS.
+    Certificate,
+}
+
 /// A server with streams of its own.
 pub struct Nats {
     folder: TempDir,
     address: SocketAddr,
+    entry: Entry,
     process: Option<Process>,
     reader: Option<Reader>,
     pub certificates: Certificates,
@@ -23,29 +39,40 @@ pub struct Nats {
 impl Nats {
     /// Starts one that knows the user of the tests.
     pub fn start() -> Self {
-        Self::started(false)
+        Self::start_for(Entry::Password)
     }
 
-    /// Starts one that speaks TLS only.
-    pub fn start_with_tls() -> Self {
-        Self::started(true)
-    }
-
-    fn started(tls: bool) -> Self {
+    /// Starts one that lets in so.
+    pub fn start_for(entry: Entry) -> Self {
         let folder = tempfile::Builder::new().prefix("provender-nats-").tempdir().expect("a folder");
         let certificates = certificates(folder.path()).expect("certificates");
         let path = folder.path().display();
-        let secured = format!("tls {{ cert_file: \"{path}/cert.pem\", key_file: \"{path}/key.pem\" }}");
+        let tls = |certificate: &str, more: &str| {
+            format!(
+                "tls {{ cert_file: \"{path}/{certificate}.pem\", key_file: \"{path}/key.pem\", \
+                 ca_file: \"{path}/ca.pem\"{more} }}"
+            )
+        };
+        let tls = match entry {
+            Entry::Password | Entry::Token => String::new(),
+            Entry::PasswordByTls => tls("cert", ""),
+            Entry::PasswordByExpiredTls => tls("expired", ""),
+            Entry::Certificate => tls("cert", ", verify: true, verify_and_map: true"),
+        };
+        let denied = format!("permissions: {{ publish: {{ deny: [\"{DENIED}\"] }} }}");
+        let authorization = match entry {
+            Entry::Token => format!("token: \"{PASSWORD}\""),
+            Entry::Certificate => format!("users = [ {{ user: \"CN={USER}\", {denied} }} ]"),
+            _ => format!("users = [ {{ user: {USER}, password: \"{PASSWORD}\", {denied} }} ]"),
+        };
         let address = free_address();
         let configuration = format!(
             "host: 127.0.0.1\nport: {}\njetstream {{ store_dir: \"{path}/streams\" }}\n\
-             authorization {{ users = [ {{ user: {USER}, password: \"{PASSWORD}\", \
-             permissions: {{ publish: {{ deny: [\"{DENIED}\"] }} }} }} ] }}\n{}\n",
+             authorization {{ {authorization} }}\n{tls}\n",
             address.port(),
-            if tls { &secured } else { "" },
         );
         std::fs::write(folder.path().join("configuration"), configuration).expect("a configuration");
-        let mut nats = Self { folder, address, process: None, reader: None, certificates };
+        let mut nats = Self { folder, address, entry, process: None, reader: None, certificates };
         nats.resume();
         nats
     }
@@ -84,8 +111,14 @@ impl Nats {
 
     fn reader(&mut self) -> &mut Reader {
         let address = format!("nats://{}", self.address);
+        let path = self.folder.path();
+        let options = match self.entry {
+            Entry::Token => json!({"token": PASSWORD}),
+            Entry::Certificate => json!({"tls": path}),
+            _ => json!({"user": USER, "password": PASSWORD}),
+        };
         self.reader.get_or_insert_with(|| {
-            Reader::start(&["nats", &address, USER, PASSWORD]).expect("a reader of NATS")
+            Reader::start(&["nats", &address, &options.to_string()]).expect("a reader of NATS")
         })
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Found, PASSWORD, Process, Reader, USER, free_address};
-use crate::certificates::{Certificates, certificates};
+use crate::certificates::{Certificates, EXPIRED, certificates};
 
 const RABBITMQ: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
@@ -50,23 +50,30 @@ impl RabbitMq {
         let (address, tls_address) = (free_address(), free_address());
         let (epmd, distribution) = (free_address().port().to_string(), free_address().port());
         let path = folder.path();
-        let (ca, certificate, key) = (path.join("ca.pem"), path.join("cert.pem"), path.join("key.pem"));
         let configuration = format!(
             "listeners.tcp.1 = {address}\nlisteners.ssl.1 = {tls_address}\n\
-             ssl_options.cacertfile = {}\nssl_options.certfile = {}\nssl_options.keyfile = {}\n\
+             auth_mechanisms.1 = PLAIN\nauth_mechanisms.2 = EXTERNAL\nssl_cert_login_from = common_name\n\
              default_user = {USER}\ndefault_pass = {PASSWORD}\n",
-            ca.display(),
-            certificate.display(),
-            key.display(),
+        );
+        // A certificate for each name is not to be had otherwise.
+        let folder_path = path.display();
+        let advanced = format!(
+            "[{{rabbit, [{{ssl_options, [{{cacertfile, \"{folder_path}/ca.pem\"}}, \
+             {{certfile, \"{folder_path}/cert.pem\"}}, {{keyfile, \"{folder_path}/key.pem\"}}, \
+             {{verify, verify_peer}}, {{fail_if_no_peer_cert, false}}, \
+             {{sni_hosts, [{{\"{EXPIRED}\", [{{certfile, \"{folder_path}/expired.pem\"}}, \
+             {{keyfile, \"{folder_path}/key.pem\"}}]}}]}}]}}]}}].\n"
         );
         std::fs::write(path.join("rabbitmq.conf"), configuration)?;
-        std::fs::write(path.join("enabled_plugins"), "[].")?;
+        std::fs::write(path.join("advanced.config"), advanced)?;
+        std::fs::write(path.join("enabled_plugins"), "[rabbitmq_auth_mechanism_ssl].")?;
         let mut command = Command::new(RABBITMQ);
         command
             .env("HOME", path)
             .env("RABBITMQ_MNESIA_BASE", path.join("mnesia"))
             .env("RABBITMQ_LOG_BASE", path.join("log"))
             .env("RABBITMQ_CONFIG_FILE", path.join("rabbitmq.conf"))
+            .env("RABBITMQ_ADVANCED_CONFIG_FILE", path.join("advanced.config"))
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", path.join("enabled_plugins"))
             .env("RABBITMQ_PID_FILE", path.join("pid"))
             .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
@@ -86,7 +93,8 @@ impl RabbitMq {
         self.address
     }
 
-    /// Where it listens for TLS.
+    /// Where it listens for TLS, and lets in by client certificates, too. Who asks for [`EXPIRED`] is shown a certificate that
+    /// has expired.
     pub fn tls_address(&self) -> SocketAddr {
         self.tls_address
     }

@@ -61,10 +61,13 @@ class Kafka:
     def do_slow(self, broker, milliseconds):
         return self.lib.rd_kafka_mock_broker_set_rtt(self.cluster, broker, milliseconds)
 
-    def do_read(self, topic):
+    def do_advertise(self, broker, host, port):
+        self.lib.rd_kafka_mock_broker_set_host_port(self.cluster, broker, host.encode(), port)
+
+    def do_read(self, topic, settings):
         consumer = self.client.Consumer({
             "bootstrap.servers": self.addresses, "group.id": "reader", "enable.auto.commit": False,
-            "enable.partition.eof": True})
+            "enable.partition.eof": True, **settings})
         partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
         consumer.assign([self.client.TopicPartition(topic, number, 0) for number in partitions])
         found, left = [], set(partitions)
@@ -87,14 +90,17 @@ class Kafka:
 
 
 class Nats:
-    def __init__(self, address, user, password):
-        import nats
+    def __init__(self, address, options):
+        import nats, ssl
 
         self.loop = asyncio.new_event_loop()
-        self.nats, self.address, self.user, self.password = nats, address, user, password
+        self.nats, self.address, self.options = nats, address, json.loads(options)
+        if folder := self.options.get("tls"):
+            tls = self.options["tls"] = ssl.create_default_context(cafile=f"{folder}/ca.pem")
+            tls.load_cert_chain(f"{folder}/client.pem", f"{folder}/client-key.pem")
 
     async def session(self, what):
-        client = await self.nats.connect(self.address, user=self.user, password=self.password)
+        client = await self.nats.connect(self.address, **self.options)
         try:
             return await what(client)
         finally:

@@ -5,6 +5,7 @@ mod capability;
 mod faults;
 mod life;
 mod previews;
+mod result_codes;
 mod tokens;
 
 use std::sync::Arc;

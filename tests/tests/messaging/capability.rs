@@ -7,7 +7,7 @@ use provender::capabilities::messaging::{Publisher, Slot};
 use provender::capabilities::{CallState, Grants, Surroundings};
 use provender::sandbox::{GuestState, Limits, Mode};
 use provender::servers::messaging::MessagingServer;
-use provender_tests::brokers::{DENIED, DENIED_EXCHANGE, Kafka, Mosquitto, Nats, PASSWORD, RabbitMq};
+use provender_tests::brokers::{DENIED, DENIED_EXCHANGE, Entry, Kafka, Mosquitto, Nats, PASSWORD, RabbitMq};
 use provender_tests::relay::Relay;
 use serde_json::{Value, json};
 use wasmtime::component::Resource;
@@ -198,7 +198,8 @@ async fn what_is_not_granted_or_cannot_be_sent_is_not_sent() {
 
 #[tokio::test]
 async fn connections_are_secured_and_authenticated_as_configured() {
-    let (nats, mosquitto, rabbitmq) = (Nats::start_with_tls(), Mosquitto::start(), RabbitMq::shared());
+    let (nats, mosquitto, rabbitmq) =
+        (Nats::start_for(Entry::PasswordByTls), Mosquitto::start(), RabbitMq::shared());
     let secured = [
         ("nats", nats.address(), &nats.certificates),
         ("mqtt", mosquitto.tls_address(), &mosquitto.certificates),

@@ -1,7 +1,9 @@
 //! The capability `messaging`, and the plugin `api` by it, against brokers of each kind. What arrived is read back by clients
 //! that are not ours.
 
+mod authentication;
 mod capability;
+mod certificates;
 mod faults;
 mod life;
 

@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWrite
 use super::LdapError;
 use super::ber::{Malformed, SEQUENCE, long_length};
 use super::message::{Answer, Entry, LdapResult, Request, read};
-use crate::servers::connector::Stream;
+use crate::servers::connector::{Stream, refused_certificate};
 
 /// A connection on which nothing is under way.
 pub(super) struct Connection {
@@ -84,7 +84,10 @@ pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin + ?Sized>(
         let message =
             read_message(stream, left.max(ANSWER_BYTES.min(room))).await.map_err(|error| match error {
                 ReadError::TooLarge => LdapError::TooLarge { limit: room },
-                ReadError::Io(error) => lost(&error),
+                ReadError::Io(error) => match refused_certificate(&error) {
+                    Some(refusal) => LdapError::Authentication(refusal),
+                    None => lost(&error),
+                },
                 ReadError::Malformed => lost(&"the server sent what is not LDAP"),
             })?;
         exchanged.bytes_in = exchanged.bytes_in.saturating_add(message.len() as u64);

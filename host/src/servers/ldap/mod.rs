@@ -17,10 +17,8 @@ use std::time::{Duration, Instant};
 
 use provender_ldap_names::{Dn, InvalidDn};
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_rustls::TlsConnector;
 
 use self::connection::{Connection, Exchanged, exchange};
 use self::message::Request;
@@ -29,7 +27,7 @@ pub use self::url::LdapUrl;
 use super::ServerError;
 use super::configuration::ldap::{LdapAuthentication, LdapConfiguration, PASSWORD};
 use super::configuration::secrets::Secrets;
-use super::connector::{ConnectError, Resolver, TcpConnector, find, tls_reason};
+use super::connector::{ConnectError, NotSecured, Resolver, TcpConnector, secure};
 use super::http::echo::Blanks;
 use super::pacing::{Held, Pacing};
 use super::tls;
@@ -65,6 +63,16 @@ impl From<ConnectError> for LdapError {
         match error {
             ConnectError::AddressRefused { .. } => Self::Refused(error.to_string()),
             _ => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<NotSecured> for LdapError {
+    fn from(error: NotSecured) -> Self {
+        match error {
+            NotSecured::Untrusted(reason) => Self::Refused(reason),
+            NotSecured::Credential(reason) => Self::Authentication(reason),
+            NotSecured::Lost(reason) => Self::Unavailable(reason),
         }
     }
 }
@@ -219,19 +227,7 @@ impl LdapServer {
         }
         let mut connection = match &self.tls {
             None => Connection::new(Box::new(tcp)),
-            Some(tls) => {
-                let failed = |reason: String| {
-                    ConnectError::Tls { host: self.url.authority().to_string(), reason }.to_string()
-                };
-                let name = ServerName::try_from(self.url.authority().host().to_owned());
-                let name = name.map_err(|error| LdapError::Refused(failed(error.to_string())))?;
-                let secured = TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await;
-                let secured = secured.map_err(|error| match find::<rustls::Error>(&error) {
-                    Some(_) => LdapError::Refused(failed(tls_reason(&error))),
-                    None => LdapError::Unavailable(failed(tls_reason(&error))),
-                });
-                Connection::new(Box::new(secured?))
-            }
+            Some(tls) => Connection::new(Box::new(secure(tls, self.url.authority(), tcp).await?)),
         };
         let request = match &self.bind {
             Bind::None => return Ok(connection),
@@ -244,6 +240,7 @@ impl LdapServer {
             Err(LdapError::Answer(result)) if !result.passes() => {
                 Err(LdapError::Authentication(LdapError::Answer(result).to_string()))
             }
+            Err(error @ LdapError::Authentication(_)) => Err(error),
             Err(error) => Err(LdapError::Unavailable(format!("no bind at {}: {error}", self.url))),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, BytesMut};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::link::{Confirmed, Outgoing, Protocol, Whose};
 use super::wire::{Dialer, MAX_PIECE, Malformed, Reader, Wire};
@@ -86,7 +86,15 @@ pub(super) async fn connect(
     wire.send(b"AMQP\0\0\x09\x01").await?;
     let start = expect(&mut wire, START).await?;
     let product = product(&start).unwrap_or_default();
-    wire.send(&method(0, START_OK, &start_ok(credential))).await?;
+    let (mechanism, response) = proof(credential);
+    let offered = mechanisms(&start)?;
+    if !offered.split(' ').any(|word| word == mechanism) {
+        return Err(MessagingError::Authentication(format!(
+            "it knows {}, and here not {mechanism}; set `authentication` to what it knows",
+            offered.replace(' ', ", ")
+        )));
+    }
+    wire.send(&method(0, START_OK, &start_ok(mechanism, &response))).await?;
     let tune = expect(&mut wire, TUNE).await?;
     let mut tune = Reader::new(&tune);
     let (_, frame_max, heartbeat) = (tune.u16()?, tune.u32()?, tune.u16()?);
@@ -129,7 +137,18 @@ pub(super) async fn connect(
     Ok((wire, amqp, product))
 }
 
-fn start_ok(credential: &Credential) -> BytesMut {
+/// The mechanism by which the host shows who it is, and what it says by it.
+fn proof(credential: &Credential) -> (&'static str, SecretString) {
+    match credential {
+        Credential::Password { username, password, .. } => {
+            ("PLAIN", format!("\0{username}\0{}", password.expose_secret()).into())
+        }
+        // By the client certificate.
+        Credential::None | Credential::Token(_) => ("EXTERNAL", SecretString::default()),
+    }
+}
+
+fn start_ok(mechanism: &str, response: &SecretString) -> BytesMut {
     let mut capabilities = BytesMut::new();
     for capability in
         ["publisher_confirms", "basic.nack", "authentication_failure_close", "connection.blocked"]
@@ -146,17 +165,8 @@ fn start_ok(credential: &Credential) -> BytesMut {
     long(&mut own, &capabilities);
     let mut body = BytesMut::new();
     long(&mut body, &own);
-    match credential {
-        Credential::Password { username, password, .. } => {
-            short(&mut body, "PLAIN");
-            long(&mut body, format!("\0{username}\0{}", password.expose_secret()).as_bytes());
-        }
-        // By the client certificate.
-        Credential::None | Credential::Token(_) => {
-            short(&mut body, "EXTERNAL");
-            long(&mut body, b"");
-        }
-    }
+    short(&mut body, mechanism);
+    long(&mut body, response.expose_secret().as_bytes());
     short(&mut body, "en_US");
     body
 }
@@ -190,6 +200,16 @@ fn closed(arguments: &mut Reader<'_>) -> Result<(u16, String), Malformed> {
     let code = arguments.u16()?;
     let length = arguments.u8()?.into();
     Ok((code, arguments.text(length)?))
+}
+
+/// Words of the mechanisms that the server offers.
+fn mechanisms(start: &[u8]) -> Result<String, Malformed> {
+    let mut start = Reader::new(start);
+    start.u16()?;
+    let of_server = start.u32()? as usize;
+    start.bytes(of_server)?;
+    let length = start.u32()? as usize;
+    start.text(length)
 }
 
 /// "RabbitMQ 3.10.8", where the server tells it.

@@ -33,7 +33,7 @@ use super::configuration::messaging::{
     Broker, Mechanism, MessagingAuthentication, MessagingConfiguration, PASSWORD, TOKEN,
 };
 use super::configuration::secrets::Secrets;
-use super::connector::{Resolver, TcpConnector};
+use super::connector::{ConnectError, NotSecured, Resolver, TcpConnector};
 use super::http::echo::Blanks;
 use super::pacing::{Held, Pacing};
 use super::tls;
@@ -78,6 +78,9 @@ pub enum MessagingError {
     /// The broker refused the host's credential.
     #[error("the broker refuses the credential: {0}")]
     Authentication(String),
+    /// The host may not connect there, or does not trust who answers: nothing was sent.
+    #[error("{0}")]
+    Refused(String),
     /// No connection: nothing was sent.
     #[error("{0}")]
     Unavailable(String),
@@ -96,6 +99,25 @@ pub enum MessagingError {
     /// Larger than the broker takes.
     #[error("the broker finds it too large: {0}")]
     TooLargeForBroker(String),
+}
+
+impl From<ConnectError> for MessagingError {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::AddressRefused { .. } => Self::Refused(error.to_string()),
+            _ => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<NotSecured> for MessagingError {
+    fn from(error: NotSecured) -> Self {
+        match error {
+            NotSecured::Untrusted(reason) => Self::Refused(reason),
+            NotSecured::Credential(reason) => Self::Authentication(reason),
+            NotSecured::Lost(reason) => Self::Unavailable(reason),
+        }
+    }
 }
 
 /// As whom the host authenticates itself.
@@ -307,6 +329,10 @@ impl MessagingServer {
                 Ok(Err(MessagingError::Unavailable(reason))) => {
                     failed = MessagingError::Unavailable(format!("no session at {address}: {reason}"));
                 }
+                // Another node may be who it should be.
+                Ok(Err(MessagingError::Refused(reason))) => {
+                    failed = MessagingError::Refused(format!("no session at {address}: {reason}"));
+                }
                 Ok(ended) => return ended,
                 Err(_) => {
                     let after = self.dialer.timeout.as_millis();
@@ -360,8 +386,8 @@ impl MessagingServer {
     /// Without the host's credential, should the broker repeat it.
     fn blanked_error(&self, mut error: MessagingError) -> MessagingError {
         use MessagingError::{
-            Authentication, ConnectionLost, Denied, Invalid, Moved, NoSuchTopic, Rejected, TooLargeForBroker,
-            Unavailable,
+            Authentication, ConnectionLost, Denied, Invalid, Moved, NoSuchTopic, Refused, Rejected,
+            TooLargeForBroker, Unavailable,
         };
         match &mut error {
             NoSuchTopic(text)
@@ -369,6 +395,7 @@ impl MessagingServer {
             | Rejected(text)
             | Invalid(text)
             | Authentication(text)
+            | Refused(text)
             | Unavailable(text)
             | Moved(text)
             | TooLargeForBroker(text)

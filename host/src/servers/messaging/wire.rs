@@ -1,17 +1,16 @@
 //! The bytes of a broker: how a connection comes about, and how what it sends is read within bounds.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio_rustls::TlsConnector;
 
 use super::MessagingError;
 use crate::servers::authority::Authority;
-use crate::servers::connector::{ConnectError, Stream, TcpConnector, tls_reason};
+use crate::servers::connector::{ConnectError, Stream, TcpConnector, refused_certificate, secure};
 
 /// The largest piece that is taken from a broker: confirmations are small.
 pub(super) const MAX_PIECE: usize = 1 << 20;
@@ -29,28 +28,29 @@ pub(super) struct Dialer {
 impl Dialer {
     /// TCP alone.
     pub(super) async fn connect(&self, address: &Authority) -> Result<Wire, MessagingError> {
-        let stream = self.tcp.connect(address).await.map_err(unavailable)?;
+        let stream = self.tcp.connect(address).await?;
         Ok(Wire { stream: Box::new(stream), input: BytesMut::new() })
     }
 
     /// Secures a connection, if connections are to be.
     pub(super) async fn secure(&self, wire: Wire, address: &Authority) -> Result<Wire, MessagingError> {
         let Some(tls) = &self.tls else { return Ok(wire) };
-        let failed = |reason: String| unavailable(ConnectError::Tls { host: address.to_string(), reason });
         if !wire.input.is_empty() {
             // Whoever is in between could have said it.
-            return Err(failed("the broker speaks before its time".to_owned()));
+            let reason = "the broker speaks before its time".to_owned();
+            return Err(ConnectError::Tls { host: address.to_string(), reason }.into());
         }
-        let name =
-            ServerName::try_from(address.host().to_owned()).map_err(|error| failed(error.to_string()))?;
-        let secured = TlsConnector::from(Arc::clone(tls)).connect(name, wire.stream).await;
-        let stream = secured.map_err(|error| failed(tls_reason(&error)))?;
+        let stream = secure(tls, address, wire.stream).await?;
         Ok(Wire { stream: Box::new(stream), input: BytesMut::new() })
     }
 }
 
-fn unavailable(error: ConnectError) -> MessagingError {
-    MessagingError::Unavailable(error.to_string())
+/// What the end of a connection tells.
+fn ended(error: &io::Error) -> MessagingError {
+    match refused_certificate(error) {
+        Some(refusal) => MessagingError::Authentication(refusal),
+        None => MessagingError::Unavailable(error.to_string()),
+    }
 }
 
 /// A connection on which one says something and the other answers.
@@ -66,7 +66,9 @@ impl Wire {
             self.stream.write_all(bytes).await?;
             self.stream.flush().await
         };
-        sent.await.map_err(|error| MessagingError::Unavailable(error.to_string()))
+        let Err(error) = sent.await else { return Ok(()) };
+        // A broker that ended the connection may have said why.
+        Err(ended(&self.stream.read_buf(&mut self.input).await.err().unwrap_or(error)))
     }
 
     /// Reads until `take` finds something whole at the beginning of what was read, and takes it off.
@@ -74,7 +76,6 @@ impl Wire {
         &mut self,
         mut take: impl FnMut(&mut BytesMut) -> Result<Option<T>, Malformed>,
     ) -> Result<T, MessagingError> {
-        let failed = |reason: String| MessagingError::Unavailable(reason);
         loop {
             if let Some(taken) = take(&mut self.input)? {
                 return Ok(taken);
@@ -84,9 +85,11 @@ impl Wire {
             }
             self.input.reserve(READ_BYTES);
             match self.stream.read_buf(&mut self.input).await {
-                Ok(0) => return Err(failed("the broker closes the connection".to_owned())),
+                Ok(0) => {
+                    return Err(MessagingError::Unavailable("the broker closes the connection".to_owned()));
+                }
                 Ok(_) => {}
-                Err(error) => return Err(failed(error.to_string())),
+                Err(error) => return Err(ended(&error)),
             }
         }
     }
