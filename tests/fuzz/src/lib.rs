@@ -1,10 +1,16 @@
 //! What must hold for any input: one module per target of cargo-fuzz, each with a function `check` that panics when
 //! something does not hold. See `README.md`.
 
+pub mod amqp;
 pub mod api;
 pub mod configuration;
+mod counterpart;
 pub mod files;
 pub mod import;
+pub mod kafka;
+pub mod ldap;
+pub mod mqtt;
+pub mod nats;
 pub mod outcomes;
 pub mod plugins;
 pub mod schemas;
@@ -16,11 +22,16 @@ pub mod values;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 13] = [
+    ("amqp", amqp::check),
     ("api", api::check),
     ("configuration", configuration::check),
     ("files", files::check),
     ("import", import::check),
+    ("kafka", kafka::check),
+    ("ldap", ldap::check),
+    ("mqtt", mqtt::check),
+    ("nats", nats::check),
     ("outcomes", outcomes::check),
     ("plugins", plugins::check),
     ("schemas", schemas::check),

@@ -4,7 +4,8 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use fuzzing::TARGETS;
+use fuzzing::{TARGETS, amqp, kafka, ldap, mqtt, nats};
+use provender::servers::messaging::MessagingError;
 
 /// Words that a change of single bytes would hardly find.
 const WORDS: [&str; 32] = [
@@ -42,6 +43,18 @@ const WORDS: [&str; 32] = [
     "\u{202e}\u{10ffff}",
 ];
 
+/// Lengths that lie, as protocols write them in bytes.
+const LENGTHS: [&[u8]; 8] = [
+    b"\x7f\xff\xff\xff",
+    b"\xff\xff\xff\xff",
+    b"\x80\0\0\0",
+    b"\0\x10\0\0",
+    b"\0\0\0\0",
+    b"\x84\x7f\xff\xff\xff",
+    b"\x88\xff\xff\xff\xff\xff\xff\xff\xff",
+    b"\xff\xff\xff\x7f",
+];
+
 /// A generator of pseudo-random numbers (SplitMix64).
 struct Numbers(u64);
 
@@ -68,7 +81,7 @@ fn mutated(inputs: &[Vec<u8>], numbers: &mut Numbers) -> Vec<u8> {
     for _ in 0..=numbers.below(6) {
         let at = numbers.below(input.len() + 1);
         let end = at + numbers.below((input.len() - at).min(32) + 1);
-        match numbers.below(7) {
+        match numbers.below(8) {
             0 => input.insert(at, numbers.below(256) as u8),
             1 => drop(input.drain(at..end)),
             2 => {
@@ -77,6 +90,9 @@ fn mutated(inputs: &[Vec<u8>], numbers: &mut Numbers) -> Vec<u8> {
             }
             3 => drop(input.splice(at..end, WORDS[numbers.below(WORDS.len())].bytes())),
             4 => {
+                drop(input.splice(at..end.min(at + 4), LENGTHS[numbers.below(LENGTHS.len())].iter().copied()))
+            }
+            5 => {
                 let other = &inputs[numbers.below(inputs.len())];
                 let from = numbers.below(other.len() + 1);
                 let to = from + numbers.below((other.len() - from).min(256) + 1);
@@ -111,7 +127,57 @@ fn run(name: &str, mutations: usize) {
 #[test]
 fn every_target_has_a_test() {
     let names: Vec<_> = TARGETS.iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, ["api", "configuration", "files", "import", "outcomes", "plugins", "schemas", "urls"]);
+    let expected = "amqp api configuration files import kafka ldap mqtt nats outcomes plugins schemas urls";
+    assert_eq!(names.join(" "), expected);
+}
+
+/// So that an input that ends a connection is not all that targets are given.
+#[test]
+fn what_honest_counterparts_say_is_taken() {
+    let folder = |target: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    let honest = |target: &str, taken: &dyn Fn(&[u8]) -> Result<(), String>| {
+        let mut count = 0;
+        for entry in fs::read_dir(folder(target)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if name.starts_with("confirmed") || name.starts_with("taken") {
+                assert_eq!(taken(&fs::read(&path).unwrap()), Ok(()), "{target} {name}");
+                count += 1;
+            }
+        }
+        assert!(count > 1, "{target}");
+    };
+    let said = |ended: Result<(), MessagingError>| ended.map_err(|error| error.to_string());
+    honest("amqp", &|data| said(amqp::publish(data)));
+    honest("kafka", &|data| said(kafka::publish(data)));
+    honest("mqtt", &|data| said(mqtt::publish(data)));
+    honest("nats", &|data| said(nats::publish(data)));
+    honest("ldap", &|data| ldap::ask(data).map_err(|error| error.to_string()));
+}
+
+#[test]
+fn whatever_an_amqp_broker_says_is_bounded() {
+    run("amqp", 2_000);
+}
+
+#[test]
+fn whatever_a_kafka_node_says_is_bounded() {
+    run("kafka", 2_000);
+}
+
+#[test]
+fn whatever_a_directory_says_is_bounded() {
+    run("ldap", 2_000);
+}
+
+#[test]
+fn whatever_an_mqtt_broker_says_is_bounded() {
+    run("mqtt", 2_000);
+}
+
+#[test]
+fn whatever_a_nats_server_says_is_bounded() {
+    run("nats", 2_000);
 }
 
 #[test]

@@ -25,10 +25,14 @@ pub(super) struct Exchanged {
     pub(super) result: LdapResult,
     pub(super) cookie: Vec<u8>,
     pub(super) bytes_in: u64,
+    /// What the entries take in memory.
+    kept: u64,
 }
 
 /// Answers other than entries are small; more than this is none of an honest server.
 const ANSWER_BYTES: u64 = 1 << 20;
+/// How much more memory entries may take than room on the wire. An empty value takes two bytes there, and many more here.
+const KEPT_OF_ROOM: u64 = 4;
 /// Memory that a length is believed for before its bytes are there.
 const BELIEVED_BYTES: usize = 64 << 10;
 
@@ -105,9 +109,17 @@ pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin + ?Sized>(
             return Err(lost(&"the server answers what was not asked"));
         }
         match answer {
+            Answer::Passing | Answer::Entry(_) if exchanged.bytes_in > room => {
+                return Err(LdapError::TooLarge { limit: room });
+            }
             Answer::Passing => {}
-            Answer::Entry(_) if exchanged.bytes_in > room => return Err(LdapError::TooLarge { limit: room }),
-            Answer::Entry(entry) => exchanged.entries.push(entry),
+            Answer::Entry(entry) => {
+                exchanged.kept = exchanged.kept.saturating_add(entry.memory());
+                if exchanged.kept > room.saturating_mul(KEPT_OF_ROOM) {
+                    return Err(LdapError::TooLarge { limit: room });
+                }
+                exchanged.entries.push(entry);
+            }
             Answer::Done { result, cookie } => return Ok(Exchanged { result, cookie, ..exchanged }),
         }
     }
@@ -154,4 +166,54 @@ async fn read_message<S: AsyncRead + Unpin + ?Sized>(
         return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
     }
     Ok(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ber::{ENUMERATED, INTEGER, OCTET_STRING, SET, nested, put, put_number};
+    use super::*;
+
+    fn message(tag: u8, content: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+        let mut message = Vec::new();
+        nested(SEQUENCE, &mut message, |out| {
+            put_number(INTEGER, 1, out);
+            nested(tag, out, content);
+        });
+        message
+    }
+
+    /// What is read of a search that is answered so, with room for so many bytes.
+    async fn read(answer: &[u8], room: u64) -> Result<Exchanged, LdapError> {
+        let done = message(0x65, |out| {
+            put_number(ENUMERATED, 0, out);
+            put(OCTET_STRING, b"", out);
+            put(OCTET_STRING, b"", out);
+        });
+        let said = [answer, &done].concat();
+        let mut stream = tokio::io::join(&said[..], tokio::io::sink());
+        exchange(&mut stream, &Request::unbind(), 1, room).await
+    }
+
+    #[tokio::test]
+    async fn what_takes_much_memory_or_is_no_entry_counts_too() {
+        let with_values = |count: usize, value: &'static [u8]| {
+            message(0x64, |out| {
+                put(OCTET_STRING, b"dc=x", out);
+                nested(SEQUENCE, out, |out| {
+                    nested(SEQUENCE, out, |out| {
+                        put(OCTET_STRING, b"a", out);
+                        nested(SET, out, |out| (0..count).for_each(|_| put(OCTET_STRING, value, out)));
+                    });
+                });
+            })
+        };
+        let references = message(0x73, |out| put(OCTET_STRING, b"ldap://x", out)).repeat(100);
+        const ROOM: u64 = 4_096;
+        assert_eq!(read(&with_values(150, b"of twenty characters"), ROOM).await.unwrap().entries.len(), 1);
+        assert_eq!(read(&references, ROOM).await.unwrap().entries.len(), 0);
+        for answer in [with_values(1_000, b""), references.repeat(3)] {
+            let read = read(&answer, ROOM).await;
+            assert_eq!(read.unwrap_err(), LdapError::TooLarge { limit: ROOM });
+        }
+    }
 }

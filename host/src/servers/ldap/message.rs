@@ -41,6 +41,17 @@ pub struct Entry {
     pub attributes: Vec<Attribute>,
 }
 
+impl Entry {
+    /// What it takes in memory, about.
+    pub(super) fn memory(&self) -> u64 {
+        let attributes = self.attributes.iter().map(|Attribute { name, values }| {
+            let values = values.iter().map(|value| size_of::<Vec<u8>>() + value.len());
+            size_of::<Attribute>() + name.len() + values.sum::<usize>()
+        });
+        (size_of::<Self>() + self.dn.len() + attributes.sum::<usize>()) as u64
+    }
+}
+
 /// How far below its base a search looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use provender_ldap_names::{Dn, InvalidDn};
 use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::connection::{Connection, Exchanged, exchange};
@@ -169,14 +170,31 @@ impl LdapServer {
 
     /// A connection for the caller alone, new or from the pool.
     pub async fn lease(self: &Arc<Self>) -> Result<Lease, LdapError> {
-        let permit = tokio::time::timeout(self.connect_timeout, Arc::clone(&self.permits).acquire_owned());
-        // The semaphore is never closed.
-        let Ok(Ok(permit)) = permit.await else { return Err(self.held(Held::TooMuch)) };
+        let permit = self.permit().await?;
         let connection = match self.pooled() {
             Some(connection) => connection,
             None => self.connect().await?,
         };
         Ok(Lease { server: Arc::clone(self), connection: Some(connection), _permit: permit })
+    }
+
+    /// As [`lease`](Self::lease), over a stream that is there already: whatever is at its other end is read as a directory.
+    pub async fn lease_over(
+        self: &Arc<Self>,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static,
+    ) -> Result<Lease, LdapError> {
+        let permit = self.permit().await?;
+        let connection = self.bound(Connection::new(Box::new(stream))).await?;
+        Ok(Lease { server: Arc::clone(self), connection: Some(connection), _permit: permit })
+    }
+
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, LdapError> {
+        let permit = tokio::time::timeout(self.connect_timeout, Arc::clone(&self.permits).acquire_owned());
+        match permit.await {
+            Ok(Ok(permit)) => Ok(permit),
+            // The semaphore is never closed.
+            Ok(Err(_)) | Err(_) => Err(self.held(Held::TooMuch)),
+        }
     }
 
     fn pooled(&self) -> Option<Connection> {
@@ -225,10 +243,14 @@ impl LdapServer {
                 }
             })?;
         }
-        let mut connection = match &self.tls {
+        let connection = match &self.tls {
             None => Connection::new(Box::new(tcp)),
             Some(tls) => Connection::new(Box::new(secure(tls, self.url.authority(), tcp).await?)),
         };
+        self.bound(connection).await
+    }
+
+    async fn bound(&self, mut connection: Connection) -> Result<Connection, LdapError> {
         let request = match &self.bind {
             Bind::None => return Ok(connection),
             Bind::Simple { dn, password } => Request::simple_bind(dn, password.expose_secret()),

@@ -7,9 +7,8 @@ use bytes::{Buf, BufMut, BytesMut};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::link::{Confirmed, Outgoing, Protocol, Whose};
-use super::wire::{Dialer, MAX_PIECE, Malformed, Reader, Wire};
+use super::wire::{MAX_PIECE, Malformed, Reader, Wire};
 use super::{CLIENT, Credential, Message, MessagingError};
-use crate::servers::authority::Authority;
 
 /// Where messages go.
 #[derive(Clone, Debug)]
@@ -69,20 +68,20 @@ const NACK: Method = (60, 120);
 const CONFIRM_SELECT: Method = (85, 10);
 const CONFIRM_SELECT_OK: Method = (85, 11);
 
+/// What each must take by the protocol.
+const SMALLEST_FRAME: u32 = 4_096;
 const LARGEST_FRAME: u32 = 128 << 10;
 const HEARTBEAT_SECONDS: u16 = 30;
 const UNCONFIRMED: usize = 1_024;
 /// Longest text of most fields.
 const SHORT_STRING: usize = 255;
 
-/// Connects, authenticates, and looks for the exchange.
-pub(super) async fn connect(
-    dialer: &Dialer,
-    address: &Authority,
+/// Authenticates, and looks for the exchange.
+pub(super) async fn open(
+    mut wire: Wire,
     credential: &Credential,
     place: &Place,
 ) -> Result<(Wire, Amqp, String), MessagingError> {
-    let mut wire = dialer.secure(dialer.connect(address).await?, address).await?;
     wire.send(b"AMQP\0\0\x09\x01").await?;
     let start = expect(&mut wire, START).await?;
     let product = product(&start).unwrap_or_default();
@@ -98,7 +97,11 @@ pub(super) async fn connect(
     let tune = expect(&mut wire, TUNE).await?;
     let mut tune = Reader::new(&tune);
     let (_, frame_max, heartbeat) = (tune.u16()?, tune.u32()?, tune.u16()?);
-    let frame_max = if frame_max == 0 { LARGEST_FRAME } else { frame_max.min(LARGEST_FRAME) };
+    let frame_max = match frame_max {
+        0 => LARGEST_FRAME,
+        SMALLEST_FRAME.. => frame_max.min(LARGEST_FRAME),
+        _ => return Err(Malformed.into()),
+    };
     let heartbeat = if heartbeat == 0 { HEARTBEAT_SECONDS } else { heartbeat.min(HEARTBEAT_SECONDS) };
     let mut tune_ok = BytesMut::new();
     tune_ok.put_u16(1);
@@ -381,7 +384,8 @@ impl Amqp {
         if let (Some(ticket), Some(why)) = (ticket, self.coming_back.take()) {
             self.came_back.insert(ticket, why);
         }
-        Ok(())
+        // No more can come back than were under way.
+        if self.came_back.len() > UNCONFIRMED { Err(Malformed) } else { Ok(()) }
     }
 }
 
@@ -529,6 +533,41 @@ mod tests {
         let wrong = [METHOD, 0, 0, 0, 0, 0, 0, 0];
         assert!(take(&mut BytesMut::from(&wrong[..])).is_err());
         assert!(take(&mut BytesMut::from(&b"AMQP\0\0\x09\x01"[..])).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_broker_whose_frames_have_room_for_nothing_is_refused() {
+        for (frame_max, refused) in [(8_u32, true), (4_095, true), (4_096, false), (0, false)] {
+            let mut said = method(0, START, b"\0\x09\0\0\0\0\0\0\0\x08EXTERNAL");
+            let mut tune = BytesMut::new();
+            tune.put_u16(0);
+            tune.put_u32(frame_max);
+            tune.put_u16(0);
+            said.put(method(0, TUNE, &tune));
+            said.put(method(0, OPEN_OK, &[0]));
+            said.put(method(1, CHANNEL_OPEN_OK, &[0; 4]));
+            said.put(method(1, CONFIRM_SELECT_OK, &[]));
+            let stream = tokio::io::join(std::io::Cursor::new(said), tokio::io::sink());
+            let place = Place { virtual_host: "/".to_owned(), exchange: String::new() };
+            let opened = open(Wire::new(Box::new(stream)), &Credential::None, &place).await;
+            assert_eq!(opened.is_err(), refused, "{frame_max}");
+        }
+    }
+
+    #[test]
+    fn no_more_messages_come_back_than_were_under_way() {
+        let mut amqp = amqp();
+        let mut back = BytesMut::new();
+        back.put_u16(312);
+        short(&mut back, "NO_ROUTE");
+        let mut ended = Ok(());
+        for ticket in 0..=UNCONFIRMED as u64 {
+            assert_eq!(ended, Ok(()), "{ticket} came back");
+            let mut input = method(1, RETURN, &back);
+            input.put(frame(HEADER, 1, &amqp.header(ticket, &message(1))));
+            ended = amqp.receive(&mut input, &mut BytesMut::new(), &mut Vec::new());
+        }
+        assert!(ended.is_err());
     }
 
     #[test]

@@ -79,6 +79,8 @@ const BATCH: usize = 512;
 const BATCH_BYTES: usize = 512 << 10;
 /// What may wait to be sent before no more is written.
 const MAX_OUT: usize = 1 << 20;
+/// What may wait to be sent of answers to what the broker asks, as whether this end is there.
+const MAX_ANSWERS: usize = 64 << 10;
 /// How long a good-bye may take.
 const GOOD_BYE: Duration = Duration::from_secs(1);
 
@@ -92,10 +94,16 @@ pub(super) struct Link {
 
 impl Link {
     pub(super) fn start(wire: Wire, protocol: impl Protocol) -> Self {
+        let (link, driven) = Self::new(wire, protocol);
+        tokio::spawn(driven);
+        link
+    }
+
+    /// With what must run for it to do anything.
+    fn new(wire: Wire, protocol: impl Protocol) -> (Self, impl Future<Output = ()> + Send) {
         let (orders, queue) = mpsc::channel(QUEUE);
         let limit = protocol.limit();
-        tokio::spawn(drive(wire, protocol, queue));
-        Self { orders, limit }
+        (Self { orders, limit }, drive(wire, protocol, queue))
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -111,6 +119,27 @@ impl Link {
     }
 }
 
+/// Sends messages over a connection that serves for nothing else, and waits until all are confirmed.
+pub(super) async fn publish_over(
+    wire: Wire,
+    protocol: impl Protocol,
+    messages: Vec<Outgoing>,
+) -> Result<(), MessagingError> {
+    let (link, driven) = Link::new(wire, protocol);
+    let sent = async move {
+        let mut waiting = Vec::new();
+        for message in messages {
+            waiting.push(link.send(message).await);
+        }
+        for confirmed in waiting {
+            let unsent = || MessagingError::Unavailable("it was not sent".to_owned());
+            confirmed.await.map_err(|_| unsent())??;
+        }
+        Ok(())
+    };
+    tokio::join!(sent, driven).0
+}
+
 async fn drive(wire: Wire, protocol: impl Protocol, queue: mpsc::Receiver<Order>) {
     let mut under_way = UnderWay {
         protocol,
@@ -120,6 +149,7 @@ async fn drive(wire: Wire, protocol: impl Protocol, queue: mpsc::Receiver<Order>
         unconfirmed: BTreeMap::new(),
         input: wire.input,
         out: BytesMut::new(),
+        answers: 0,
     };
     let reason = under_way.run(wire.stream).await;
     under_way.settle(Whose::All, &Err(MessagingError::ConnectionLost { reason }));
@@ -134,6 +164,8 @@ struct UnderWay<P> {
     unconfirmed: BTreeMap<u64, Order>,
     input: BytesMut,
     out: BytesMut,
+    /// Bytes of answers to the broker in there, at most.
+    answers: usize,
 }
 
 impl<P: Protocol> UnderWay<P> {
@@ -161,7 +193,10 @@ impl<P: Protocol> UnderWay<P> {
                     }
                 }
                 sent = send(&mut writer, &mut self.out), if unflushed || !self.out.is_empty() => match sent {
-                    Ok(left) => unflushed = left,
+                    Ok(left) => {
+                        unflushed = left;
+                        self.answers = self.answers.min(self.out.len());
+                    }
                     Err(error) => return error.to_string(),
                 },
                 order = next(&mut self.held, &mut self.queue), if writes => match order {
@@ -216,13 +251,18 @@ impl<P: Protocol> UnderWay<P> {
 
     fn receive(&mut self) -> Result<(), String> {
         let mut told = Vec::new();
+        let waiting = self.out.len();
         let received = self.protocol.receive(&mut self.input, &mut self.out, &mut told);
+        self.answers += self.out.len() - waiting;
         for (whose, confirmed) in told {
             self.settle(whose, &confirmed);
         }
         received?;
         if self.input.len() > MAX_PIECE {
             return Err("the broker sends too much in one piece".to_owned());
+        }
+        if self.answers > MAX_ANSWERS {
+            return Err("the broker asks and does not take the answers".to_owned());
         }
         Ok(())
     }
@@ -260,5 +300,64 @@ async fn next(held: &mut Option<Order>, queue: &mut mpsc::Receiver<Order>) -> Op
     match held.take() {
         Some(order) => Some(order),
         None => queue.recv().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers each byte with one.
+    struct Echo;
+
+    impl Protocol for Echo {
+        fn room(&self, _: usize) -> usize {
+            1
+        }
+
+        fn limit(&self) -> Option<usize> {
+            None
+        }
+
+        fn publish(&mut self, _: &[(u64, Outgoing)], _: &mut BytesMut) {}
+
+        fn receive(
+            &mut self,
+            input: &mut BytesMut,
+            out: &mut BytesMut,
+            _: &mut Vec<(Whose, Confirmed)>,
+        ) -> Result<(), String> {
+            out.extend_from_slice(&input.split());
+            Ok(())
+        }
+
+        fn patience(&self) -> Option<Duration> {
+            None
+        }
+
+        fn ask(&mut self, _: &mut BytesMut) {}
+
+        fn end(&mut self, _: &mut BytesMut) {}
+    }
+
+    #[tokio::test]
+    async fn a_broker_that_takes_no_answers_is_left_and_one_that_does_may_ask_for_ever() {
+        const PIECE: usize = 1_024;
+        for takes in [false, true] {
+            let (ours, mut theirs) = tokio::io::duplex(PIECE);
+            let (link, driven) = Link::new(Wire::new(Box::new(ours)), Echo);
+            let broker = async {
+                for _ in 0..8 * MAX_ANSWERS / PIECE {
+                    theirs.write_all(&[b'?'; PIECE]).await?;
+                    if takes {
+                        theirs.read_exact(&mut [0; PIECE]).await?;
+                    }
+                }
+                drop(link);
+                Ok::<(), io::Error>(())
+            };
+            let (asked, ()) = tokio::join!(broker, driven);
+            assert_eq!(asked.is_ok(), takes);
+        }
     }
 }

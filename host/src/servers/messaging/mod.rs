@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::SecretString;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -275,6 +276,33 @@ impl MessagingServer {
         published.map_err(|error| self.blanked_error(error))
     }
 
+    /// As [`publish`](Self::publish), over a stream that is there already and serves for nothing else: whatever is at its
+    /// other end is read as a broker. kafka: all messages are to one topic.
+    pub async fn publish_over(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static,
+        messages: Vec<Message>,
+    ) -> Result<(), MessagingError> {
+        let messages = messages.into_iter().map(Arc::new).collect();
+        let published = self.publish_alone(Wire::new(Box::new(stream)), messages).await;
+        published.map_err(|error| self.blanked_error(error))
+    }
+
+    async fn publish_alone(&self, wire: Wire, messages: Vec<Arc<Message>>) -> Result<(), MessagingError> {
+        if let Client::Kafka(kafka) = &self.client {
+            return kafka.publish_over(wire, messages).await;
+        }
+        let Some(address) = self.addresses.first() else {
+            return Err(MessagingError::Unavailable("no node is configured".to_owned()));
+        };
+        let messages = messages.into_iter().map(|message| Outgoing { message, partition: 0 }).collect();
+        match self.session_over(wire, address).await? {
+            Session::Amqp(wire, amqp, _) => link::publish_over(wire, amqp, messages).await,
+            Session::Nats(wire, nats, _) => link::publish_over(wire, nats, messages).await,
+            Session::Mqtt(wire, mqtt) => link::publish_over(wire, mqtt, messages).await,
+        }
+    }
+
     async fn publish_to(
         &self,
         link: &Mutex<Option<Link>>,
@@ -345,19 +373,25 @@ impl MessagingServer {
     }
 
     async fn session_at(&self, address: &Authority) -> Result<Session, MessagingError> {
+        self.session_over(self.dialer.connect(address).await?, address).await
+    }
+
+    async fn session_over(&self, wire: Wire, address: &Authority) -> Result<Session, MessagingError> {
         let (dialer, credential) = (&self.dialer, &self.credential);
         Ok(match &self.broker {
             Broker::Amqp { virtual_host, exchange } => {
                 let place = amqp::Place { virtual_host: virtual_host.clone(), exchange: exchange.clone() };
-                let (wire, amqp, product) = amqp::connect(dialer, address, credential, &place).await?;
+                let wire = dialer.secure(wire, address).await?;
+                let (wire, amqp, product) = amqp::open(wire, credential, &place).await?;
                 Session::Amqp(wire, amqp, product)
             }
             Broker::Nats {} => {
-                let (wire, nats, info) = nats::connect(dialer, address, credential).await?;
+                let (wire, nats, info) = nats::open(wire, (dialer, address), credential).await?;
                 Session::Nats(wire, nats, info)
             }
             Broker::Mqtt { retain } => {
-                let (wire, mqtt) = mqtt::connect(dialer, address, credential, *retain).await?;
+                let wire = dialer.secure(wire, address).await?;
+                let (wire, mqtt) = mqtt::open(wire, credential, *retain).await?;
                 Session::Mqtt(wire, mqtt)
             }
             // It has connections of its own.

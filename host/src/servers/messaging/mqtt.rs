@@ -7,9 +7,8 @@ use bytes::{Buf, BufMut, BytesMut};
 use secrecy::ExposeSecret;
 
 use super::link::{ADDED_BYTES, Confirmed, Outgoing, Protocol, Whose};
-use super::wire::{Dialer, MAX_PIECE, Malformed, Reader, Wire};
+use super::wire::{MAX_PIECE, Malformed, Reader, Wire};
 use super::{CLIENT, Credential, Message, MessagingError};
-use crate::servers::authority::Authority;
 
 /// A connection that is ready.
 pub(super) struct Mqtt {
@@ -40,14 +39,12 @@ const LONGEST_TEXT: usize = u16::MAX as usize;
 /// Largest packet that the protocol knows.
 const LARGEST_PACKET: usize = 268_435_455;
 
-/// Connects and authenticates.
-pub(super) async fn connect(
-    dialer: &Dialer,
-    address: &Authority,
+/// Authenticates.
+pub(super) async fn open(
+    mut wire: Wire,
     credential: &Credential,
     retain: bool,
 ) -> Result<(Wire, Mqtt), MessagingError> {
-    let mut wire = dialer.secure(dialer.connect(address).await?, address).await?;
     wire.send(&greeting(credential, &super::random_word()?)).await?;
     let (kind, body) = wire.read(take).await?;
     if kind != CONNACK {

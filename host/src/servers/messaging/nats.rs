@@ -67,13 +67,12 @@ const UNCONFIRMED: usize = 1_024;
 /// The longest line of control: of an INFO, which names all nodes.
 const MAX_LINE: usize = 64 << 10;
 
-/// Connects and authenticates.
-pub(super) async fn connect(
-    dialer: &Dialer,
-    address: &Authority,
+/// Secures what is connected to this address, if it is to be, and authenticates: the server speaks first.
+pub(super) async fn open(
+    mut wire: Wire,
+    (dialer, address): (&Dialer, &Authority),
     credential: &Credential,
 ) -> Result<(Wire, Nats, Info), MessagingError> {
-    let mut wire = dialer.connect(address).await?;
     let info = match wire.read(take).await? {
         Said::Info(info) => serde_json::from_slice::<Info>(&info).map_err(|_| Malformed)?,
         _ => return Err(Malformed.into()),
@@ -253,9 +252,11 @@ fn confirmed(headers: &[u8], body: &[u8]) -> Confirmed {
 
 /// Takes what a server says off the input, once it is whole.
 fn take(input: &mut BytesMut) -> Result<Option<Said>, Malformed> {
-    let Some(length) = memmem::find(input, b"\r\n") else {
-        return if input.len() > MAX_LINE { Err(Malformed) } else { Ok(None) };
-    };
+    let found = memmem::find(input, b"\r\n");
+    if found.unwrap_or(input.len()) > MAX_LINE {
+        return Err(Malformed);
+    }
+    let Some(length) = found else { return Ok(None) };
     let line = input.get(..length).ok_or(Malformed)?;
     let line = std::str::from_utf8(line).map_err(|_| Malformed)?.trim();
     let (word, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
@@ -279,10 +280,8 @@ fn take(input: &mut BytesMut) -> Result<Option<Said>, Malformed> {
             }
             let subject = fields.first().copied().unwrap_or_default().to_owned();
             let start = length + 2;
-            let Some(payload) = input.get(start..start + total) else { return Ok(None) };
-            if input.len() < start + total + 2 {
-                return Ok(None);
-            }
+            let Some(whole) = input.get(start..start + total + 2) else { return Ok(None) };
+            let payload = whole.strip_suffix(b"\r\n").ok_or(Malformed)?;
             let (headers, body) = payload.split_at_checked(of_headers).ok_or(Malformed)?;
             let said = Said::Answer { subject, headers: headers.to_vec(), body: body.to_vec() };
             input.advance(start + total + 2);
@@ -322,6 +321,10 @@ mod tests {
             ["HTTP/1.1 200 OK", "MSG x 1 99999999999999999999", "MSG x 1 9999999", "HMSG x 1 9 3", "\u{fffd}"]
         {
             assert!(take(&mut BytesMut::from(format!("{line}\r\n").as_bytes())).is_err(), "{line}");
+        }
+        let long = format!("-ERR '{}'\r\n", "x".repeat(MAX_LINE));
+        for said in ["MSG x 1 2\r\n{}PING\r\n", &long] {
+            assert!(take(&mut BytesMut::from(said.as_bytes())).is_err());
         }
     }
 

@@ -28,8 +28,7 @@ pub(super) struct Dialer {
 impl Dialer {
     /// TCP alone.
     pub(super) async fn connect(&self, address: &Authority) -> Result<Wire, MessagingError> {
-        let stream = self.tcp.connect(address).await?;
-        Ok(Wire { stream: Box::new(stream), input: BytesMut::new() })
+        Ok(Wire::new(Box::new(self.tcp.connect(address).await?)))
     }
 
     /// Secures a connection, if connections are to be.
@@ -40,8 +39,7 @@ impl Dialer {
             let reason = "the broker speaks before its time".to_owned();
             return Err(ConnectError::Tls { host: address.to_string(), reason }.into());
         }
-        let stream = secure(tls, address, wire.stream).await?;
-        Ok(Wire { stream: Box::new(stream), input: BytesMut::new() })
+        Ok(Wire::new(Box::new(secure(tls, address, wire.stream).await?)))
     }
 }
 
@@ -61,6 +59,10 @@ pub(super) struct Wire {
 }
 
 impl Wire {
+    pub(super) fn new(stream: Box<dyn Stream>) -> Self {
+        Self { stream, input: BytesMut::new() }
+    }
+
     pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), MessagingError> {
         let sent = async {
             self.stream.write_all(bytes).await?;

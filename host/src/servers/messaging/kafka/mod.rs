@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use self::exchange::{Cluster, Node};
-use super::link::{Link, Outgoing};
+use super::link::{self, Link, Outgoing};
 use super::wire::{Dialer, Wire};
 use super::{Credential, Message, MessagingError};
 use crate::servers::authority::Authority;
@@ -101,6 +101,27 @@ impl Kafka {
             left = again;
         }
         Ok(())
+    }
+
+    /// Sends messages to one topic over a connection that serves for nothing else, as if its node led all partitions.
+    pub(super) async fn publish_over(
+        &self,
+        wire: Wire,
+        messages: Vec<Arc<Message>>,
+    ) -> Result<(), MessagingError> {
+        let mut wire = self.open(wire).await?;
+        let topics: Vec<String> = messages.iter().take(1).map(|message| message.topic.clone()).collect();
+        let cluster = exchange::describe(&mut wire, &topics).await?;
+        let Some(topic) = cluster.topics.into_iter().next() else {
+            return Err(MessagingError::NoSuchTopic("the cluster has no such topic".to_owned()));
+        };
+        let partitions = topic.usable()?.len();
+        let outgoing = messages.into_iter().map(|message| {
+            let key = message.key.as_deref().unwrap_or_default();
+            let partition = i32::try_from(partition::of_key(key.as_bytes(), partitions)).unwrap_or(0);
+            Outgoing { message, partition }
+        });
+        link::publish_over(wire, exchange::Producer::new(self.request_timeout), outgoing.collect()).await
     }
 
     /// No connection is used any longer.
@@ -199,7 +220,10 @@ impl Kafka {
     }
 
     async fn connect(&self, address: &Authority) -> Result<Wire, MessagingError> {
-        let mut wire = self.dialer.secure(self.dialer.connect(address).await?, address).await?;
+        self.open(self.dialer.secure(self.dialer.connect(address).await?, address).await?).await
+    }
+
+    async fn open(&self, mut wire: Wire) -> Result<Wire, MessagingError> {
         exchange::greet(&mut wire).await?;
         if let Credential::Password { username, password, mechanism } = &self.credential {
             sasl::authenticate(&mut wire, *mechanism, username, password).await?;
