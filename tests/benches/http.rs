@@ -19,14 +19,11 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use provender::provisioning::InvocationOutcome;
 use provender::registry::import::{ImportOptions, import};
-use provender::registry::record::SubjectKey;
 use provender::registry::write::WriteOptions;
-use provender_tests::bench::alone::Alone;
-use provender_tests::bench::measure::{for_all, median, print_table};
+use provender_tests::bench::measure::for_all;
+use provender_tests::bench::ways::{Way, Ways};
 use provender_tests::host::{CO, TestHost, by_test};
-use provender_tests::people::person_key;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -41,55 +38,26 @@ fn main() {
 
 async fn bench(people: usize, at_once: usize, runs: usize) {
     let counterpart = Counterpart::start().await;
-    let test = Arc::new(host(&counterpart, people, at_once).await);
-    let subjects: Vec<SubjectKey> = (0..people).map(|number| person_key(&format!("p{number}"))).collect();
-    let plugin = Arc::new(Alone::of(&test, "web", &subjects).await);
-    call(&plugin, people, at_once).await;
+    let ways = Ways::to(host(&counterpart, people, at_once).await, "web", people, at_once).await;
+    ways.by_plugin().await;
     let bodies = counterpart.received(people);
     let plain = Plain::to(&counterpart, bodies.clone());
-    let mut all: [Vec<f64>; 6] = Default::default();
     let mut most = 0;
-    for run in 0..runs {
-        let mut rates = [0.0; 4];
-        // Who is first changes from run to run.
-        for contender in (0..4).map(|number| (number + run) % 4) {
-            counterpart.forget();
-            rates[contender] = match contender {
-                0 => plain.run(people, at_once).await,
-                1 => call(&plugin, people, at_once).await,
-                2 => provision(&test, people, at_once).await,
-                _ => preview(&test, people, at_once).await,
-            };
-            if contender == 3 {
-                assert!(counterpart.0.bodies.lock().expect("no panic in between").is_empty());
-            } else {
-                assert!(counterpart.received(people) == bodies, "all did the same");
-            }
-            if contender == 1 || contender == 2 {
-                most = most.max(counterpart.0.most_in_use.load(Ordering::SeqCst));
-            }
+    let end = |way: Way| {
+        if way == Way::Preview {
+            assert!(counterpart.0.bodies.lock().expect("no panic in between").is_empty());
+        } else {
+            assert!(counterpart.received(people) == bodies, "all did the same");
         }
-        let [alone, called, whole, previewed] = rates;
-        println!(
-            "run {run}: hyper {alone:.0}, plugin {called:.0}, whole way {whole:.0}, previews {previewed:.0} people/s"
-        );
-        let ratios = [called / alone, whole / alone];
-        all.iter_mut().zip(rates.into_iter().chain(ratios)).for_each(|(all, one)| all.push(one));
-    }
-    let [alone, called, whole, previewed, called_ratio, whole_ratio] = all.map(median);
-    let row = |name: &str, rate: f64, ratio: String| [name.to_owned(), format!("{rate:.0}"), ratio];
-    println!("\nmedians of {runs} runs, {people} people, {at_once} at once");
-    let rows = [
-        row("hyper alone", alone, String::new()),
-        row("plugin", called, format!("{called_ratio:.2}")),
-        row("whole way", whole, format!("{whole_ratio:.2}")),
-        row("preview", previewed, String::new()),
-    ];
-    print_table(["", "people per second", "of hyper alone"], &rows);
+        if matches!(way, Way::Plugin | Way::Whole) {
+            most = most.max(counterpart.0.most_in_use.load(Ordering::SeqCst));
+        }
+    };
+    ways.compare("hyper", runs, async || plain.run(people, at_once).await, || counterpart.forget(), end)
+        .await;
     println!("\nrequests of the host under way at once: {most} at most, limit {at_once}");
     assert!(most <= at_once, "the limit is kept");
-    drop(plugin);
-    Arc::into_inner(test).expect("no call under way").host.stop().await;
+    ways.stop().await;
 }
 
 /// A server that keeps who was sent.
@@ -169,41 +137,6 @@ async fn host(counterpart: &Counterpart, people: usize, at_once: usize) -> TestH
     let summary = import(&test.host.registry, CO, lines.as_bytes(), &options, &quietly, |_| {}).await;
     assert_eq!(summary.expect("an import").stopped_at, None);
     test
-}
-
-async fn call(plugin: &Arc<Alone>, people: usize, at_once: usize) -> f64 {
-    let plugin = Arc::clone(plugin);
-    for_all(people, at_once, move |number| {
-        let plugin = Arc::clone(&plugin);
-        async move { plugin.provision(number).await }
-    })
-    .await
-}
-
-async fn provision(test: &Arc<TestHost>, people: usize, at_once: usize) -> f64 {
-    let test = Arc::clone(test);
-    for_all(people, at_once, move |number| {
-        let test = Arc::clone(&test);
-        async move {
-            let person = person_key(&format!("p{number}"));
-            let done = test.host.pipeline.provision(CO, "web", &person).await.expect("an outcome");
-            assert!(matches!(done.outcome, Some(InvocationOutcome::Applied { .. })), "{:?}", done.outcome);
-        }
-    })
-    .await
-}
-
-async fn preview(test: &Arc<TestHost>, people: usize, at_once: usize) -> f64 {
-    let test = Arc::clone(test);
-    for_all(people, at_once, move |number| {
-        let test = Arc::clone(&test);
-        async move {
-            let person = person_key(&format!("p{number}"));
-            let preview = test.host.pipeline.preview(CO, "web", &person).await.expect("a preview");
-            assert_eq!(preview.ends, None);
-        }
-    })
-    .await
 }
 
 /// hyper with a pool of its own.

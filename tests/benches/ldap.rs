@@ -2,9 +2,11 @@
 //! many connections: added, then changed. Once the call of the plugin alone, from the record to its outcome, and once the
 //! whole way from a plan to an outcome that is committed durably. In turn, in one process.
 //!
-//! `cargo bench -p provender-tests --bench ldap [-- PEOPLE [AT_ONCE [RUNS]]]`: 2,000 people, 8 at once, 5 runs.
+//! `cargo bench -p provender-tests --bench ldap [-- [distant] [PEOPLE [AT_ONCE [RUNS]]]]`: 2,000 people, 8 at once, 5 runs.
+//! `distant`: both reach slapd by a relay that takes one to two milliseconds each way, as over a network.
 
 use std::collections::{BTreeSet, HashSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -21,6 +23,7 @@ use provender_tests::bench::alone::Alone;
 use provender_tests::bench::measure::{for_all, print_table};
 use provender_tests::host::{CO, TestHost, by_test};
 use provender_tests::people::person_key;
+use provender_tests::relay::{Conduct, Relay};
 use provender_tests::slapd::{BASE, BIND_DN, PASSWORD, Slapd};
 use serde_json::json;
 use uuid::Uuid;
@@ -81,9 +84,10 @@ fn main() {
     let people: usize = numbers.next().unwrap_or(2_000);
     let at_once: usize = numbers.next().unwrap_or(8);
     let runs: usize = numbers.next().unwrap_or(5);
+    let distant = std::env::args().any(|argument| argument == "distant");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let mut bench = Bench::start(people, at_once).await;
+        let mut bench = Bench::start(people, at_once, distant).await;
         let mut results = Vec::new();
         for run in 0..runs {
             results.push(bench.run(run).await);
@@ -129,6 +133,9 @@ struct Bench {
     people: usize,
     at_once: usize,
     slapd: Slapd,
+    _relay: Relay,
+    /// Where the directory is reached.
+    address: SocketAddr,
     test: Arc<TestHost>,
     /// Made when there is somebody to call the plugin for.
     alone: Option<Arc<Alone>>,
@@ -136,8 +143,11 @@ struct Bench {
 }
 
 impl Bench {
-    async fn start(people: usize, at_once: usize) -> Self {
+    async fn start(people: usize, at_once: usize, distant: bool) -> Self {
         let slapd = Slapd::start();
+        let relay = Relay::to("ldap", slapd.address()).await;
+        relay.conduct(Conduct::Distant(Duration::from_millis(1)));
+        let address = if distant { relay.address() } else { slapd.address() };
         let plain =
             format!("dn: ou=plain,{BASE}\nchangetype: add\nobjectClass: organizationalUnit\nou: plain\n");
         slapd.change(&plain);
@@ -148,7 +158,7 @@ impl Bench {
         .await;
         test.install_bundled("ldap").await;
         let server = json!({
-            "kind": "ldap", "url": slapd.url(), "base_dns": [BASE], "allow_private_addresses": true,
+            "kind": "ldap", "url": format!("ldap://{address}"), "base_dns": [BASE], "allow_private_addresses": true,
             "authentication": {"kind": "simple", "bind_dn": BIND_DN, "password": PASSWORD},
             "pacing": {"max_connections": at_once},
         });
@@ -160,14 +170,9 @@ impl Bench {
             },
         });
         test.target("ldap", target).await;
-        let mut bench = Self {
-            people,
-            at_once,
-            slapd,
-            test: Arc::new(test),
-            alone: None,
-            most_connections: AtomicUsize::new(0),
-        };
+        let (test, most_connections) = (Arc::new(test), AtomicUsize::new(0));
+        let mut bench =
+            Self { people, at_once, slapd, _relay: relay, address, test, alone: None, most_connections };
         bench.import("example.org").await;
         bench.alone = Some(Arc::new(Alone::of(&bench.test, "ldap", &bench.subjects()).await));
         bench
@@ -265,7 +270,7 @@ impl Bench {
     /// Does something, and counts the host's connections meanwhile.
     async fn watched<T>(&self, work: impl Future<Output = T>) -> T {
         let done = Arc::new(AtomicBool::new(false));
-        let (watched, port) = (Arc::clone(&done), self.slapd.address().port());
+        let (watched, port) = (Arc::clone(&done), self.address.port());
         let watching = std::thread::spawn(move || {
             let mut most = 0;
             while !watched.load(Ordering::Relaxed) {
@@ -345,7 +350,8 @@ impl Bench {
     async fn clients(&self) -> Vec<Ldap> {
         let mut clients = Vec::new();
         for _ in 0..self.at_once {
-            let (connection, mut client) = LdapConnAsync::new(&self.slapd.url()).await.expect("a connection");
+            let (connection, mut client) =
+                LdapConnAsync::new(&format!("ldap://{}", self.address)).await.expect("a connection");
             ldap3::drive!(connection);
             client.simple_bind(BIND_DN, PASSWORD).await.and_then(|bound| bound.success()).expect("a bind");
             clients.push(client);

@@ -2,20 +2,20 @@
 //! same database, over as many connections, in turn in one process. Once the call of the plugin alone, from the record to
 //! its outcome, and once the whole way from a request to an outcome that is committed durably.
 //!
-//! `cargo bench -p provender-tests --bench sql [-- postgresql|mysql|sqlite [PEOPLE [RUNS]]]`
+//! `cargo bench -p provender-tests --bench sql [-- postgresql|mysql|sqlite [distant] [PEOPLE [RUNS]]]`
+//! `distant`: both reach the database by a relay that takes one to two milliseconds each way, as over a network.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use provender::provisioning::InvocationOutcome;
 use provender::registry::import::{ImportOptions, import};
-use provender::registry::record::SubjectKey;
-use provender_tests::bench::alone::Alone;
-use provender_tests::bench::measure::{for_all, median, print_table};
+use provender_tests::bench::measure::for_all;
+use provender_tests::bench::ways::Ways;
 use provender_tests::host::{CO, TestHost, by_test};
 use provender_tests::people::{group_key, person_key};
-use provender_tests::relay::Relay;
+use provender_tests::relay::{Conduct, Relay};
 use provender_tests::{mariadb, postgres};
 use serde_json::{Value, json};
 use sqlx::mysql::{MySqlArguments, MySqlPoolOptions};
@@ -36,53 +36,24 @@ fn main() {
     let people: usize = numbers.next().unwrap_or(2_000);
     let runs: usize = numbers.next().unwrap_or(5);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    runtime.block_on(bench(dialect.unwrap_or("postgresql"), people, runs));
+    let distant = arguments.iter().any(|word| word == "distant");
+    runtime.block_on(bench(dialect.unwrap_or("postgresql"), distant, people, runs));
 }
 
-async fn bench(dialect: &'static str, people: usize, runs: usize) {
-    let site = Site::of(dialect).await;
-    let test = Arc::new(host(&site, people).await);
-    provision(&test, people, CONNECTIONS).await;
-    let scripts: Arc<Vec<Vec<Step>>> = Arc::new(scripts(&test, people).await);
+async fn bench(dialect: &'static str, distant: bool, people: usize, runs: usize) {
+    let mut site = Site::of(dialect).await;
+    let relay = if distant { Some(site.put_away().await) } else { None };
+    let ways = Ways::to(host(&site, people).await, "people", people, CONNECTIONS).await;
+    ways.by_requests(CONNECTIONS).await;
+    let scripts: Arc<Vec<Vec<Step>>> = Arc::new(scripts(ways.host(), people).await);
     let plain = Plain::connect(&site).await;
-    let subjects: Vec<SubjectKey> = (0..people).map(|number| person_key(&format!("p{number}"))).collect();
-    let plugin = Arc::new(Alone::of(&test, "people", &subjects).await);
-    call(&plugin, people).await;
-    let mut all: [Vec<f64>; 6] = Default::default();
-    for run in 1..=runs {
-        let mut rates = [0.0; 4];
-        // Who is first changes from run to run.
-        for contender in (0..4).map(|number| (number + run) % 4) {
-            rates[contender] = match contender {
-                0 => plain.run(&scripts).await,
-                1 => call(&plugin, people).await,
-                2 => provision(&test, people, CONNECTIONS).await,
-                _ => preview(&test, people).await,
-            };
-        }
-        let [alone, called, whole, previewed] = rates;
-        println!(
-            "run {run}: sqlx {alone:.0}, plugin {called:.0}, whole way {whole:.0}, previews {previewed:.0} people/s"
-        );
-        let ratios = [called / alone, whole / alone];
-        all.iter_mut().zip(rates.into_iter().chain(ratios)).for_each(|(all, one)| all.push(one));
-    }
+    ways.by_plugin().await;
     let statements = scripts.iter().map(Vec::len).sum::<usize>() as f64 / people as f64;
-    println!(
-        "\n{dialect}: {people} people, {statements:.1} statements each, {CONNECTIONS} connections; medians of {runs} runs"
-    );
-    let [alone, called, whole, previewed, called_ratio, whole_ratio] = all.map(median);
-    let row = |name: &str, rate: f64, ratio: String| [name.to_owned(), format!("{rate:.0}"), ratio];
-    let rows = [
-        row("sqlx alone", alone, String::new()),
-        row("plugin", called, format!("{called_ratio:.2}")),
-        row("whole way", whole, format!("{whole_ratio:.2}")),
-        row("preview", previewed, String::new()),
-    ];
-    print_table(["", "people per second", "of sqlx alone"], &rows);
-    println!("\n{}", connections(&test, &site, people).await);
-    drop(plugin);
-    Arc::into_inner(test).expect("no call under way").host.stop().await;
+    println!("{dialect}: {statements:.1} statements for each person, {CONNECTIONS} connections");
+    ways.compare("sqlx", runs, async || plain.run(&scripts).await, || {}, |_| {}).await;
+    println!("\n{}", connections(&ways, &site).await);
+    drop(relay);
+    ways.stop().await;
 }
 
 /// A fresh database.
@@ -131,6 +102,17 @@ impl Site {
         }
         Self { dialect, configuration, url, address, _folder: folder }
     }
+
+    /// Has it reached by a relay that is as slow as a network.
+    async fn put_away(&mut self) -> Relay {
+        let address = self.address.expect("a file is not reached by a network");
+        let relay = Relay::to("sql", address).await;
+        relay.conduct(Conduct::Distant(Duration::from_millis(1)));
+        let port = relay.address().port();
+        self.configuration["port"] = port.into();
+        self.url = self.url.replace(&format!(":{}", address.port()), &format!(":{port}"));
+        relay
+    }
 }
 
 /// A host with people, whose target is prepared and has the groups.
@@ -167,49 +149,14 @@ async fn host(site: &Site, people: usize) -> TestHost {
     test
 }
 
-async fn provision(test: &Arc<TestHost>, people: usize, at_once: usize) -> f64 {
-    let test = Arc::clone(test);
-    for_all(people, at_once, move |number| {
-        let test = Arc::clone(&test);
-        async move {
-            let person = person_key(&format!("p{number}"));
-            let done = test.host.pipeline.provision(CO, "people", &person).await.expect("an outcome");
-            assert!(matches!(done.outcome, Some(InvocationOutcome::Applied { .. })), "{:?}", done.outcome);
-        }
-    })
-    .await
-}
-
-async fn call(plugin: &Arc<Alone>, people: usize) -> f64 {
-    let plugin = Arc::clone(plugin);
-    for_all(people, CONNECTIONS, move |number| {
-        let plugin = Arc::clone(&plugin);
-        async move { plugin.provision(number).await }
-    })
-    .await
-}
-
-async fn preview(test: &Arc<TestHost>, people: usize) -> f64 {
-    let test = Arc::clone(test);
-    for_all(people, CONNECTIONS, move |number| {
-        let test = Arc::clone(&test);
-        async move {
-            let person = person_key(&format!("p{number}"));
-            let preview = test.host.pipeline.preview(CO, "people", &person).await.expect("a preview");
-            assert_eq!(preview.ends, None);
-        }
-    })
-    .await
-}
-
 /// Once more by a relay that counts, with four times as many calls as connections.
-async fn connections(test: &Arc<TestHost>, site: &Site, people: usize) -> String {
+async fn connections(ways: &Ways, site: &Site) -> String {
     let Some(address) = site.address else { return "a file has no connections to count".to_owned() };
     let relay = Relay::to("sql", address).await;
     let mut configuration = site.configuration.clone();
     configuration["port"] = relay.address().port().into();
-    test.server("database", configuration).await;
-    provision(test, people, 4 * CONNECTIONS).await;
+    ways.host().server("database", configuration).await;
+    ways.by_requests(4 * CONNECTIONS).await;
     format!(
         "connections in use with {} calls at once: {} at most, of {CONNECTIONS}",
         4 * CONNECTIONS,

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,6 +17,8 @@ use crate::witness::{Listening, Witnessed};
 pub enum Conduct {
     /// It passes everything on.
     Faithful,
+    /// As before, after this time each way, and up to a millisecond more.
+    Distant(Duration),
     /// It ends every connection at once.
     Closed,
     /// It passes on what is sent, and keeps the answers back.
@@ -171,6 +174,7 @@ async fn serve(
                         let found = buffer[..count].windows(text.len()).any(|part| part == text.as_bytes());
                         cuts.fetch_or(found, Ordering::SeqCst);
                     }
+                    travel(conduct).await;
                     if to_server.write_all(&buffer[..count]).await.is_err() {
                         return;
                     }
@@ -183,6 +187,7 @@ async fn serve(
                         passed.kept_back.fetch_add(1, Ordering::SeqCst);
                         until(conduct, |conduct| conduct != Conduct::Silent).await;
                     }
+                    travel(conduct).await;
                     let now = *conduct.borrow();
                     if matches!(now, Conduct::CutsAnswers | Conduct::ResetsAnswers)
                         || cuts.load(Ordering::SeqCst)
@@ -201,6 +206,14 @@ async fn serve(
                 let _ = from_client.unsplit(to_client).stream().set_zero_linger();
             }
         } => {}
+    }
+}
+
+/// Waits as long as what is passed on takes from one end to the other.
+async fn travel(conduct: &watch::Sender<Conduct>) {
+    let now = *conduct.borrow();
+    if let Conduct::Distant(time) = now {
+        tokio::time::sleep(time).await;
     }
 }
 

@@ -7,6 +7,9 @@
 //! and so do those of one whose calls end before they are moved but compute for long nevertheless; until a call of it is
 //! quick again.
 //!
+//! A call that waits for counterparts lets others go first each time. So it is quick as long as it computes shortly in
+//! between, and not for long in all.
+//!
 //! What a call does through the host (timers, connections) stays with the runtime of its caller, wherever it is polled.
 
 use std::future::{pending, poll_fn};
@@ -40,8 +43,11 @@ const LONG: u8 = 1;
 /// It computed for long.
 const COMPUTING: u8 = 2;
 
-/// What a quick call computes at most.
+/// What a quick call computes at most without a wait in between.
 const QUICK_AT_MOST: Duration = Duration::from_micros(500);
+
+/// What a quick call computes at most in all.
+const QUICK_IN_ALL: Duration = Duration::from_millis(5);
 
 impl Pace {
     fn get(&self) -> u8 {
@@ -88,13 +94,13 @@ impl Lanes {
             }
         }
         let Some(computing) = &self.computing else { return call.await };
-        let call = Metered { call, caller: Handle::current(), used: Duration::ZERO };
+        let call = Metered { call, caller: Handle::current(), used: Used::default() };
         // Ends the call when the caller goes away.
         let mut moved = JoinSet::new();
         moved.spawn_on(call, computing.handle());
         match moved.join_next().await {
             Some(Ok((end, used))) => {
-                pace.set(if used > QUICK_AT_MOST { COMPUTING } else { QUICK });
+                pace.set(if used.is_quick() { QUICK } else { COMPUTING });
                 end
             }
             Some(Err(error)) => match error.try_into_panic() {
@@ -116,28 +122,48 @@ impl Drop for Lanes {
     }
 }
 
+/// CPU time of a call.
+#[derive(Clone, Copy, Debug, Default)]
+struct Used {
+    /// Without a wait in between.
+    at_most: Duration,
+    in_all: Duration,
+}
+
+impl Used {
+    fn add(&mut self, computed: Duration) {
+        self.at_most = self.at_most.max(computed);
+        self.in_all += computed;
+    }
+
+    fn is_quick(self) -> bool {
+        self.at_most <= QUICK_AT_MOST && self.in_all <= QUICK_IN_ALL
+    }
+}
+
 /// Polls a call until it ends, or until it goes on computing after an interruption: then None. For most calls the first
 /// poll is the only one, and a clock of CPU time is dear, so only what follows is measured, unless the call before took
 /// long.
 async fn begun<T>(call: &mut BoxFuture<'static, T>, pace: &Pace) -> Option<T> {
     let began = Instant::now();
     let mut measured = pace.get() == LONG;
-    let mut used = Duration::ZERO;
+    let mut used = Used::default();
     poll_fn(|context| {
         let before = measured.then(cpu_time);
         let polled = call.as_mut().poll(context);
-        let computed = before.map_or(Duration::ZERO, |before| cpu_time().saturating_sub(before));
-        used += computed;
+        if let Some(before) = before {
+            used.add(cpu_time().saturating_sub(before));
+        }
         match polled {
             Poll::Ready(end) => {
                 pace.set(match measured {
-                    true if used > QUICK_AT_MOST => COMPUTING,
+                    true if !used.is_quick() => COMPUTING,
                     false if began.elapsed() > QUICK_AT_MOST => LONG,
                     _ => QUICK,
                 });
                 Poll::Ready(Some(end))
             }
-            Poll::Pending if computed > QUICK_AT_MOST => Poll::Ready(None),
+            Poll::Pending if !used.is_quick() => Poll::Ready(None),
             Poll::Pending => {
                 measured = true;
                 Poll::Pending
@@ -156,18 +182,18 @@ fn cpu_time() -> Duration {
 struct Metered<T> {
     call: BoxFuture<'static, T>,
     caller: Handle,
-    used: Duration,
+    used: Used,
 }
 
 impl<T> Future for Metered<T> {
-    type Output = (T, Duration);
+    type Output = (T, Used);
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let _timers_and_connections = this.caller.enter();
         let began = cpu_time();
         let end = this.call.as_mut().poll(context);
-        this.used += cpu_time().saturating_sub(began);
+        this.used.add(cpu_time().saturating_sub(began));
         end.map(|end| (end, this.used))
     }
 }
@@ -217,6 +243,30 @@ mod tests {
             };
             assert_ne!(lanes.run(&pace, waits).await, COMPUTES);
         }
+    }
+
+    /// Computes for so long each time, between waits, and gives the name of the thread it ended on.
+    async fn waiting(times: usize, computed: Duration) -> String {
+        for _ in 0..times {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            let began = cpu_time();
+            while cpu_time().saturating_sub(began) < computed {}
+        }
+        std::thread::current().name().unwrap_or_default().to_owned()
+    }
+
+    #[tokio::test]
+    async fn a_call_that_waits_in_between_may_compute_for_longer_in_all_but_not_for_long() {
+        let (lanes, pace) = (Lanes::start().unwrap(), Pace::default());
+        let (shortly, waits) =
+            (QUICK_AT_MOST / 10, 3 * QUICK_AT_MOST.div_duration_f64(QUICK_AT_MOST / 10) as usize);
+        for _ in 0..3 {
+            assert_ne!(lanes.run(&pace, waiting(waits, shortly)).await, COMPUTES);
+        }
+        let too_many = 2 * QUICK_IN_ALL.div_duration_f64(shortly) as usize;
+        assert_eq!(lanes.run(&pace, waiting(too_many, shortly)).await, COMPUTES);
+        assert_eq!(lanes.run(&pace, waiting(1, shortly)).await, COMPUTES, "it begins there");
+        assert_ne!(lanes.run(&pace, waiting(1, shortly)).await, COMPUTES, "the last one was quick");
     }
 
     #[tokio::test]

@@ -6,3 +6,4 @@ pub mod others;
 pub mod ours;
 pub mod raw;
 pub mod subject;
+pub mod ways;
