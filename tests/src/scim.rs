@@ -36,6 +36,18 @@ pub fn tenant() -> anyhow::Result<(SocketAddr, String)> {
     Ok((address, format!("/t{}", TENANTS.fetch_add(1, Ordering::Relaxed))))
 }
 
+const CHECKS: &str = include_str!("scim/checks.py");
+
+/// What the suite for servers of SCIM (PyPI `scim2-tester`) finds at a new tenant: a line for each check.
+pub fn checks() -> anyhow::Result<Vec<String>> {
+    let (address, path) = tenant()?;
+    let python = python::program("scim", "python3")?;
+    let base_url = format!("http://{address}{path}");
+    let output = Command::new(python).args(["-c", CHECKS, &base_url, TOKEN]).output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect())
+}
+
 impl Server {
     fn start() -> anyhow::Result<Self> {
         let program = python::program("scim", "scim2-server")?;

@@ -5,6 +5,7 @@ mod faults;
 mod large_groups;
 mod life;
 mod preview;
+mod server;
 mod users;
 
 use provender::provisioning::{FailureClass, Invocation, InvocationOutcome};
