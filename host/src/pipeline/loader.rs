@@ -1,6 +1,6 @@
 //! Reads the subjects of runs. Runs that begin at about the same time share the queries.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -87,8 +87,10 @@ pub(super) async fn load(
     co: &str,
     subjects: &[SubjectKey],
 ) -> Result<HashMap<SubjectKey, Loaded>, StoreError> {
+    // Runs at several targets may ask for the same one at once.
+    let subjects: Vec<SubjectKey> = subjects.iter().collect::<HashSet<_>>().into_iter().cloned().collect();
     let SubjectsRead { generation, change, records, mut memberships, groups } =
-        store.read_subjects(co, subjects).await?;
+        store.read_subjects(co, &subjects).await?;
     let records: HashMap<SubjectKey, StoredRecord> =
         records.into_iter().map(|stored| (stored.key.clone(), stored)).collect();
     let mut groups = by_id(groups);
@@ -115,11 +117,11 @@ pub(super) async fn load(
         }
     }
     Ok(subjects
-        .iter()
+        .into_iter()
         .map(|subject| {
-            let stored = records.get(subject).cloned();
-            let memberships = found.remove(subject).unwrap_or_default();
-            (subject.clone(), Loaded { generation, change, stored, memberships })
+            let stored = records.get(&subject).cloned();
+            let memberships = found.remove(&subject).unwrap_or_default();
+            (subject, Loaded { generation, change, stored, memberships })
         })
         .collect())
 }
@@ -134,4 +136,45 @@ fn by_id(groups: Vec<StoredRecord>) -> HashMap<String, Group> {
         _ => None,
     };
     groups.into_iter().filter_map(group).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+    use crate::registry::record::{Collaboration, Meta, Person};
+
+    #[tokio::test]
+    async fn a_subject_that_is_asked_for_twice_at_once_has_its_memberships_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("provender.db").display());
+        let store = Store::open(&url).await.unwrap();
+        let key = |kind, id: &str| SubjectKey { kind, id: id.to_owned() };
+        let (anna, staff) = (key(RecordKind::Person, "anna"), key(RecordKind::Group, "staff"));
+        let meta = |key: &SubjectKey| Meta { id: key.id.clone(), ..Meta::default() };
+        let records = [
+            (anna.clone(), Record::Person(Box::new(Person { meta: meta(&anna), ..Person::default() }))),
+            (staff.clone(), Record::Group(Box::new(Group { meta: meta(&staff), ..Group::default() }))),
+        ];
+        let membership = serde_json::from_value(json!({"group": "staff", "person": "anna"}));
+        let membership: Membership = membership.unwrap();
+        store
+            .write::<_, StoreError, _>(|transaction| {
+                Box::pin(async move {
+                    let collaboration = Collaboration { id: "co".to_owned(), ..Collaboration::default() };
+                    transaction.put_collaboration(&collaboration).await?;
+                    transaction.put_records("co", &records, Timestamp::UNIX_EPOCH).await?;
+                    transaction.put_memberships("co", &[membership], Timestamp::UNIX_EPOCH).await
+                })
+            })
+            .await
+            .unwrap();
+        let loader = Loader::start(store);
+        let (first, second) = tokio::join!(loader.load("co", &anna), loader.load("co", &anna));
+        for loaded in [first, second] {
+            assert_eq!(loaded.unwrap().memberships.len(), 1);
+        }
+    }
 }
