@@ -19,11 +19,10 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use provender::registry::import::{ImportOptions, import};
-use provender::registry::write::WriteOptions;
 use provender_tests::bench::measure::for_all;
+use provender_tests::bench::people::import_quietly;
 use provender_tests::bench::ways::{Way, Ways};
-use provender_tests::host::{CO, TestHost, by_test};
+use provender_tests::host::TestHost;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -121,21 +120,7 @@ async fn host(counterpart: &Counterpart, people: usize, at_once: usize) -> TestH
         "configuration": {"identifier_type": "uid"},
     });
     test.target("web", target).await;
-    let lines: String = (0..people)
-        .map(|number| {
-            let record = json!({
-                "meta": {"id": format!("p{number}")},
-                "names": [{"given": "Ágnes", "family": format!("Kovács {number}"), "primary": true}],
-                "email_addresses": [{"mail": format!("p{number}@example.org")}],
-                "identifiers": [{"identifier": format!("p{number}"), "type": "uid"}],
-            });
-            json!({"kind": "person", "record": record}).to_string() + "\n"
-        })
-        .collect();
-    let quietly = WriteOptions { provision: false, ..by_test() };
-    let options = ImportOptions::default();
-    let summary = import(&test.host.registry, CO, lines.as_bytes(), &options, &quietly, |_| {}).await;
-    assert_eq!(summary.expect("an import").stopped_at, None);
+    import_quietly(&test, people, "example.org").await;
     test
 }
 

@@ -7,17 +7,13 @@ mod plain;
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-use provender::provisioning::{Action, PlannedInvocation};
 use provender::registry::import::{ImportOptions, import};
-use provender::store::StoreError;
+use provender_tests::bench::people::provision_all;
 use provender_tests::host::{CO, TestHost, by_test};
 use provender_tests::people::person_key;
 use serde_json::json;
-use uuid::Uuid;
 
 const GROUPS: usize = 12;
-const PLANNED_AT_ONCE: usize = 500;
 
 /// People per second.
 struct Rates {
@@ -72,7 +68,7 @@ async fn one_run(people: usize) -> Rates {
     let file = test.changelog("changelog", json!({"filters": ["names"]})).await;
     // The first call loads both plugins.
     test.host.pipeline.provision(CO, "changelog", &person_key("p0")).await.expect("an outcome");
-    let provisioning = timed(provision_all(&test, people)).await;
+    let provisioning = timed(provision_all(&test, "changelog", people)).await;
     let written = std::fs::read_to_string(file).expect("the changelog").lines().count();
     assert_eq!(written, people + 1, "everybody is in the changelog");
 
@@ -103,31 +99,6 @@ async fn import_lines(test: &TestHost, lines: String) {
     let options = ImportOptions::default();
     let summary = import(&test.host.registry, CO, lines.as_bytes(), &options, &by_test(), |_| {}).await;
     assert_eq!(summary.expect("an import").progress.stored, count);
-}
-
-/// Plans everybody as a reprovisioning does, and waits until all of it ran.
-async fn provision_all(test: &TestHost, people: usize) {
-    let everybody: Vec<usize> = (0..people).collect();
-    for batch in everybody.chunks(PLANNED_AT_ONCE) {
-        let mut work: Vec<PlannedInvocation> = batch.iter().map(|number| plan(*number)).collect();
-        let stored: Result<Vec<PlannedInvocation>, StoreError> = test
-            .host
-            .store
-            .write(move |transaction| {
-                Box::pin(async move {
-                    transaction.plan_invocations(CO, &mut work, Timestamp::now()).await?;
-                    Ok(work)
-                })
-            })
-            .await;
-        test.host.pipeline.submit(CO, &stored.expect("a stored plan"));
-    }
-    test.host.pipeline.idle().await;
-}
-
-fn plan(number: usize) -> PlannedInvocation {
-    let person = person_key(&format!("p{number}"));
-    PlannedInvocation::new(Uuid::now_v7(), "changelog", person, Action::ReprovisionRequested)
 }
 
 fn groups() -> String {

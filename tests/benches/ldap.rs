@@ -11,24 +11,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use ldap3::controls::PagedResults;
 use ldap3::{Ldap, LdapConnAsync, Mod, Scope};
-use provender::provisioning::{Action, PlannedInvocation};
-use provender::registry::import::{ImportOptions, import};
 use provender::registry::record::SubjectKey;
-use provender::registry::write::WriteOptions;
-use provender::store::StoreError;
 use provender_tests::bench::alone::Alone;
-use provender_tests::bench::measure::{for_all, print_table};
-use provender_tests::host::{CO, TestHost, by_test};
+use provender_tests::bench::measure::{connections_to, for_all, median, print_table};
+use provender_tests::bench::people::{import_quietly, provision_all};
+use provender_tests::host::{CO, TestHost};
 use provender_tests::people::person_key;
 use provender_tests::relay::{Conduct, Relay};
 use provender_tests::slapd::{BASE, BIND_DN, PASSWORD, Slapd};
 use serde_json::json;
-use uuid::Uuid;
-
-const PLANNED_AT_ONCE: usize = 500;
 
 /// What the plugin reads of an entry, and so the plain client too.
 const READ: [&str; 22] = [
@@ -100,11 +93,7 @@ fn main() {
 }
 
 fn print_results(results: &[Run], people: usize, at_once: usize) {
-    let median = |of: &dyn Fn(&Run) -> f64| {
-        let mut values: Vec<f64> = results.iter().map(of).collect();
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
+    let median = |of: &dyn Fn(&Run) -> f64| median(results.iter().map(of).collect());
     let row = |what: &str, of: &dyn Fn(&Rates) -> f64| {
         let rate = |of: &dyn Fn(&Run) -> f64| format!("{:.0}", median(of));
         let ratio = |ours: &dyn Fn(&Run) -> f64| format!("{:.2}", median(&|run| ours(run) / of(&run.plain)));
@@ -287,42 +276,11 @@ impl Bench {
     }
 
     async fn import(&self, domain: &str) {
-        let lines: String = (0..self.people)
-            .map(|number| {
-                let record = json!({
-                    "meta": {"id": format!("p{number}")},
-                    "names": [{"given": "Ágnes", "family": format!("Kovács {number}"), "primary": true}],
-                    "email_addresses": [{"mail": format!("p{number}@{domain}")}],
-                    "identifiers": [{"identifier": format!("p{number}"), "type": "uid"}],
-                });
-                json!({"kind": "person", "record": record}).to_string() + "\n"
-            })
-            .collect();
-        let quietly = WriteOptions { provision: false, ..by_test() };
-        let options = ImportOptions::default();
-        let summary =
-            import(&self.test.host.registry, CO, lines.as_bytes(), &options, &quietly, |_| {}).await;
-        summary.expect("an import");
+        import_quietly(&self.test, self.people, domain).await;
     }
 
     async fn provision_all(&self) {
-        let everybody: Vec<usize> = (0..self.people).collect();
-        for batch in everybody.chunks(PLANNED_AT_ONCE) {
-            let mut work: Vec<PlannedInvocation> = batch.iter().map(|number| plan(*number)).collect();
-            let stored: Result<Vec<PlannedInvocation>, StoreError> = self
-                .test
-                .host
-                .store
-                .write(move |transaction| {
-                    Box::pin(async move {
-                        transaction.plan_invocations(CO, &mut work, Timestamp::now()).await?;
-                        Ok(work)
-                    })
-                })
-                .await;
-            self.test.host.pipeline.submit(CO, &stored.expect("a stored plan"));
-        }
-        self.test.host.pipeline.idle().await;
+        provision_all(&self.test, "ldap", self.people).await;
     }
 
     async fn call_all(&self, alone: &Arc<Alone>) -> f64 {
@@ -380,11 +338,6 @@ impl Bench {
     }
 }
 
-fn plan(number: usize) -> PlannedInvocation {
-    let person = person_key(&format!("p{number}"));
-    PlannedInvocation::new(Uuid::now_v7(), "ldap", person, Action::ReprovisionRequested)
-}
-
 #[derive(Clone, Copy, PartialEq)]
 enum Work {
     Add,
@@ -426,15 +379,4 @@ async fn plain(client: &mut Ldap, number: usize, work: Work) {
         }
     };
     done.and_then(|answer| answer.success()).expect("a changed entry");
-}
-
-/// Connections of this machine to a port on loopback.
-fn connections_to(port: u16) -> usize {
-    let table = std::fs::read_to_string("/proc/self/net/tcp").expect("the connections of this machine");
-    let remote = format!("0100007F:{port:04X}");
-    let established = |line: &&str| {
-        let mut columns = line.split_whitespace().skip(2);
-        columns.next() == Some(&remote) && columns.next() == Some("01")
-    };
-    table.lines().filter(established).count()
 }

@@ -171,6 +171,19 @@ pub(crate) fn heard_of(server: &MessagingServer, message: &Message, welcome: &[u
     Some(heard.clone())
 }
 
+/// Has a message of any parts sent to a counterpart that lets everybody in, and looks at what that heard.
+pub(crate) fn written(
+    server: &MessagingServer,
+    data: &[u8],
+    welcome: &[u8],
+    check: impl Fn(&Message, &[u8]),
+) {
+    let Ok(message) = message(&mut Unstructured::new(data)) else { return };
+    if let Some(heard) = heard_of(server, &message, welcome) {
+        check(&message, &heard);
+    }
+}
+
 /// A message of any parts, to any topic or to the usual one.
 pub(crate) fn message(u: &mut Unstructured<'_>) -> arbitrary::Result<Message> {
     let topic: Option<String> = u.arbitrary()?;

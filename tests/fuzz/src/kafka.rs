@@ -2,12 +2,11 @@
 
 use std::sync::LazyLock;
 
-use arbitrary::Unstructured;
 use bytes::Buf;
 use provender::servers::messaging::{Message, MessagingError, MessagingServer};
 use serde_json::json;
 
-use crate::counterpart::{broker, heard_of, message};
+use crate::counterpart::{broker, written};
 
 /// Not at all, by a password in plain, or by one that is proven.
 static SERVERS: LazyLock<[MessagingServer; 3]> = LazyLock::new(|| {
@@ -24,10 +23,7 @@ const WELCOME: &[u8] = b"\0\0\0\x16\0\0\0\0\0\0\0\0\0\x02\0\0\0\0\0\x09\0\x03\0\
 /// However a node answers, it takes no more memory than what it says; a message is written so that it reads as it was.
 pub fn check(data: &[u8]) {
     let _ = publish(data);
-    let Ok(message) = message(&mut Unstructured::new(data)) else { return };
-    if let Some(heard) = heard_of(&SERVERS[0], &message, WELCOME) {
-        check_written(&message, &heard);
-    }
+    written(&SERVERS[0], data, WELCOME, check_written);
 }
 
 /// How the publication of two messages ends.

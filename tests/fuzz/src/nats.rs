@@ -2,11 +2,10 @@
 
 use std::sync::LazyLock;
 
-use arbitrary::Unstructured;
 use provender::servers::messaging::{Message, MessagingError, MessagingServer};
 use serde_json::json;
 
-use crate::counterpart::{broker, by_password, heard_of, message};
+use crate::counterpart::{broker, by_password, written};
 
 static SERVER: LazyLock<MessagingServer> = LazyLock::new(|| broker(json!({"kind": "nats"}), by_password()));
 
@@ -15,10 +14,7 @@ const WELCOME: &[u8] = b"INFO {\"headers\":true,\"jetstream\":true,\"max_payload
 /// However a server answers, it takes no more memory than what it says; a message is written so that it reads as it was.
 pub fn check(data: &[u8]) {
     let _ = publish(data);
-    let Ok(message) = message(&mut Unstructured::new(data)) else { return };
-    if let Some(heard) = heard_of(&SERVER, &message, WELCOME) {
-        check_written(&message, &heard);
-    }
+    written(&SERVER, data, WELCOME, check_written);
 }
 
 /// How the publication of two messages ends.

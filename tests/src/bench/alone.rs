@@ -1,7 +1,7 @@
 //! Calls of a target's provisioner with nothing around them but the sandbox: nothing is planned, read from the registry, or
 //! stored. What a plugin keeps stays in memory.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -9,20 +9,18 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use provender::capabilities::contract::records::{CollaborationUnit, Group, Identifier, Subject};
 use provender::capabilities::contract::registry::{Affiliation, GroupPage, MemberPage, ServicePage};
-use provender::capabilities::contract::state::Scope;
 use provender::capabilities::contract::types::{Action, Context, Invocation, Outcome};
 use provender::capabilities::plugin::{Plugin, PluginHost};
 use provender::capabilities::registry::{self, RegistryReader};
 use provender::capabilities::slots::Slots;
-use provender::capabilities::state::{self, StateReader};
-use provender::capabilities::{CallState, Grants, Surroundings, http, ldap, messaging, sql};
+use provender::capabilities::{CallState, Grants, Surroundings, http, ldap, messaging, sql, state};
 use provender::registry::record::SubjectKey;
 use provender::sandbox::{Limits, Mode};
 use provender::servers::LiveServer;
 use uuid::Uuid;
 
 use super::ours::{load, sandbox};
-use crate::calls::{COMPILED, TIME};
+use crate::calls::{COMPILED, Stored, TIME};
 use crate::host::{CO, TestHost};
 
 /// A provisioner, and the subjects to call it for.
@@ -32,13 +30,12 @@ pub struct Alone {
     slots: Slots,
     context: Context,
     subjects: Vec<Subject>,
-    kept: Vec<Arc<Kept>>,
+    kept: Vec<Kept>,
     registry: Arc<Affiliations>,
 }
 
 /// What a plugin keeps of a subject.
-#[derive(Default)]
-struct Kept(Mutex<HashMap<String, Vec<u8>>>);
+type Kept = Mutex<BTreeMap<String, Vec<u8>>>;
 
 /// A registry that has affiliations and nothing else.
 struct Affiliations(Vec<Affiliation>);
@@ -62,7 +59,7 @@ impl Alone {
             slots: slots.bindings(),
             time: TIME.to_owned(),
         };
-        let kept = subjects.iter().map(|_| Arc::default()).collect();
+        let kept = subjects.iter().map(|_| Kept::default()).collect();
         let collaboration =
             test.host.store.collaboration(CO).await.expect("a store").expect("a collaboration");
         let affiliations = collaboration.affiliations.into_iter().map(|defined| Affiliation {
@@ -87,7 +84,7 @@ impl Alone {
 
     /// Forgets what the plugin kept.
     pub fn forget(&mut self) {
-        self.kept.iter_mut().for_each(|kept| *kept = Arc::default());
+        self.kept.iter_mut().for_each(|kept| *kept = Kept::default());
     }
 
     /// Calls the plugin for a subject.
@@ -106,17 +103,18 @@ impl Alone {
             time: TIME.parse().expect("a time"),
             mode: Mode::Live,
         };
-        let kept = Arc::clone(&self.kept[number]);
+        let kept = || self.kept[number].lock().expect("no panic in between");
+        let stored = Stored(kept().clone());
         let grants = Grants {
             slots: self.slots.clone(),
             registry: registry::Grant(Some(Arc::clone(&self.registry) as _)),
-            state: state::Grant { reader: Some(Arc::clone(&kept) as _), subject: true },
+            state: state::Grant { reader: Some(Arc::new(stored)), subject: true },
         };
         let state = CallState::new(surroundings, grants);
         let end = self.host.provision(&self.plugin, state, invocation).await;
         let outcome = end.result.expect("a call").expect("an outcome");
         assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
-        let mut kept = kept.0.lock().expect("no panic in between");
+        let mut kept = kept();
         for change in end.state.into_state_changes() {
             match change.value {
                 Some(value) => kept.insert(change.key, value),
@@ -149,22 +147,6 @@ fn bound(slot: &str, live: LiveServer) -> Slots {
         LiveServer::Files(_) => panic!("no bench has such a server"),
     }
     slots
-}
-
-impl StateReader for Kept {
-    fn value(&self, _: Scope, key: String) -> BoxFuture<'_, anyhow::Result<Option<Vec<u8>>>> {
-        async move { Ok(self.0.lock().expect("no panic in between").get(&key).cloned()) }.boxed()
-    }
-
-    fn keys(
-        &self,
-        _: Scope,
-        _: String,
-        _: Option<String>,
-        _: u32,
-    ) -> BoxFuture<'_, anyhow::Result<Vec<String>>> {
-        async { Ok(Vec::new()) }.boxed()
-    }
 }
 
 impl RegistryReader for Affiliations {

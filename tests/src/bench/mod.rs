@@ -4,6 +4,7 @@ pub mod alone;
 pub mod measure;
 pub mod others;
 pub mod ours;
+pub mod people;
 pub mod raw;
 pub mod subject;
 pub mod ways;
