@@ -13,10 +13,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use provender_tests::bench::measure::print_table;
+use provender_tests::bench::measure::{connections_to, median, print_table};
 
 use self::brokers::Broker;
-use self::ours::{Calls, Host};
+use self::ours::Host;
 use self::plain::Client;
 
 /// Connections are counted rarely and beside everybody: to read the table of the system costs what is measured.
@@ -64,7 +64,7 @@ async fn measured(broker: &Broker, host: &Host, people: usize, at_once: usize, r
     // Who is first changes from run to run.
     for turn in 0..CONTENDERS.len() {
         let contender = (run + turn) % CONTENDERS.len();
-        let idle = if contender == WHOLE { broker.readers } else { connections_to(broker.port()) };
+        let idle = if contender == PLAIN { connections_to(broker.port()) } else { broker.readers };
         let (took, most) = match contender {
             WHOLE => timed(broker, host.provision_all()).await,
             PLAIN => {
@@ -72,8 +72,8 @@ async fn measured(broker: &Broker, host: &Host, people: usize, at_once: usize, r
                 timed(broker, client.publish_all(people, at_once, &host.body)).await
             }
             _ => {
-                let calls = Calls::start(broker).await;
-                timed(broker, calls.publish_all(people, at_once)).await
+                let calls = host.calls().await;
+                timed(broker, host.call_all(&calls)).await
             }
         };
         result.per_second[contender] = people as f64 / took.as_secs_f64();
@@ -103,11 +103,7 @@ async fn timed(broker: &Broker, work: impl Future<Output = ()>) -> (Duration, us
 }
 
 fn print(results: &[Run], what: &str) {
-    let median = |of: &dyn Fn(&Run) -> f64| {
-        let mut values: Vec<f64> = results.iter().map(of).collect();
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
+    let median = |of: &dyn Fn(&Run) -> f64| median(results.iter().map(of).collect());
     println!("{what}, medians of {} runs", results.len());
     let rows: Vec<[String; 4]> = CONTENDERS
         .iter()
@@ -128,15 +124,4 @@ fn print(results: &[Run], what: &str) {
         median(&|run| run.previewed),
         median(&|run| run.previewed / run.per_second[WHOLE]),
     );
-}
-
-/// Connections of this machine to a port on loopback.
-fn connections_to(port: u16) -> usize {
-    let table = std::fs::read_to_string("/proc/self/net/tcp").expect("the connections of this machine");
-    let remote = format!("0100007F:{port:04X}");
-    let established = |line: &&str| {
-        let mut columns = line.split_whitespace().skip(2);
-        columns.next() == Some(&remote) && columns.next() == Some("01")
-    };
-    table.lines().filter(established).count()
 }
