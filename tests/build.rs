@@ -24,6 +24,7 @@ fn main() -> ExitCode {
 fn build() -> Result<(), String> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=guests");
+    println!("cargo:rustc-env=TARGET_FOLDER={}", guest::target_folder()?.display());
     let components = guest::build(&GUESTS.map(|name| format!("provender-guest-{name}")))?;
     let folder = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: run cargo")?);
     for (name, component) in GUESTS.iter().zip(components) {

@@ -43,7 +43,7 @@ pub struct Host {
 const GRACE: Duration = Duration::from_secs(20);
 
 /// What the key of the compiled components is derived for: one of its own, so that the secret key serves one purpose only.
-pub(crate) const CACHE_KEY_PURPOSE: &str = "compiled components";
+pub const CACHE_KEY_PURPOSE: &str = "compiled components";
 
 /// How often old invocations and jobs are removed, and how many at once.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(600);

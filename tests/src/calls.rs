@@ -19,6 +19,7 @@ use provender::capabilities::plugin::{Plugin, PluginHost, Said};
 use provender::capabilities::slots::Slots;
 use provender::capabilities::state::StateReader;
 use provender::capabilities::{CallState, Grants, Surroundings, files, http, ldap, state};
+use provender::host::CACHE_KEY_PURPOSE;
 use provender::plugins::Catalog;
 use provender::sandbox::{Fault, Limits, Mode, Refused, Settings};
 use provender::servers::configuration::HttpConfiguration;
@@ -26,15 +27,18 @@ use provender::servers::connector::Resolver;
 use provender::servers::files::FilesRoot;
 use provender::servers::http::HttpServer;
 use provender::servers::ldap::LdapServer;
+use provender::servers::secret::SecretKey;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::guests::{MISBEHAVING, MISBEHAVING_FILTER};
+use crate::host::SECRET_KEY;
 use crate::witness;
 
-/// Where compiled components are kept for all tests and all runs of them: to compile one takes longer than most tests.
-pub const COMPILED: &str = concat!(env!("OUT_DIR"), "/compiled");
+/// Where compiled components are kept for all tests and all runs of them, whatever features they are built with: to
+/// compile one takes longer than most tests.
+pub const COMPILED: &str = concat!(env!("TARGET_FOLDER"), "/compiled-by-tests");
 
 /// What the clocks of a call start at.
 pub const TIME: &str = "2026-03-01T08:30:00Z";
@@ -46,16 +50,21 @@ pub fn plugin_host() -> &'static PluginHost {
     &HOST
 }
 
+/// Settings of a sandbox that keeps what it compiles in a folder, where the hosts of the tests find it too.
+pub fn settings(compiled: &Path) -> Settings {
+    let key = SecretKey::from_base64(SECRET_KEY).expect("a key");
+    Settings::small(compiled.to_owned(), key.derive(CACHE_KEY_PURPOSE))
+}
+
 /// A sandbox that takes components of at most so many bytes.
 pub fn start(component_bytes: u64) -> PluginHost {
-    let settings = Settings::small(Path::new(COMPILED).to_owned(), [7; 32]);
+    let settings = settings(Path::new(COMPILED));
     PluginHost::start(&Settings { component_bytes, ..settings }).expect("a sandbox")
 }
 
 /// A sandbox whose instances live in a pool or do not.
 pub fn start_with_pool(pool: bool) -> PluginHost {
-    let settings = Settings::small(Path::new(COMPILED).to_owned(), [7; 32]);
-    PluginHost::start(&Settings { pool, ..settings }).expect("a sandbox")
+    PluginHost::start(&Settings { pool, ..settings(Path::new(COMPILED)) }).expect("a sandbox")
 }
 
 /// Loads a component.

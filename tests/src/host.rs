@@ -55,11 +55,10 @@ pub fn configuration(folder: &Path) -> Configuration {
 /// Makes the data directory of a host.
 pub fn data_directory(folder: &Path) -> PathBuf {
     let data = folder.join("data");
-    let compiled = Path::new(COMPILED).with_file_name("compiled-by-hosts");
-    std::fs::create_dir_all(&compiled).expect("a folder for what is compiled");
+    std::fs::create_dir_all(COMPILED).expect("a folder for what is compiled");
     std::fs::create_dir_all(&data).expect("a data directory");
     if !data.join("compiled").exists() {
-        std::os::unix::fs::symlink(compiled, data.join("compiled")).expect("a link to what is compiled");
+        std::os::unix::fs::symlink(COMPILED, data.join("compiled")).expect("a link to what is compiled");
     }
     data
 }

@@ -1,7 +1,7 @@
 //! What arrives at the counterparts of a run, appended to the file that `TESTS_WITNESS` names; without it,
 //! nothing is written. `tests/one-way-out` reads it.
 //!
-//! A line is a word and what it is about, separated by tabs: `up KIND NAME` for a counterpart that is there to be reached,
+//! A line is the name of the test program, a word and what it is about, separated by tabs: `up KIND NAME` for a counterpart that is there to be reached,
 //! `connection KIND NAME`, `bytes KIND NAME COUNT`, `by-operator KIND NAME COUNT` for what a check of a server brought, which
 //! is no effect of a plugin, and `refused CAPABILITY OPERATION` for an effect that the gate refused.
 
@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,12 +27,20 @@ static REPORT: LazyLock<Option<File>> = LazyLock::new(|| {
     Some(OpenOptions::new().create(true).append(true).open(path).expect("a report of what arrives"))
 });
 
+/// As cargo knows it: without the hash that a program's file name ends with.
+static PROGRAM: LazyLock<String> = LazyLock::new(|| {
+    let path = std::env::current_exe().expect("a program");
+    let name = path.file_name().expect("a name").to_string_lossy();
+    name.rsplit_once('-').map_or(&*name, |(name, _)| name).to_owned()
+});
+
 /// Whether this build is the proof that nothing arrives.
 const PROOF: bool = cfg!(feature = "refuse-all-effects");
 
 fn report(line: &[&dyn Display]) {
     let Some(mut file) = REPORT.as_ref() else { return };
-    let words: Vec<String> = line.iter().map(|word| word.to_string().replace(['\t', '\n'], " ")).collect();
+    let words = line.iter().map(|word| word.to_string().replace(['\t', '\n'], " "));
+    let words: Vec<String> = iter::once(PROGRAM.clone()).chain(words).collect();
     // One write, so that lines of processes beside each other stay whole.
     file.write_all(format!("{}\n", words.join("\t")).as_bytes()).expect("a report of what arrives");
 }

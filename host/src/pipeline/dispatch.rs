@@ -216,9 +216,21 @@ impl Dispatcher {
         self.begin();
     }
 
-    /// Waits until none of these is unfinished here.
+    /// Waits until none of these is unfinished here, or this stops.
     pub(super) async fn finished(&self, ids: &[Uuid]) {
-        self.wait_until(|state| state.stopped || !ids.iter().any(|id| state.lanes.has(id))).await;
+        for id in ids {
+            let end = {
+                let mut state = self.state();
+                if state.stopped {
+                    return;
+                }
+                state.lanes.end_of(id)
+            };
+            if let Some(end) = end {
+                // Nothing is ever said but that it is over.
+                let _ = end.await;
+            }
+        }
     }
 
     /// Waits until nothing is unfinished here.
@@ -228,7 +240,11 @@ impl Dispatcher {
 
     /// Starts no more work; what waits stays in the store.
     pub(super) fn stop(&self) {
-        self.state().stopped = true;
+        {
+            let mut state = self.state();
+            state.stopped = true;
+            state.lanes.let_go();
+        }
         self.0.progress.notify_waiters();
     }
 

@@ -5,8 +5,10 @@
 //! time; all lanes share a number of slots. Work for all subjects goes behind everything else.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::dispatch::Work;
@@ -49,6 +51,15 @@ enum State {
     Resting,
 }
 
+/// An invocation that is here.
+#[derive(Default)]
+struct Unfinished {
+    /// Again when it comes back from another worker while it still runs.
+    times: u32,
+    /// Whoever waits for its end: they learn of it when this goes.
+    waiting: Vec<oneshot::Sender<Infallible>>,
+}
+
 #[derive(Default)]
 struct Lane {
     /// Calls at a time; none while it is not known.
@@ -69,8 +80,7 @@ pub(super) struct Lanes {
     targets: HashMap<TargetOf, Lane>,
     /// Lanes that may begin something, each in turn.
     turns: [VecDeque<TargetOf>; 2],
-    /// How often each invocation is here: again when it comes back from another worker while it still runs.
-    unfinished: HashMap<Uuid, u32>,
+    unfinished: HashMap<Uuid, Unfinished>,
     known: HashSet<WorkId>,
     /// Runs of jobs by target: those of single subjects, and those of each job for all subjects.
     jobs: HashMap<(TargetOf, Option<i64>), usize>,
@@ -106,7 +116,7 @@ impl Lanes {
             if self.done.contains_key(&work.key()) || !self.known.insert(work.key()) {
                 continue;
             }
-            *self.unfinished.entry(work.id).or_default() += 1;
+            self.unfinished.entry(work.id).or_default().times += 1;
             let (subject, target) = (work.subject_of(), work.target_of());
             if !self.targets.contains_key(&target) {
                 self.targets.insert(target.clone(), Lane::default());
@@ -317,10 +327,10 @@ impl Lanes {
 
     fn forget(&mut self, id: &WorkId) {
         if self.known.remove(id)
-            && let Some(count) = self.unfinished.get_mut(&id.0)
+            && let Some(unfinished) = self.unfinished.get_mut(&id.0)
         {
-            *count -= 1;
-            if *count == 0 {
+            unfinished.times -= 1;
+            if unfinished.times == 0 {
                 self.unfinished.remove(&id.0);
             }
         }
@@ -375,9 +385,17 @@ impl Lanes {
         }
     }
 
-    /// Whether an invocation is here and not done.
-    pub(super) fn has(&self, id: &Uuid) -> bool {
-        self.unfinished.contains_key(id)
+    /// The end of an invocation: what this gives ends when the invocation is no longer here. None if it is not.
+    pub(super) fn end_of(&mut self, id: &Uuid) -> Option<oneshot::Receiver<Infallible>> {
+        let unfinished = self.unfinished.get_mut(id)?;
+        let (waits, end) = oneshot::channel();
+        unfinished.waiting.push(waits);
+        Some(end)
+    }
+
+    /// Whoever waits for an end waits no longer.
+    pub(super) fn let_go(&mut self) {
+        self.unfinished.values_mut().for_each(|unfinished| unfinished.waiting.clear());
     }
 
     /// Whether nothing is here.

@@ -34,7 +34,7 @@ pub(crate) fn build<S: AsRef<str>>(packages: &[S]) -> Result<Vec<PathBuf>, Strin
         println!("cargo:rerun-if-changed={}", workspace.join(path).display());
     }
     ensure_target()?;
-    let target_dir = target_dir()?;
+    let target_dir = target_folder()?.join("plugins");
     let mut cargo = cargo(&workspace, &target_dir)?;
     for package in packages {
         cargo.args(["--package", package.as_ref()]);
@@ -108,9 +108,9 @@ fn workspace() -> Result<PathBuf, String> {
     workspace.map(Path::to_owned).ok_or_else(|| format!("no Cargo.lock above {}", package.display()))
 }
 
-/// `plugins` in cargo's target folder, which cargo marks as a cache.
-fn target_dir() -> Result<PathBuf, String> {
+/// Cargo's target folder, which cargo marks as a cache.
+pub(crate) fn target_folder() -> Result<PathBuf, String> {
     let out_dir = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: run cargo")?);
     let target = out_dir.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
-    Ok(target.unwrap_or(&out_dir).join("plugins"))
+    Ok(target.unwrap_or(&out_dir).to_owned())
 }

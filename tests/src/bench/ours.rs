@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use crate::calls::{COMPILED, Stored, TIME};
+use crate::calls::{COMPILED, Stored, TIME, settings};
 use crate::guests::MAPPING;
 use provender::capabilities::contract::Filtered;
 use provender::capabilities::contract::state::Scope;
@@ -63,8 +63,7 @@ impl StateReader for Slow {
 
 /// A sandbox that keeps what it compiled in a folder.
 pub fn sandbox(compiled: &Path) -> PluginHost {
-    let settings = Settings::small(compiled.to_owned(), [7; 32]);
-    PluginHost::start(&Settings { instances: INSTANCES, ..settings }).expect("a sandbox")
+    PluginHost::start(&Settings { instances: INSTANCES, ..settings(compiled) }).expect("a sandbox")
 }
 
 /// Loads a plugin.

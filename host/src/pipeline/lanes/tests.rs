@@ -1,3 +1,5 @@
+use tokio::sync::oneshot::error::TryRecvError;
+
 use super::*;
 use crate::provisioning::Action;
 use crate::registry::record::RecordKind;
@@ -208,10 +210,27 @@ fn what_waits_is_dropped_and_may_come_back_while_the_same_still_runs() {
     let back = Work { worker: Uuid::max(), attempt: 2, ..running[0].clone() };
     scene.lanes.submit([back.clone(), back.clone()].into_iter(), scene.now);
     assert_eq!(scene.begun(), Vec::<String>::new());
+    let mut end = scene.lanes.end_of(&back.id).unwrap();
     scene.end(&running[0]);
-    assert!(scene.lanes.has(&back.id));
+    assert_eq!(end.try_recv(), Err(TryRecvError::Empty));
     let again = scene.begin();
     assert_eq!(again[0].key(), back.key());
     scene.end(&again[0]);
+    assert_eq!(end.try_recv(), Err(TryRecvError::Closed));
+    assert!(scene.lanes.end_of(&back.id).is_none());
     assert!(scene.lanes.is_empty() && scene.lanes.running() == 0);
+}
+
+#[test]
+fn who_waits_for_an_end_waits_no_longer_when_it_is_dropped_or_nothing_more_is_done() {
+    let mut scene = Scene::new(9, &[("a", 1)]);
+    let (first, second) = (scene.work("anna", "a"), scene.work("bob", "a"));
+    scene.lanes.submit([first.clone(), second.clone()].into_iter(), scene.now);
+    assert_eq!(scene.begun(), ["anna@a"]);
+    let mut ends = [&first, &second].map(|work| scene.lanes.end_of(&work.id).unwrap());
+    scene.lanes.drop_waiting();
+    assert_eq!(ends[0].try_recv(), Err(TryRecvError::Empty), "it runs");
+    assert_eq!(ends[1].try_recv(), Err(TryRecvError::Closed));
+    scene.lanes.let_go();
+    assert_eq!(ends[0].try_recv(), Err(TryRecvError::Closed));
 }
