@@ -3,6 +3,7 @@
 // A native build exports nothing: names such as "provender:plugin/plugin@0.1.0#describe" are none to a native linker.
 
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 
 use crate::bindings::filtering::exports::provender::plugin::filtering;
 use crate::bindings::host::provender::plugin::types as contract;
@@ -67,7 +68,8 @@ impl<P: Provisioner> provisioning::Guest for ExportedProvisioner<P> {
     }
 
     fn provision(invocation: contract::Invocation) -> Result<Outcome, Failure> {
-        P::provision(&invocation.try_into()?)
+        // The instance ends with the call, and its memory with it: nothing is gained by giving it back in parts.
+        P::provision(&ManuallyDrop::new(invocation.try_into()?))
     }
 
     fn inspect(context: contract::Context, subject: Subject) -> Result<Inspection, Failure> {

@@ -6,7 +6,7 @@
 mod readable;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -99,10 +99,13 @@ impl Slot {
     }
 }
 
+/// Where directories keep their schema.
+static SCHEMA: LazyLock<Vec<Dn>> =
+    LazyLock::new(|| ["cn=subschema", "cn=schema"].into_iter().flat_map(Dn::parse).collect());
+
 /// What every directory tells of itself: its root DSE, and its schema. Nothing else is below them.
 fn is_public(dn: &Dn) -> bool {
-    let schema = ["cn=subschema", "cn=schema"].iter().any(|schema| Dn::parse(schema).as_ref() == Ok(dn));
-    dn.is_root() || schema
+    dn.is_root() || SCHEMA.contains(dn)
 }
 
 /// What an operation gave, and how many bytes came in.
@@ -166,14 +169,14 @@ impl CallState {
         change: Result<Change, Error>,
     ) -> wasmtime::Result<Result<(), Error>> {
         let change = match change {
-            Ok(change) => change,
+            Ok(change) => Arc::new(change),
             Err(error) => return Ok(Err(error)),
         };
         let slot = Arc::clone(&self.table().get(directory)?.0);
         let asked = asked(&change);
         let mut resulting = Dn::default();
         let dns = reached(&change, &mut resulting);
-        let sent = change.clone();
+        let sent = Arc::clone(&change);
         let answered = self
             .ldap_effect(&slot, (operation, InPreview::Answered(())), (asked, &dns), move |lease, _, room| {
                 async move { Ok(((), lease.change(&sent, room).await?)) }.boxed()

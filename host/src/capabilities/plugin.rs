@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use jiff::Timestamp;
-use wasmtime::component::InstancePre;
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 use super::contract::Filtered;
 use super::contract::data_filter::{DataFilter, DataFilterPre};
@@ -12,7 +12,9 @@ use super::contract::provisioner::{Provisioner, ProvisionerPre};
 use super::contract::records::Subject;
 use super::contract::types::{Context, Description, Failure, Inspection as Held, Invocation, Outcome};
 use super::{CallState, Grants, Surroundings, link};
-use crate::sandbox::{Call, CallEnd, Inspection, Limits, Mode, Pace, Refused, Sandbox, Settings, World};
+use crate::sandbox::{
+    CONTRACT, Call, CallEnd, Inspection, Limits, Mode, Pace, Refused, Sandbox, Settings, World,
+};
 
 /// Loads plugins and calls them.
 #[derive(Clone)]
@@ -25,45 +27,58 @@ pub struct Plugin {
     /// What it is by its binary alone.
     pub inspection: Inspection,
     instance: InstancePre<CallState>,
-    exports: Arc<Exports>,
+    exports: Exports,
     pace: Pace,
 }
 
-enum Exports {
-    Provisioner(ProvisionerPre<CallState>),
-    DataFilter(DataFilterPre<CallState>),
+/// Where the component has its exports; those of the other world it has not.
+#[derive(Clone, Copy)]
+struct Exports {
+    describe: Option<ComponentExportIndex>,
+    check: Option<ComponentExportIndex>,
+    prepare: Option<ComponentExportIndex>,
+    provision: Option<ComponentExportIndex>,
+    inspect: Option<ComponentExportIndex>,
+    filter: Option<ComponentExportIndex>,
 }
 
 /// What the plugin said, or why it could not.
 pub type Said<T> = CallEnd<CallState, Result<T, Failure>>;
 
-/// An export of the other world was called: the host's own mistake, caught before by the plugin's world.
-fn wrong_world(export: &str) -> wasmtime::Error {
-    wasmtime::Error::msg(format!("the plugin's world has no export `{export}`"))
+impl Exports {
+    fn of(component: &Component) -> Self {
+        let export = |interface: &str, name| {
+            let interface =
+                component.get_export_index(None, format!("provender:plugin/{interface}@{CONTRACT}"))?;
+            component.get_export_index(Some(&interface), name)
+        };
+        Self {
+            describe: export("plugin", "describe"),
+            check: export("plugin", "check"),
+            prepare: export("provisioning", "prepare"),
+            provision: export("provisioning", "provision"),
+            inspect: export("provisioning", "inspect"),
+            filter: export("filtering", "filter"),
+        }
+    }
 }
 
-/// Makes the instance in the store and calls one export of it. The worlds share `plugin`; `provisioning` and
-/// `filtering` belong to one each.
+/// Makes the instance in the store and calls one export of it. Only this one is compared with its type, which for all of
+/// them takes as long as a short call; that was done when the plugin was loaded.
 macro_rules! call {
-    ($self:ident, $plugin:ident, $state:ident, $export:literal, |$instance:ident, $store:ident| {
-        provisioner: $provisioner:expr, data_filter: $data_filter:expr $(,)?
-    }) => {{
-        let call = Call { export: $export, pace: &$plugin.pace, state: $state };
-        let exports = Arc::clone(&$plugin.exports);
+    ($self:ident, $plugin:ident, $state:ident, $export:ident, $arguments:expr) => {{
+        let call = Call { export: stringify!($export), pace: &$plugin.pace, state: $state };
+        let (ready, index) = ($plugin.instance.clone(), $plugin.exports.$export);
         $self
             .sandbox
-            .call(&$plugin.instance, call, move |$store| {
+            .call(&$plugin.instance, call, move |store| {
                 async move {
-                    match &*exports {
-                        Exports::Provisioner(exports) => {
-                            let $instance: Provisioner = exports.instantiate_async(&mut *$store).await?;
-                            $provisioner
-                        }
-                        Exports::DataFilter(exports) => {
-                            let $instance: DataFilter = exports.instantiate_async(&mut *$store).await?;
-                            $data_filter
-                        }
-                    }
+                    // Else it is of the other world: the host's own mistake, caught before by the plugin's world.
+                    let index = index.ok_or_else(|| wasmtime::Error::msg("the plugin's world has no such export"))?;
+                    let instance = ready.instantiate_async(&mut *store).await?;
+                    let export = instance.get_typed_func(&mut *store, index)?;
+                    let (said,) = export.call_async(store, $arguments).await?;
+                    Ok(said)
                 }
                 .boxed()
             })
@@ -82,14 +97,15 @@ impl PluginHost {
         let loaded = self.sandbox.load(digest, wasm).await?;
         let unfit = |error: wasmtime::Error| Refused::contract(&error);
         let instance = loaded.instance;
-        let exports = match loaded.inspection.world {
-            World::Provisioner => Exports::Provisioner(ProvisionerPre::new(instance.clone()).map_err(unfit)?),
-            World::DataFilter => Exports::DataFilter(DataFilterPre::new(instance.clone()).map_err(unfit)?),
+        let complete = match loaded.inspection.world {
+            World::Provisioner => ProvisionerPre::new(instance.clone()).map(drop),
+            World::DataFilter => DataFilterPre::new(instance.clone()).map(drop),
         };
+        complete.map_err(unfit)?;
         let plugin = Plugin {
+            exports: Exports::of(instance.component()),
             inspection: loaded.inspection,
             instance,
-            exports: Arc::new(exports),
             pace: Pace::default(),
         };
         match self.mismatch(&plugin).await {
@@ -111,13 +127,13 @@ impl PluginHost {
         };
         let state = CallState::new(surroundings, Grants::default());
         let call = Call { export: "instantiate", pace: &plugin.pace, state };
-        let (ready, exports) = (plugin.instance.clone(), Arc::clone(&plugin.exports));
+        let (ready, world) = (plugin.instance.clone(), plugin.inspection.world);
         let end = self.sandbox.call(&plugin.instance, call, move |store| {
             async move {
                 let instance = ready.instantiate_async(&mut *store).await?;
-                Ok(match &*exports {
-                    Exports::Provisioner(_) => Provisioner::new(&mut *store, &instance).err(),
-                    Exports::DataFilter(_) => DataFilter::new(&mut *store, &instance).err(),
+                Ok(match world {
+                    World::Provisioner => Provisioner::new(&mut *store, &instance).err(),
+                    World::DataFilter => DataFilter::new(&mut *store, &instance).err(),
                 })
             }
             .boxed()
@@ -138,28 +154,19 @@ impl PluginHost {
 
     /// What the plugin says of itself.
     pub async fn describe(&self, plugin: &Plugin, state: CallState) -> CallEnd<CallState, Description> {
-        call!(self, plugin, state, "describe", |instance, store| {
-            provisioner: instance.provender_plugin_plugin().call_describe(store).await,
-            data_filter: instance.provender_plugin_plugin().call_describe(store).await,
-        })
+        call!(self, plugin, state, describe, ())
     }
 
     /// Tests a configuration and the counterparts.
     pub async fn check(&self, plugin: &Plugin, state: CallState, context: &Context) -> Said<Vec<String>> {
         let context = context.clone();
-        call!(self, plugin, state, "check", |instance, store| {
-            provisioner: instance.provender_plugin_plugin().call_check(store, &context).await,
-            data_filter: instance.provender_plugin_plugin().call_check(store, &context).await,
-        })
+        call!(self, plugin, state, check, (&context,))
     }
 
     /// Sets the counterpart up.
     pub async fn prepare(&self, plugin: &Plugin, state: CallState, context: &Context) -> Said<Vec<String>> {
         let context = context.clone();
-        call!(self, plugin, state, "prepare", |instance, store| {
-            provisioner: instance.provender_plugin_provisioning().call_prepare(store, &context).await,
-            data_filter: { let _ = (instance, store); Err(wrong_world("prepare")) },
-        })
+        call!(self, plugin, state, prepare, (&context,))
     }
 
     /// Brings the counterpart up to date with one subject.
@@ -170,10 +177,7 @@ impl PluginHost {
         invocation: impl Into<Arc<Invocation>>,
     ) -> Said<Outcome> {
         let invocation = invocation.into();
-        call!(self, plugin, state, "provision", |instance, store| {
-            provisioner: instance.provender_plugin_provisioning().call_provision(store, &invocation).await,
-            data_filter: { let _ = (instance, store); Err(wrong_world("provision")) },
-        })
+        call!(self, plugin, state, provision, (&*invocation,))
     }
 
     /// Reads what the counterpart holds of one subject.
@@ -185,10 +189,7 @@ impl PluginHost {
         subject: &Subject,
     ) -> Said<Held> {
         let (context, subject) = (context.clone(), subject.clone());
-        call!(self, plugin, state, "inspect", |instance, store| {
-            provisioner: instance.provender_plugin_provisioning().call_inspect(store, &context, &subject).await,
-            data_filter: { let _ = (instance, store); Err(wrong_world("inspect")) },
-        })
+        call!(self, plugin, state, inspect, (&context, &subject))
     }
 
     /// Runs a data filter over one subject.
@@ -199,9 +200,6 @@ impl PluginHost {
         invocation: impl Into<Arc<Invocation>>,
     ) -> Said<Filtered> {
         let invocation = invocation.into();
-        call!(self, plugin, state, "filter", |instance, store| {
-            provisioner: { let _ = (instance, store); Err(wrong_world("filter")) },
-            data_filter: instance.provender_plugin_filtering().call_filter(store, &invocation).await,
-        })
+        call!(self, plugin, state, filter, (&*invocation,))
     }
 }

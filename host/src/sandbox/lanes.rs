@@ -141,31 +141,32 @@ impl Used {
     }
 }
 
-/// Polls a call until it ends, or until it goes on computing after an interruption: then None. For most calls the first
-/// poll is the only one, and a clock of CPU time is dear, so only what follows is measured, unless the call before took
-/// long.
+/// Polls a call until it ends, or until it goes on computing after an interruption: then None. A clock of CPU time is dear,
+/// and no call computes for longer than it takes: so CPU time is measured only once the call took too long for a quick one,
+/// or the call before did.
 async fn begun<T>(call: &mut BoxFuture<'static, T>, pace: &Pace) -> Option<T> {
-    let began = Instant::now();
-    let mut measured = pace.get() == LONG;
-    let mut used = Used::default();
+    let (mut took, mut used) = (Used::default(), Used::default());
+    let measured_in_all = pace.get() == LONG;
+    let mut measured = measured_in_all;
     poll_fn(|context| {
-        let before = measured.then(cpu_time);
+        let (began, before) = (Instant::now(), measured.then(cpu_time));
         let polled = call.as_mut().poll(context);
+        took.add(began.elapsed());
         if let Some(before) = before {
             used.add(cpu_time().saturating_sub(before));
         }
         match polled {
             Poll::Ready(end) => {
-                pace.set(match measured {
-                    true if !used.is_quick() => COMPUTING,
-                    false if began.elapsed() > QUICK_AT_MOST => LONG,
-                    _ => QUICK,
+                pace.set(match used.is_quick() {
+                    false => COMPUTING,
+                    true if measured_in_all || took.is_quick() => QUICK,
+                    true => LONG,
                 });
                 Poll::Ready(Some(end))
             }
             Poll::Pending if !used.is_quick() => Poll::Ready(None),
             Poll::Pending => {
-                measured = true;
+                measured |= !took.is_quick();
                 Poll::Pending
             }
         }
@@ -264,6 +265,9 @@ mod tests {
             assert_ne!(lanes.run(&pace, waiting(waits, shortly)).await, COMPUTES);
         }
         let too_many = 2 * QUICK_IN_ALL.div_duration_f64(shortly) as usize;
+        assert_ne!(pace.get(), COMPUTING);
+        // While the first one runs, it may not be measured yet.
+        lanes.run(&pace, waiting(too_many, shortly)).await;
         assert_eq!(lanes.run(&pace, waiting(too_many, shortly)).await, COMPUTES);
         assert_eq!(lanes.run(&pace, waiting(1, shortly)).await, COMPUTES, "it begins there");
         assert_ne!(lanes.run(&pace, waiting(1, shortly)).await, COMPUTES, "the last one was quick");

@@ -47,7 +47,11 @@ pub fn crash(how: &str) -> bool {
         "memory" => allocate(1 << 30, 1 << 30),
         "pieces" => allocate(1 << 30, 1 << 12),
         "grow" => grow(),
-        "reserve" => drop(black_box(Vec::<u8>::new().try_reserve(1 << 30))),
+        "reserve" => {
+            let mut reserved = Vec::<u8>::new();
+            let _ = reserved.try_reserve(1 << 30);
+            drop(black_box(reserved));
+        }
         "chatter" => (0..u64::MAX).for_each(|_| eprintln!("{}", "still here ".repeat(8))),
         _ => return false,
     }
