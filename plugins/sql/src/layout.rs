@@ -13,13 +13,51 @@ use crate::tables::{COUS, GROUP_DOCUMENTS, GROUPS, MEMBERS, OF_PEOPLE, PEOPLE, P
 /// Members that are compared with the database at once.
 const PAGE: usize = 200;
 
-/// Writes a person with all that belongs to it, and removes what no longer does.
-pub(crate) fn write_person(sync: &Sync<'_>, person: &Person) -> Result<(), Stop> {
+/// The other ends of memberships that were not written, since they are not there.
+pub(crate) struct Missing {
+    table: &'static Table,
+    ids: Vec<String>,
+}
+
+impl Missing {
+    pub(crate) fn nothing() -> Self {
+        Self { table: &PEOPLE, ids: Vec::new() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// Whether one of them came meanwhile.
+    pub(crate) fn any_is_there(&self, sync: &Sync<'_>, co: &str) -> Result<bool, Stop> {
+        for ids in self.ids.chunks(PAGE) {
+            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+            if !sync.known(self.table, co, &ids)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Writes a person with all that belongs to it, and removes what no longer does. Gives the groups that are not there.
+pub(crate) fn write_person(sync: &Sync<'_>, person: &Person) -> Result<Missing, Stop> {
     let (co, id) = (person.co.id.as_str(), person.metadata.id.as_str());
-    let parts = parts(sync, person)?;
+    let known = known_groups(sync, person)?;
+    let parts = parts(person, &known)?;
+    let all = person.memberships.iter().map(|one| &one.group.metadata.id);
+    let missing = all.filter(|id| !known.contains(id)).cloned().collect();
     sync.upsert(&PEOPLE, vec![rows::of_person(person)])?;
     write_units(sync, co, person)?;
     for table in OF_PEOPLE {
+        if std::ptr::eq(*table, &MEMBERS) {
+            // Also those of groups that are not there yet: the group may be written beside this, with its members.
+            let groups: Vec<Value> =
+                person.memberships.iter().map(|one| Value::from(&one.group.metadata.id)).collect();
+            let of_person = [("co_id", co), ("co_person_id", id)];
+            sync.delete_others(table, &of_person, "co_group_id", &groups, (None, None))?;
+            continue;
+        }
         let of_table = parts.iter().find(|(other, _)| std::ptr::eq(*table, *other));
         let rows = of_table.map(|(_, rows)| rows.as_slice()).unwrap_or_default();
         remove_others(sync, table, (co, id), rows)?;
@@ -27,21 +65,25 @@ pub(crate) fn write_person(sync: &Sync<'_>, person: &Person) -> Result<(), Stop>
     for (table, rows) in parts {
         sync.upsert(table, rows)?;
     }
-    Ok(())
+    Ok(Missing { table: &GROUPS, ids: missing })
 }
 
-/// All rows that belong to a person.
-fn parts(sync: &Sync<'_>, person: &Person) -> Result<Vec<(&'static Table, Vec<Row>)>, Stop> {
+/// The groups of a person that are there. Members of a group that comes later come with it.
+fn known_groups(sync: &Sync<'_>, person: &Person) -> Result<Vec<String>, Stop> {
     let groups: Vec<&str> = person.memberships.iter().map(|one| one.group.metadata.id.as_str()).collect();
-    // Members of a group that comes later come with it.
-    let known = sync.known(&GROUPS, &person.co.id, &groups)?;
+    sync.known(&GROUPS, &person.co.id, &groups)
+}
+
+/// All rows that belong to a person who is in groups that are there.
+fn parts(person: &Person, known: &[String]) -> Result<Vec<(&'static Table, Vec<Row>)>, Stop> {
     let affiliations = if person.roles.is_empty() { Vec::new() } else { registry::affiliations()? };
     let mut parts = rows::of_parts(person, &affiliations);
-    parts.push(rows::of_memberships(person, &known));
+    parts.push(rows::of_memberships(person, known));
     Ok(parts)
 }
 
-/// Removes rows of a person that are not among these. Those that belong to a role are told apart by it.
+/// Removes rows of a person, other than memberships, that are not among these. Those that belong to a role are told apart
+/// by it.
 fn remove_others(
     sync: &Sync<'_>,
     table: &Table,
@@ -53,10 +95,6 @@ fn remove_others(
         |row: &Row, name: &str| column(name).and_then(|at| row.get(at)).cloned().unwrap_or(Value::Null);
     let of_person = [("co_id", co), ("co_person_id", person)];
     let last = table.key.last().copied().unwrap_or("id");
-    if std::ptr::eq(table, &MEMBERS) {
-        let groups: Vec<Value> = keep.iter().map(|row| value(row, "co_group_id")).collect();
-        return sync.delete_others(table, &of_person, "co_group_id", &groups, (None, None));
-    }
     if !table.key.contains(&"co_person_role_id") {
         let ids: Vec<Value> = keep.iter().map(|row| value(row, last)).collect();
         return sync.delete_others(table, &of_person, last, &ids, (None, None));
@@ -94,13 +132,14 @@ pub(crate) fn write_reference_data(sync: &Sync<'_>, co: &str) -> Result<usize, S
     Ok(all.len())
 }
 
-/// Writes a group and its members, as far as the database has the people.
-pub(crate) fn write_group(sync: &Sync<'_>, group: &Group) -> Result<(), Stop> {
+/// Writes a group and its members, as far as the database has the people. Gives those that are not there.
+pub(crate) fn write_group(sync: &Sync<'_>, group: &Group) -> Result<Missing, Stop> {
     let (co, id) = (group.co.id.as_str(), group.metadata.id.as_str());
     sync.upsert(&GROUPS, vec![rows::of_group(group)])?;
     let of_group = [("co_id", co), ("co_group_id", id)];
     let mut members = registry::members(id, None).peekable();
     let mut after: Option<String> = None;
+    let mut missing = Vec::new();
     loop {
         let mut page = Vec::new();
         for member in members.by_ref().take(PAGE) {
@@ -109,14 +148,17 @@ pub(crate) fn write_group(sync: &Sync<'_>, group: &Group) -> Result<(), Stop> {
         let last =
             if members.peek().is_some() { page.last().map(|member| member.person.clone()) } else { None };
         let people: Vec<&str> = page.iter().map(|member| member.person.as_str()).collect();
+        // Also those of people who are not there yet: a person may be written beside this, with its memberships.
+        let keep: Vec<Value> = people.iter().map(|id| (*id).into()).collect();
         let known = sync.known(&PEOPLE, co, &people)?;
-        let keep: Vec<Value> = known.iter().map(Value::from).collect();
         let range = (after.as_deref(), last.as_deref());
         sync.delete_others(&MEMBERS, &of_group, "co_person_id", &keep, range)?;
-        let members = page.iter().filter(|member| known.contains(&member.person));
-        sync.upsert(&MEMBERS, members.map(|member| rows::of_member(group, member)).collect())?;
+        let (members, others): (Vec<_>, Vec<_>) =
+            page.into_iter().partition(|member| known.contains(&member.person));
+        sync.upsert(&MEMBERS, members.iter().map(|member| rows::of_member(group, member)).collect())?;
+        missing.extend(others.into_iter().map(|member| member.person));
         if last.is_none() {
-            return Ok(());
+            return Ok(Missing { table: &PEOPLE, ids: missing });
         }
         after = last;
     }
@@ -151,7 +193,7 @@ pub(crate) fn compare(sync: &Sync<'_>, subject: &Subject) -> Result<Option<Vec<S
                 return Ok(None);
             }
             let lines = differences(&PEOPLE, &[rows::of_person(person)], &found);
-            (lines, parts(sync, person)?, [("co_id", co), ("co_person_id", id)])
+            (lines, parts(person, &known_groups(sync, person)?)?, [("co_id", co), ("co_person_id", id)])
         }
         Subject::Group(group) => {
             let (co, id) = (group.co.id.as_str(), group.metadata.id.as_str());

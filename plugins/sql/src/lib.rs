@@ -13,6 +13,7 @@ use provender_sdk::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use self::layout::Missing;
 use self::sync::{Stop, Sync, differences};
 use self::tables::{DOCUMENTS, Names, TABLES, Table, VERSION, VERSIONS};
 
@@ -122,11 +123,21 @@ impl Provisioner for Sql {
 
     fn provision(invocation: &Invocation<Configuration>) -> Result<Outcome, Failure> {
         let (database, names) = connect(&invocation.context)?;
-        let done = match transact(database.begin()?, &names, invocation) {
-            // A deadlock is over when one of the two gives way. What is disturbed again is left to the queue.
-            Err(Stop::Disturbed(_)) => transact(database.begin()?, &names, invocation),
-            done => done,
-        };
+        let done = written(&database, &names, invocation).and_then(|(outcome, missing)| {
+            // A person and a group that are written beside each other do not see each other: whoever is done last does now.
+            let came = !missing.is_empty() && {
+                let transaction = database.begin()?;
+                missing.any_is_there(
+                    &Sync { transaction: &transaction, names: &names },
+                    &invocation.context.co,
+                )?
+            };
+            if came {
+                written(&database, &names, invocation).map(|(outcome, _)| outcome)
+            } else {
+                Ok(outcome)
+            }
+        });
         done.map_err(|stop| unprepared(stop.into()))
     }
 
@@ -175,13 +186,25 @@ fn unprepared(failure: Failure) -> Failure {
 }
 
 /// Does all that an invocation asks for, or nothing of it.
+fn written(
+    database: &Database,
+    names: &Names,
+    invocation: &Invocation<Configuration>,
+) -> Result<(Outcome, Missing), Stop> {
+    match transact(database.begin()?, names, invocation) {
+        // A deadlock is over when one of the two gives way. What is disturbed again is left to the queue.
+        Err(Stop::Disturbed(_)) => transact(database.begin()?, names, invocation),
+        done => done,
+    }
+}
+
 fn transact(
     transaction: Transaction,
     names: &Names,
     invocation: &Invocation<Configuration>,
-) -> Result<Outcome, Stop> {
+) -> Result<(Outcome, Missing), Stop> {
     let done = write(&Sync { transaction: &transaction, names }, invocation)?;
-    if let Outcome::Applied(_) = done {
+    if let (Outcome::Applied(_), _) = done {
         Transaction::commit(transaction)?;
     }
     Ok(done)
@@ -193,23 +216,25 @@ fn version(sync: &Sync<'_>, layout: Layout) -> Result<Option<i64>, Stop> {
     Ok(found.value(0, "version").and_then(Value::as_integer))
 }
 
-fn write(sync: &Sync<'_>, invocation: &Invocation<Configuration>) -> Result<Outcome, Stop> {
+fn write(sync: &Sync<'_>, invocation: &Invocation<Configuration>) -> Result<(Outcome, Missing), Stop> {
     let (subject, layout) = (&invocation.subject, invocation.context.configuration.layout);
     let status = match subject {
         Subject::Person(person) => &person.status,
         Subject::Group(group) => &group.status,
-        _ => return Ok(Outcome::skipped("only people and groups are kept")),
+        _ => return Ok((Outcome::skipped("only people and groups are kept"), Missing::nothing())),
     };
     let gone = invocation.action == Action::Deleted || *status == Status::Deleted;
-    match (layout, subject) {
+    let missing = match (layout, subject) {
         (Layout::Tables, _) if gone => {
-            return Ok(if layout::remove(sync, subject)? { Outcome::applied() } else { Outcome::Unchanged });
+            let removed = layout::remove(sync, subject)?;
+            let outcome = if removed { Outcome::applied() } else { Outcome::Unchanged };
+            return Ok((outcome, Missing::nothing()));
         }
         (Layout::Tables, Subject::Person(person)) => layout::write_person(sync, person)?,
         (Layout::Tables, Subject::Group(group)) => layout::write_group(sync, group)?,
-        _ => return write_document(sync, subject, gone),
-    }
-    Ok(Outcome::applied())
+        _ => return Ok((write_document(sync, subject, gone)?, Missing::nothing())),
+    };
+    Ok((Outcome::applied(), missing))
 }
 
 fn write_document(sync: &Sync<'_>, subject: &Subject, gone: bool) -> Result<Outcome, Stop> {

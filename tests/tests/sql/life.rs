@@ -3,6 +3,7 @@
 use provender::provisioning::InvocationOutcome;
 use provender::registry::import::{ImportOptions, import};
 use provender::registry::record::{Cou, Group, Meta, Person, Record, Status};
+use provender::servers::sql::Transaction;
 use provender_tests::host::{CO, TestHost, by_test};
 use provender_tests::people::{group, group_key, membership, person, person_key};
 use serde_json::{Value, json};
@@ -207,5 +208,52 @@ async fn a_large_group_is_kept_by_pages() {
         applied(&[host.host.pipeline.provision(CO, "people", &group_key("staff")).await.unwrap()]);
         let members = database.content(&["co_group_members"]).await.remove("co_group_members").unwrap();
         assert_eq!(members.len(), PEOPLE - 2, "{}", database.dialect);
+    }
+}
+
+/// A person and a group that are written beside each other do not see each other's rows until those are committed.
+#[tokio::test]
+async fn a_membership_is_written_and_kept_whichever_of_its_ends_is_written_last() {
+    for database in [Database::postgresql().await, Database::mariadb().await] {
+        let host = host_with(&database, json!({}), json!({"mode": "manual"})).await;
+        host.put(group_key("staff"), group("staff")).await;
+        for person_id in ["anna", "bela"] {
+            host.put(person_key(person_id), person(person_id)).await;
+        }
+        for subject in [group_key("staff"), person_key("anna")] {
+            host.host.pipeline.provision(CO, "people", &subject).await.unwrap();
+        }
+        for person_id in ["anna", "bela"] {
+            host.put_membership(membership("staff", person_id)).await;
+        }
+        let [people, groups, members] =
+            ["co_people", "co_groups", "co_group_members"].map(|table| database.quoted(table));
+        let mut somebody = database.direct().lease().await.unwrap();
+        for statement in [
+            format!("CREATE TABLE other_group AS SELECT * FROM {groups}"),
+            format!("CREATE TABLE other_person AS SELECT * FROM {people}"),
+            "UPDATE other_person SET id = 'bela'".to_owned(),
+            format!("DELETE FROM {groups}"),
+        ] {
+            somebody.execute(&statement, &[]).await.unwrap();
+        }
+        // Somebody else writes one end, and locks a row that the other one writes after it looked for the first.
+        let beside = [
+            (person_key("anna"), format!("INSERT INTO {groups} SELECT * FROM other_group"), &people),
+            (group_key("staff"), format!("INSERT INTO {people} SELECT * FROM other_person"), &members),
+        ];
+        for (before, (subject, one_end, locked)) in beside.into_iter().enumerate() {
+            somebody.begin(Transaction::ReadWrite).await.unwrap();
+            somebody.execute(&one_end, &[]).await.unwrap();
+            let lock = format!("UPDATE {locked} SET created = NULL");
+            assert_eq!(somebody.execute(&lock, &[]).await, Ok(1));
+            let (done, ()) = tokio::join!(host.host.pipeline.provision(CO, "people", &subject), async {
+                database.somebody_waits().await;
+                somebody.commit().await.unwrap();
+            });
+            assert!(matches!(done.unwrap().outcome, Some(InvocationOutcome::Applied { .. })));
+            let kept = database.content(&["co_group_members"]).await.remove("co_group_members").unwrap();
+            assert_eq!(kept.len(), before + 1, "{kept:?}");
+        }
     }
 }
