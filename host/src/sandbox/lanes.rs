@@ -87,14 +87,16 @@ impl Lanes {
         call: impl Future<Output = T> + Send + 'static,
     ) -> T {
         let mut call: BoxFuture<'static, T> = Box::pin(call);
+        let mut used = Used::default();
         if pace.get() != COMPUTING {
             match begun(&mut call, pace).await {
-                Some(end) => return end,
-                None => pace.set(COMPUTING),
+                Ok(end) => return end,
+                Err(until_now) => used = until_now,
             }
+            pace.set(COMPUTING);
         }
         let Some(computing) = &self.computing else { return call.await };
-        let call = Metered { call, caller: Handle::current(), used: Used::default() };
+        let call = Metered { call, caller: Handle::current(), used };
         // Ends the call when the caller goes away.
         let mut moved = JoinSet::new();
         moved.spawn_on(call, computing.handle());
@@ -141,10 +143,10 @@ impl Used {
     }
 }
 
-/// Polls a call until it ends, or until it goes on computing after an interruption: then None. A clock of CPU time is dear,
-/// and no call computes for longer than it takes: so CPU time is measured only once the call took too long for a quick one,
-/// or the call before did.
-async fn begun<T>(call: &mut BoxFuture<'static, T>, pace: &Pace) -> Option<T> {
+/// Polls a call until it ends, or until it goes on computing after an interruption: then gives what it used. A clock of CPU
+/// time is dear, and no call computes for longer than it takes: so CPU time is measured only once the call took too long for
+/// a quick one, or the call before did.
+async fn begun<T>(call: &mut BoxFuture<'static, T>, pace: &Pace) -> Result<T, Used> {
     let (mut took, mut used) = (Used::default(), Used::default());
     let measured_in_all = pace.get() == LONG;
     let mut measured = measured_in_all;
@@ -162,9 +164,9 @@ async fn begun<T>(call: &mut BoxFuture<'static, T>, pace: &Pace) -> Option<T> {
                     true if measured_in_all || took.is_quick() => QUICK,
                     true => LONG,
                 });
-                Poll::Ready(Some(end))
+                Poll::Ready(Ok(end))
             }
-            Poll::Pending if !used.is_quick() => Poll::Ready(None),
+            Poll::Pending if !used.is_quick() => Poll::Ready(Err(used)),
             Poll::Pending => {
                 measured |= !took.is_quick();
                 Poll::Pending
@@ -179,7 +181,7 @@ fn cpu_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
-/// A call polled on another runtime than its caller's. Gives the CPU time that it used there, too.
+/// A call polled on another runtime than its caller's. Gives the CPU time that it used there, and before, too.
 struct Metered<T> {
     call: BoxFuture<'static, T>,
     caller: Handle,

@@ -48,8 +48,8 @@ pub(super) const READ: ManyRows = ManyRows {
 };
 
 impl Store {
-    /// Reads subjects, each of which is named once, with what they are provisioned by. More than a hundred may be read in parts, each at its moment; the
-    /// numbers are those of the first.
+    /// Reads subjects, each of which is named once, with what they are provisioned by. More than a hundred may be read in
+    /// parts, each at its moment; the numbers are those of the first.
     pub async fn read_subjects(&self, co: &str, subjects: &[SubjectKey]) -> Result<SubjectsRead, StoreError> {
         let dialect = self.location.dialect();
         let rows = READ
