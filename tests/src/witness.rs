@@ -1,9 +1,10 @@
 //! What arrives at the counterparts of a run, appended to the file that `TESTS_WITNESS` names; without it,
 //! nothing is written. `tests/one-way-out` reads it.
 //!
-//! A line is the name of the test program, a word and what it is about, separated by tabs: `up KIND NAME` for a counterpart that is there to be reached,
-//! `connection KIND NAME`, `bytes KIND NAME COUNT`, `by-operator KIND NAME COUNT` for what a check of a server brought, which
-//! is no effect of a plugin, and `refused CAPABILITY OPERATION` for an effect that the gate refused.
+//! A line is the name of the test program, a word and what it is about, separated by tabs: `up KIND NAME` for a counterpart
+//! that is there to be reached, `connection KIND NAME`, `bytes KIND NAME COUNT`, `by-operator KIND NAME COUNT` for what a
+//! check of a server brought, which is no effect of a plugin, and `refused CAPABILITY OPERATION` for an effect that the gate
+//! refused.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;

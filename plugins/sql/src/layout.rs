@@ -43,19 +43,17 @@ impl Missing {
 /// Writes a person with all that belongs to it, and removes what no longer does. Gives the groups that are not there.
 pub(crate) fn write_person(sync: &Sync<'_>, person: &Person) -> Result<Missing, Stop> {
     let (co, id) = (person.co.id.as_str(), person.metadata.id.as_str());
-    let known = known_groups(sync, person)?;
+    let groups = groups_of(person);
+    let known = sync.known(&GROUPS, co, &groups)?;
     let parts = parts(person, &known)?;
-    let all = person.memberships.iter().map(|one| &one.group.metadata.id);
-    let missing = all.filter(|id| !known.contains(id)).cloned().collect();
     sync.upsert(&PEOPLE, vec![rows::of_person(person)])?;
     write_units(sync, co, person)?;
     for table in OF_PEOPLE {
         if std::ptr::eq(*table, &MEMBERS) {
             // Also those of groups that are not there yet: the group may be written beside this, with its members.
-            let groups: Vec<Value> =
-                person.memberships.iter().map(|one| Value::from(&one.group.metadata.id)).collect();
+            let keep: Vec<Value> = groups.iter().map(|id| (*id).into()).collect();
             let of_person = [("co_id", co), ("co_person_id", id)];
-            sync.delete_others(table, &of_person, "co_group_id", &groups, (None, None))?;
+            sync.delete_others(table, &of_person, "co_group_id", &keep, (None, None))?;
             continue;
         }
         let of_table = parts.iter().find(|(other, _)| std::ptr::eq(*table, *other));
@@ -65,13 +63,13 @@ pub(crate) fn write_person(sync: &Sync<'_>, person: &Person) -> Result<Missing, 
     for (table, rows) in parts {
         sync.upsert(table, rows)?;
     }
-    Ok(Missing { table: &GROUPS, ids: missing })
+    // Members of a group that comes later come with it.
+    let missing = groups.into_iter().map(str::to_owned).filter(|id| !known.contains(id));
+    Ok(Missing { table: &GROUPS, ids: missing.collect() })
 }
 
-/// The groups of a person that are there. Members of a group that comes later come with it.
-fn known_groups(sync: &Sync<'_>, person: &Person) -> Result<Vec<String>, Stop> {
-    let groups: Vec<&str> = person.memberships.iter().map(|one| one.group.metadata.id.as_str()).collect();
-    sync.known(&GROUPS, &person.co.id, &groups)
+fn groups_of(person: &Person) -> Vec<&str> {
+    person.memberships.iter().map(|one| one.group.metadata.id.as_str()).collect()
 }
 
 /// All rows that belong to a person who is in groups that are there.
@@ -193,7 +191,8 @@ pub(crate) fn compare(sync: &Sync<'_>, subject: &Subject) -> Result<Option<Vec<S
                 return Ok(None);
             }
             let lines = differences(&PEOPLE, &[rows::of_person(person)], &found);
-            (lines, parts(person, &known_groups(sync, person)?)?, [("co_id", co), ("co_person_id", id)])
+            let known = sync.known(&GROUPS, co, &groups_of(person))?;
+            (lines, parts(person, &known)?, [("co_id", co), ("co_person_id", id)])
         }
         Subject::Group(group) => {
             let (co, id) = (group.co.id.as_str(), group.metadata.id.as_str());

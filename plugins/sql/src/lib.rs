@@ -123,22 +123,7 @@ impl Provisioner for Sql {
 
     fn provision(invocation: &Invocation<Configuration>) -> Result<Outcome, Failure> {
         let (database, names) = connect(&invocation.context)?;
-        let done = written(&database, &names, invocation).and_then(|(outcome, missing)| {
-            // A person and a group that are written beside each other do not see each other: whoever is done last does now.
-            let came = !missing.is_empty() && {
-                let transaction = database.begin()?;
-                missing.any_is_there(
-                    &Sync { transaction: &transaction, names: &names },
-                    &invocation.context.co,
-                )?
-            };
-            if came {
-                written(&database, &names, invocation).map(|(outcome, _)| outcome)
-            } else {
-                Ok(outcome)
-            }
-        });
-        done.map_err(|stop| unprepared(stop.into()))
+        brought(&database, &names, invocation).map_err(|stop| unprepared(stop.into()))
     }
 
     fn inspect(context: &Context<Configuration>, subject: &Subject) -> Result<Inspection, Failure> {
@@ -183,6 +168,22 @@ fn unprepared(failure: Failure) -> Failure {
         }
         other => other,
     }
+}
+
+/// Does what an invocation asks for, also with what was written beside it.
+fn brought(
+    database: &Database,
+    names: &Names,
+    invocation: &Invocation<Configuration>,
+) -> Result<Outcome, Stop> {
+    let (outcome, missing) = written(database, names, invocation)?;
+    if missing.is_empty() {
+        return Ok(outcome);
+    }
+    // A person and a group that are written beside each other do not see each other: whoever is done last does now.
+    let came =
+        missing.any_is_there(&Sync { transaction: &database.begin()?, names }, &invocation.context.co)?;
+    if came { written(database, names, invocation).map(|(outcome, _)| outcome) } else { Ok(outcome) }
 }
 
 /// Does all that an invocation asks for, or nothing of it.
