@@ -4,15 +4,14 @@
 //! transaction that is not committed is rolled back, and one in which a statement failed cannot be committed.
 //!
 //! ```no_run
-//! use provender_sdk::sql::{self, Dialect, Transaction, Value};
+//! use provender_sdk::sql::{self, Dialect, Statement, Transaction};
 //! use provender_sdk::{Context, Failure};
 //!
 //! fn rename(context: &Context<()>, id: &str, name: Option<&str>) -> Result<(), Failure> {
-//!     let dialect = Dialect::of_slot(context, "database")?;
 //!     let transaction = sql::open("database")?.begin()?;
-//!     let (first, second) = (dialect.placeholder(1), dialect.placeholder(2));
-//!     let update = format!("UPDATE people SET name = {first} WHERE id = {second}");
-//!     transaction.execute(&update, &[name.into(), id.into()], Some(1))?;
+//!     let mut update = Statement::new(Dialect::of_slot(context, "database")?);
+//!     update.sql("UPDATE people SET name = ").value(name).sql(" WHERE id = ").value(id);
+//!     transaction.execute(&update.text, &update.parameters, Some(1))?;
 //!     Transaction::commit(transaction)?;
 //!     Ok(())
 //! }
@@ -50,27 +49,86 @@ impl Dialect {
         }
     }
 
-    /// The parameter of a number, which starts at 1.
-    pub fn placeholder(self, number: usize) -> String {
+    fn quote(self) -> char {
         match self {
-            Self::Postgresql => format!("${number}"),
-            Self::Mysql | Self::Sqlite => "?".to_owned(),
+            Self::Postgresql | Self::Sqlite => '"',
+            Self::Mysql => '`',
         }
     }
+}
 
-    /// A name of a table or column in quotes, so that it is taken as it is.
-    ///
-    /// ```
-    /// use provender_sdk::sql::Dialect;
-    ///
-    /// assert_eq!(Dialect::Postgresql.quoted("order"), "\"order\"");
-    /// assert_eq!(Dialect::Mysql.quoted("order"), "`order`");
-    /// ```
-    pub fn quoted(self, name: &str) -> String {
-        match self {
-            Self::Postgresql | Self::Sqlite => format!("\"{}\"", name.replace('"', "\"\"")),
-            Self::Mysql => format!("`{}`", name.replace('`', "``")),
+/// A statement in the making, written from its begin to its end as the dialect wants it.
+///
+/// ```
+/// use provender_sdk::sql::{Dialect, Statement};
+///
+/// let mut query = Statement::new(Dialect::Postgresql);
+/// query.sql("SELECT ").name("order").sql(" FROM people WHERE id IN (");
+/// query.list(["anna", "béla"], |query, id| query.value(id)).sql(")");
+/// assert_eq!(query.text, "SELECT \"order\" FROM people WHERE id IN ($1, $2)");
+/// assert_eq!(query.parameters, ["anna".into(), "béla".into()]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Statement {
+    dialect: Dialect,
+    pub text: String,
+    /// The values of its parameters, in their order.
+    pub parameters: Vec<Value>,
+}
+
+impl Statement {
+    /// A statement of which nothing is written yet.
+    pub fn new(dialect: Dialect) -> Self {
+        // Rows of a dozen columns fit; a statement of many begins to grow from there.
+        Self { dialect, text: String::with_capacity(1024), parameters: Vec::with_capacity(16) }
+    }
+
+    /// Text that is taken as it is.
+    pub fn sql(&mut self, text: &str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// A name of a table or column, in quotes.
+    pub fn name(&mut self, name: impl AsRef<str>) -> &mut Self {
+        let quote = self.dialect.quote();
+        self.text.push(quote);
+        for (number, part) in name.as_ref().split(quote).enumerate() {
+            if number > 0 {
+                self.text.extend([quote, quote]);
+            }
+            self.text.push_str(part);
         }
+        self.text.push(quote);
+        self
+    }
+
+    /// A value, as a parameter.
+    pub fn value(&mut self, value: impl Into<Value>) -> &mut Self {
+        self.parameters.push(value.into());
+        match self.dialect {
+            Dialect::Postgresql => {
+                self.text.push('$');
+                self.text.push_str(&self.parameters.len().to_string());
+            }
+            Dialect::Mysql | Dialect::Sqlite => self.text.push('?'),
+        }
+        self
+    }
+
+    /// Items with commas in between, each written by `item`.
+    pub fn list<T>(
+        &mut self,
+        items: impl IntoIterator<Item = T>,
+        mut item: impl FnMut(&mut Self, T) -> &mut Self,
+    ) -> &mut Self {
+        for (number, one) in items.into_iter().enumerate() {
+            if number > 0 {
+                self.text.push_str(", ");
+            }
+            item(self, one);
+        }
+        self
     }
 }
 
@@ -186,12 +244,20 @@ mod tests {
     }
 
     #[test]
-    fn names_are_quoted_as_the_dialect_wants_it() {
-        assert_eq!(Dialect::Sqlite.quoted("a\"b"), "\"a\"\"b\"");
-        assert_eq!(Dialect::Mysql.quoted("a`b"), "`a``b`");
-        assert_eq!(
-            (Dialect::Postgresql.placeholder(2), Dialect::Mysql.placeholder(2)),
-            ("$2".into(), "?".into())
-        );
+    fn names_and_parameters_are_written_as_the_dialect_wants_it() {
+        for (dialect, text) in [
+            (Dialect::Postgresql, "\"a`b\" = $1, \"\"\"c\"\"\" = $2"),
+            (Dialect::Mysql, "`a``b` = ?, `\"c\"` = ?"),
+            (Dialect::Sqlite, "\"a`b\" = ?, \"\"\"c\"\"\" = ?"),
+        ] {
+            let mut statement = Statement::new(dialect);
+            statement.list([("a`b", 7), ("\"c\"", 8)], |one, (name, value)| {
+                one.name(name).sql(" = ").value(value)
+            });
+            assert_eq!(
+                (statement.text.as_str(), statement.parameters.as_slice()),
+                (text, &[7.into(), 8.into()][..])
+            );
+        }
     }
 }

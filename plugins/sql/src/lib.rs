@@ -96,7 +96,7 @@ impl Provisioner for Sql {
         // Not in one transaction, since MariaDB and MySQL have none for tables; each step can be done again.
         for table in [&VERSIONS].into_iter().chain(layout.tables().iter().copied()) {
             for statement in names.create(table) {
-                database.execute(&statement, &[], Some(0))?;
+                database.execute(&statement.text, &statement.parameters, Some(0))?;
             }
         }
         let transaction = database.begin()?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use provender_sdk::sql::{Dialect, Error, Rows, Transaction, Value};
+use provender_sdk::sql::{Dialect, Error, Rows, Statement, Transaction, Value};
 use provender_sdk::{Failure, registry};
 
 use crate::rows::Row;
@@ -58,71 +58,50 @@ impl From<Stop> for Failure {
 pub(crate) type Scope<'a> = &'a [(&'static str, &'a str)];
 
 impl Sync<'_> {
-    fn dialect(&self) -> Dialect {
-        self.names.dialect
-    }
-
-    /// Conditions on columns, whose parameters are added.
-    fn conditions(&self, scope: Scope<'_>, parameters: &mut Vec<Value>) -> String {
-        let mut conditions = Vec::new();
-        for (column, value) in scope {
-            parameters.push((*value).into());
-            let placeholder = self.dialect().placeholder(parameters.len());
-            conditions.push(format!("{} = {placeholder}", self.dialect().quoted(column)));
-        }
-        conditions.join(" AND ")
-    }
-
-    fn list(&self, values: impl IntoIterator<Item = Value>, parameters: &mut Vec<Value>) -> String {
-        let mut placeholders = Vec::new();
-        for value in values {
-            parameters.push(value);
-            placeholders.push(self.dialect().placeholder(parameters.len()));
-        }
-        placeholders.join(", ")
-    }
-
     /// Writes rows, whether they are there already or not.
     pub(crate) fn upsert(&self, table: &Table, rows: Vec<Row>) -> Result<(), Stop> {
-        let (dialect, name) = (self.dialect(), self.names.table(table));
-        let columns = self.names.columns(table.columns.iter().map(|(name, _)| *name));
-        let set = |value: &dyn Fn(&str) -> String| {
-            let others = table.columns.iter().filter(|(name, _)| !table.key.contains(name));
-            let set = others.map(|(name, _)| {
-                let quoted = dialect.quoted(name);
-                format!("{quoted} = {}", value(&quoted))
-            });
-            set.collect::<Vec<_>>().join(", ")
-        };
-        let update = match dialect {
-            Dialect::Mysql => {
-                format!("ON DUPLICATE KEY UPDATE {}", set(&|column| format!("VALUES({column})")))
-            }
-            Dialect::Postgresql | Dialect::Sqlite => {
-                let key = self.names.columns(table.key.iter().copied());
-                format!("ON CONFLICT ({key}) DO UPDATE SET {}", set(&|column| format!("excluded.{column}")))
-            }
-        };
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {
-            let mut parameters = Vec::new();
-            let written: Vec<String> = rows
-                .by_ref()
-                .take(ROWS_PER_STATEMENT)
-                .map(|row| format!("({})", self.list(row, &mut parameters)))
-                .collect();
-            let statement = format!("INSERT INTO {name} ({columns}) VALUES {} {update}", written.join(", "));
-            self.transaction.execute(&statement, &parameters, Some(written.len() as u64))?;
+            let mut statement = self.names.statement();
+            statement.sql("INSERT INTO ");
+            self.names.table(&mut statement, table).sql(" (").list(table.names(), Statement::name);
+            let mut written = 0;
+            statement.sql(") VALUES ").list(rows.by_ref().take(ROWS_PER_STATEMENT), |statement, row| {
+                written += 1;
+                statement.sql("(").list(row, Statement::value).sql(")")
+            });
+            self.update(&mut statement, table);
+            self.transaction.execute(&statement.text, &statement.parameters, Some(written))?;
         }
         Ok(())
     }
 
+    /// What becomes of rows that are there already.
+    fn update(&self, statement: &mut Statement, table: &Table) {
+        let mysql = self.names.dialect == Dialect::Mysql;
+        if mysql {
+            statement.sql(" ON DUPLICATE KEY UPDATE ");
+        } else {
+            statement.sql(" ON CONFLICT (").list(table.key, Statement::name).sql(") DO UPDATE SET ");
+        }
+        let others = table.names().filter(|name| !table.key.contains(name));
+        statement.list(others, |statement, name| match mysql {
+            true => statement.name(name).sql(" = VALUES(").name(name).sql(")"),
+            false => statement.name(name).sql(" = excluded.").name(name),
+        });
+    }
+
     /// Removes the rows of a scope.
     pub(crate) fn delete(&self, table: &Table, scope: Scope<'_>) -> Result<u64, Stop> {
-        let mut parameters = Vec::new();
-        let conditions = self.conditions(scope, &mut parameters);
-        let statement = format!("DELETE FROM {} WHERE {conditions}", self.names.table(table));
-        Ok(self.transaction.execute(&statement, &parameters, Some(1))?)
+        let statement = self.deletion(table, scope);
+        Ok(self.transaction.execute(&statement.text, &statement.parameters, Some(1))?)
+    }
+
+    fn deletion(&self, table: &Table, scope: Scope<'_>) -> Statement {
+        let mut statement = self.names.statement();
+        statement.sql("DELETE FROM ");
+        conditions(self.names.table(&mut statement, table).sql(" WHERE "), scope);
+        statement
     }
 
     /// Removes the rows of a scope that are not among those to keep, which `key` tells apart: of rows whose key is behind
@@ -135,22 +114,17 @@ impl Sync<'_> {
         keep: &[Value],
         (after, until): (Option<&str>, Option<&str>),
     ) -> Result<(), Stop> {
-        let mut parameters = Vec::new();
-        let mut conditions = self.conditions(scope, &mut parameters);
-        let quoted = self.dialect().quoted(key);
-        for (comparison, bound) in [(">", after), ("<=", until)] {
+        let mut statement = self.deletion(table, scope);
+        for (comparison, bound) in [(" > ", after), (" <= ", until)] {
             if let Some(bound) = bound {
-                parameters.push(bound.into());
-                let placeholder = self.dialect().placeholder(parameters.len());
-                conditions.push_str(&format!(" AND {quoted} {comparison} {placeholder}"));
+                statement.sql(" AND ").name(key).sql(comparison).value(bound);
             }
         }
         if !keep.is_empty() {
-            let kept = self.list(keep.iter().cloned(), &mut parameters);
-            conditions.push_str(&format!(" AND {quoted} NOT IN ({kept})"));
+            let kept = keep.iter().cloned();
+            statement.sql(" AND ").name(key).sql(" NOT IN (").list(kept, Statement::value).sql(")");
         }
-        let statement = format!("DELETE FROM {} WHERE {conditions}", self.names.table(table));
-        self.transaction.execute(&statement, &parameters, Some(0))?;
+        self.transaction.execute(&statement.text, &statement.parameters, Some(0))?;
         Ok(())
     }
 
@@ -159,24 +133,29 @@ impl Sync<'_> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let mut parameters = Vec::new();
-        let of_co = self.conditions(&[("co_id", co)], &mut parameters);
-        let listed = self.list(ids.iter().map(|id| (*id).into()), &mut parameters);
-        let (id, table) = (self.dialect().quoted("id"), self.names.table(table));
-        let statement = format!("SELECT {id} FROM {table} WHERE {of_co} AND {id} IN ({listed})");
-        let rows = self.transaction.query(&statement, &parameters)?;
+        let mut statement = self.names.statement();
+        statement.sql("SELECT ").name("id").sql(" FROM ");
+        conditions(self.names.table(&mut statement, table).sql(" WHERE "), &[("co_id", co)]);
+        statement.sql(" AND ").name("id").sql(" IN (").list(ids.iter().copied(), Statement::value).sql(")");
+        let rows = self.transaction.query(&statement.text, &statement.parameters)?;
         Ok(rows.texts().map(str::to_owned).collect())
     }
 
     /// The rows of a scope, by their key.
     pub(crate) fn rows(&self, table: &Table, scope: Scope<'_>) -> Result<Rows, Stop> {
-        let mut parameters = Vec::new();
-        let conditions = self.conditions(scope, &mut parameters);
-        let columns = self.names.columns(table.columns.iter().map(|(name, _)| *name));
-        let order = self.names.columns(table.key.iter().copied());
-        let table = self.names.table(table);
-        let statement = format!("SELECT {columns} FROM {table} WHERE {conditions} ORDER BY {order}");
-        Ok(self.transaction.query(&statement, &parameters)?)
+        let mut statement = self.names.statement();
+        statement.sql("SELECT ").list(table.names(), Statement::name).sql(" FROM ");
+        conditions(self.names.table(&mut statement, table).sql(" WHERE "), scope);
+        statement.sql(" ORDER BY ").list(table.key, Statement::name);
+        Ok(self.transaction.query(&statement.text, &statement.parameters)?)
+    }
+}
+
+/// Conditions on columns.
+fn conditions(statement: &mut Statement, scope: Scope<'_>) {
+    for (number, (column, value)) in scope.iter().enumerate() {
+        let joined = if number > 0 { " AND " } else { "" };
+        statement.sql(joined).name(column).sql(" = ").value(*value);
     }
 }
 

@@ -3,7 +3,7 @@
 //! Identifiers of records are unique within their collaboration and kind, and those of parts within their record: keys say
 //! so, and collaborations can share a database. Text that is no key has no width.
 
-use provender_sdk::sql::Dialect;
+use provender_sdk::sql::{Dialect, Statement};
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -265,48 +265,59 @@ pub(crate) struct Names {
     pub(crate) prefix: String,
 }
 
+impl Table {
+    /// The names of its columns.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.columns.iter().map(|(name, _)| *name)
+    }
+}
+
 impl Names {
-    pub(crate) fn table(&self, table: &Table) -> String {
-        let name = self.dialect.quoted(&format!("{}{}", self.prefix, table.name));
-        match &self.schema {
-            Some(schema) => format!("{}.{name}", self.dialect.quoted(schema)),
-            None => name,
-        }
+    /// A statement of which nothing is written yet.
+    pub(crate) fn statement(&self) -> Statement {
+        Statement::new(self.dialect)
     }
 
-    pub(crate) fn columns(&self, names: impl IntoIterator<Item = &'static str>) -> String {
-        let quoted: Vec<String> = names.into_iter().map(|name| self.dialect.quoted(name)).collect();
-        quoted.join(", ")
+    /// Writes the name of a table.
+    pub(crate) fn table<'s>(&self, statement: &'s mut Statement, table: &Table) -> &'s mut Statement {
+        if let Some(schema) = &self.schema {
+            statement.name(schema).sql(".");
+        }
+        statement.name([&self.prefix, table.name].concat())
     }
 
     /// Statements that make a table where there is none.
-    pub(crate) fn create(&self, table: &Table) -> Vec<String> {
-        let (name, key) = (self.table(table), self.columns(table.key.iter().copied()));
-        let mut parts: Vec<String> = table.columns.iter().map(|column| self.column(table, *column)).collect();
-        parts.push(format!("PRIMARY KEY ({key})"));
+    pub(crate) fn create(&self, table: &Table) -> Vec<Statement> {
+        let mut create = self.statement();
+        self.table(create.sql("CREATE TABLE IF NOT EXISTS "), table).sql(" (");
+        create.list(table.columns, |create, (name, kind)| {
+            let required = if table.key.contains(name) { " NOT NULL" } else { "" };
+            create.name(name).sql(" ").sql(self.type_of(*kind)).sql(required)
+        });
+        create.sql(", PRIMARY KEY (").list(table.key, Statement::name).sql(")");
         for (columns, other) in table.references {
-            let (columns, target) = (self.columns(columns.iter().copied()), self.table(other));
-            let key = self.columns(other.key.iter().copied());
-            parts.push(format!("FOREIGN KEY ({columns}) REFERENCES {target} ({key})"));
+            create.sql(", FOREIGN KEY (").list(*columns, Statement::name).sql(") REFERENCES ");
+            self.table(&mut create, other).sql(" (").list(other.key, Statement::name).sql(")");
         }
-        let options = match self.dialect {
-            Dialect::Mysql => " ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin",
-            Dialect::Postgresql | Dialect::Sqlite => "",
-        };
-        let mut statements =
-            vec![format!("CREATE TABLE IF NOT EXISTS {name} ({}){options}", parts.join(", "))];
+        create.sql(match self.dialect {
+            Dialect::Mysql => ") ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin",
+            Dialect::Postgresql | Dialect::Sqlite => ")",
+        });
+        let mut statements = vec![create];
         // MariaDB and MySQL make it for the foreign key.
         if !table.index.is_empty() && self.dialect != Dialect::Mysql {
-            let columns = self.columns(table.index.iter().copied());
-            let index = self.dialect.quoted(&format!("{}{}_by_person", self.prefix, table.name));
-            statements.push(format!("CREATE INDEX IF NOT EXISTS {index} ON {name} ({columns})"));
+            let mut index = self.statement();
+            index.sql("CREATE INDEX IF NOT EXISTS ");
+            index.name(format!("{}{}_by_person", self.prefix, table.name)).sql(" ON ");
+            self.table(&mut index, table).sql(" (").list(table.index, Statement::name).sql(")");
+            statements.push(index);
         }
         statements
     }
 
-    fn column(&self, table: &Table, (name, kind): (&'static str, Kind)) -> String {
-        // Keys are ordered by their bytes, as the registry orders them.
-        let of_dialect = match (self.dialect, kind) {
+    fn type_of(&self, kind: Kind) -> &'static str {
+        match (self.dialect, kind) {
+            // Keys are ordered by their bytes, as the registry orders them.
             (Dialect::Postgresql, Key) => "VARCHAR(128) COLLATE \"C\"",
             (Dialect::Postgresql, Time) => "TIMESTAMPTZ",
             (Dialect::Postgresql, Json) => "JSONB",
@@ -319,8 +330,6 @@ impl Names {
             (_, Flag) => "BOOLEAN",
             (_, Number) => "BIGINT",
             (_, Date) => "DATE",
-        };
-        let required = if table.key.contains(&name) { " NOT NULL" } else { "" };
-        format!("{} {of_dialect}{required}", self.dialect.quoted(name))
+        }
     }
 }
