@@ -30,9 +30,7 @@ const OF_THE_HOSTS_BUILD: [&str; 8] = [
 /// All guests share one folder, `<target>/plugins`, whatever profile the host is built in.
 pub(crate) fn build<S: AsRef<str>>(packages: &[S]) -> Result<Vec<PathBuf>, String> {
     let workspace = workspace()?;
-    for path in
-        [".cargo", "Cargo.lock", "Cargo.toml", "rust-toolchain.toml", "ldap-names", "plugins", "sdk", "wit"]
-    {
+    for path in [".cargo", "Cargo.lock", "Cargo.toml", "rust-toolchain.toml", "plugins", "sdk", "wit"] {
         println!("cargo:rerun-if-changed={}", workspace.join(path).display());
     }
     ensure_target()?;

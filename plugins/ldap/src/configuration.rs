@@ -211,12 +211,12 @@ impl Configuration {
     }
 
     fn validated_attribute(&self, name: &str, export: &Export) -> Result<(), Failure> {
-        let place = format!("/attributes/{name}");
+        let place = |part: &str| format!("/attributes/{name}{part}");
         if !schema::is_known(name) {
-            return wrong(&format!("{name:?} is no attribute of these object classes"), &place);
+            return wrong(&format!("{name:?} is no attribute of these object classes"), &place(""));
         }
         if let Some(class) = schema::missing_class(self, name) {
-            return wrong(&format!("{name} is of {class}, which is not among `object_classes`"), &place);
+            return wrong(&format!("{name} is of {class}, which is not among `object_classes`"), &place(""));
         }
         if self.scope.is_none() && schema::SCOPED.contains(&name) {
             return wrong("scoped attributes need `scope`", "/scope");
@@ -225,10 +225,10 @@ impl Configuration {
             return wrong(&format!("{name} needs `attribute_options`"), "/attribute_options");
         }
         if export.types.is_some() && !schema::TYPED.contains(&name) {
-            return wrong(&format!("{name} has no types"), &format!("{place}/types"));
+            return wrong(&format!("{name} has no types"), &place("/types"));
         }
         if export.org_identities && !schema::OF_ORG_IDENTITIES.contains(&name) {
-            return wrong(&format!("{name} is not of org identities"), &format!("{place}/org_identities"));
+            return wrong(&format!("{name} is not of org identities"), &place("/org_identities"));
         }
         Ok(())
     }

@@ -77,10 +77,14 @@ fn differences<'v>(
 
 /// Puts texts in the form of a directory: without spaces around them, lines separated by "$", none twice.
 pub(crate) fn put(attributes: &mut Attributes, name: &str, option: Option<String>, value: &str) {
-    let value = value.trim().replace("\r\n", "$").replace(['\n', '\r'], "$");
+    let value = value.trim();
     if value.is_empty() {
         return;
     }
+    let value = match value.contains(['\n', '\r']) {
+        true => value.replace("\r\n", "$").replace(['\n', '\r'], "$"),
+        false => value.to_owned(),
+    };
     let name = match option {
         Some(option) => format!("{name};{option}"),
         None => name.to_owned(),

@@ -55,13 +55,13 @@ pub(crate) fn wanted(
 ) -> Wanted {
     let classes = schema::of_person(configuration);
     let mut assembly = Assembly { configuration, person, surroundings, attributes: Attributes::new() };
-    let mut kept = BTreeMap::new();
+    let (mut kept, usual) = (BTreeMap::new(), Export::default());
     for (name, required) in classes.iter().flat_map(|(_, attributes)| attributes.iter()) {
         let export = configuration.attributes.get(*name);
         let written = *required || export.is_some();
         *kept.entry(*name).or_default() |= written;
         if written {
-            assembly.attribute(name, &export.cloned().unwrap_or_default());
+            assembly.attribute(name, export.unwrap_or(&usual));
         }
     }
     if configuration.attributes.contains_key(schema::LOCKED) {

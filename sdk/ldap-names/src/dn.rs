@@ -13,7 +13,7 @@ pub struct Dn(Vec<Rdn>);
 #[derive(Clone, Debug)]
 pub struct Rdn(Vec<Assertion>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Assertion {
     attribute: String,
     value: Value,
@@ -162,7 +162,8 @@ impl Rdn {
 
 impl PartialEq for Rdn {
     fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
+        // Most that are equal are written alike.
+        self.0 == other.0 || self.key() == other.key()
     }
 }
 
@@ -241,41 +242,36 @@ fn parse_encoded(text: &str) -> Result<(Value, End<'_>), String> {
 fn parse_text(text: &str) -> Result<(Value, End<'_>), String> {
     let mut value = Vec::new();
     // Spaces at the end belong to the value only where they are escaped.
-    let mut length = 0;
+    let mut escaped = 0;
     let mut rest = text;
-    while let Some(letter) = rest.chars().next() {
-        let after = rest.get(letter.len_utf8()..).unwrap_or_default();
-        match letter {
-            ',' | '+' | '"' | ';' | '<' | '>' | '\0' => break,
-            '\\' => {
-                let (byte, after) = unescape(after)?;
-                value.extend(byte);
-                length = value.len();
-                rest = after;
-                continue;
-            }
-            letter => value.extend(letter.encode_utf8(&mut [0; 4]).bytes()),
-        }
-        if letter != ' ' {
-            length = value.len();
-        }
+    loop {
+        let end = rest.find([',', '+', '"', ';', '<', '>', '\0', '\\']).unwrap_or(rest.len());
+        let (plain, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        value.extend_from_slice(plain.as_bytes());
+        rest = after;
+        let Some(sequence) = after.strip_prefix('\\') else { break };
+        let (byte, after) = unescape(sequence)?;
+        value.push(byte);
+        escaped = value.len();
         rest = after;
     }
-    value.truncate(length);
+    while value.len() > escaped && value.last() == Some(&b' ') {
+        value.pop();
+    }
     let value = String::from_utf8(value).map_err(|_| "a value is not UTF-8".to_owned())?;
     Ok((Value::Text(value), End::of(rest)?))
 }
 
 /// What stands for an escape sequence, without its backslash, and what follows.
-fn unescape(text: &str) -> Result<(Vec<u8>, &str), String> {
+fn unescape(text: &str) -> Result<(u8, &str), String> {
     if let Some(byte) = text.get(..2).and_then(|hex| {
         hex.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u8::from_str_radix(hex, 16).ok()).flatten()
     }) {
-        return Ok((vec![byte], text.get(2..).unwrap_or_default()));
+        return Ok((byte, text.get(2..).unwrap_or_default()));
     }
     match text.as_bytes().first() {
         Some(&byte @ (b' ' | b'"' | b'#' | b'+' | b',' | b';' | b'<' | b'=' | b'>' | b'\\')) => {
-            Ok((vec![byte], text.get(1..).unwrap_or_default()))
+            Ok((byte, text.get(1..).unwrap_or_default()))
         }
         _ => Err("a backslash must stand before a special character or two hexadecimal digits".to_owned()),
     }
@@ -305,17 +301,24 @@ impl fmt::Display for Value {
             Self::Encoded(hex) => return write!(formatter, "#{hex}"),
             Self::Text(text) => text,
         };
-        let last = text.chars().count().saturating_sub(1);
-        for (number, letter) in text.chars().enumerate() {
-            match letter {
-                '"' | '+' | ',' | ';' | '<' | '>' | '\\' => write!(formatter, "\\{letter}")?,
-                ' ' if number == 0 || number == last => formatter.write_str("\\ ")?,
-                '#' if number == 0 => formatter.write_str("\\#")?,
-                letter if letter.is_ascii_control() => write!(formatter, "\\{:02X}", u32::from(letter))?,
-                letter => write!(formatter, "{letter}")?,
+        // Letters that stand for themselves are written at once, up to the next that does not.
+        let mut rest = text.as_str();
+        let special = |(at, letter): (usize, char)| match letter {
+            '"' | '+' | ',' | ';' | '<' | '>' | '\\' => true,
+            ' ' => at == 0 || at + 1 == text.len(),
+            '#' => at == 0,
+            letter => letter.is_ascii_control(),
+        };
+        for (at, letter) in text.char_indices().filter(|found| special(*found)) {
+            let plain = rest.len() + at - text.len();
+            formatter.write_str(rest.get(..plain).unwrap_or_default())?;
+            match letter.is_ascii_control() {
+                true => write!(formatter, "\\{:02X}", u32::from(letter))?,
+                false => write!(formatter, "\\{letter}")?,
             }
+            rest = rest.get(plain + letter.len_utf8()..).unwrap_or_default();
         }
-        Ok(())
+        formatter.write_str(rest)
     }
 }
 
