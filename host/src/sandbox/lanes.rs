@@ -3,9 +3,9 @@
 //! A call begins on the thread of its caller, where one of an ordinary plugin ends after some ten microseconds. The
 //! engine interrupts a guest at every tick. One that goes on computing after that is moved, in the middle of its call, to
 //! threads of low priority; there it yields to others of its kind at every tick. So ordinary calls wait for it once, for
-//! a tick or two, and from then on the kernel's scheduler lets them go first. The next calls of the plugin begin there,
-//! and so do those of one whose calls end before they are moved but compute for long nevertheless; until a call of it is
-//! quick again.
+//! a tick or two, and from then on the kernel's scheduler lets them go first. When two calls of a plugin in a row compute for
+//! long, moved or not, the next ones begin there, until one is quick again. One alone says little: the machine may have been
+//! in its way, and who begins there for nothing waits for everybody else.
 //!
 //! A call that waits for counterparts lets others go first each time. So it is quick as long as it computes shortly in
 //! between, and not for long in all.
@@ -40,8 +40,11 @@ const QUICK: u8 = 0;
 /// It took long, which may be for lack of a core: the CPU time of the next one is measured.
 const LONG: u8 = 1;
 
-/// It computed for long.
-const COMPUTING: u8 = 2;
+/// It computed for long, the first one to do so.
+const COMPUTED: u8 = 2;
+
+/// It computed for long, as the one before it did.
+const COMPUTING: u8 = 3;
 
 /// What a quick call computes at most without a wait in between.
 const QUICK_AT_MOST: Duration = Duration::from_micros(500);
@@ -52,6 +55,10 @@ const QUICK_IN_ALL: Duration = Duration::from_millis(5);
 impl Pace {
     fn get(&self) -> u8 {
         self.0.load(Ordering::Relaxed)
+    }
+
+    fn computed_for_long(&self, before: u8) {
+        self.set(if before < COMPUTED { COMPUTED } else { COMPUTING });
     }
 
     fn set(&self, pace: u8) {
@@ -87,13 +94,13 @@ impl Lanes {
         call: impl Future<Output = T> + Send + 'static,
     ) -> T {
         let mut call: BoxFuture<'static, T> = Box::pin(call);
-        let mut used = Used::default();
-        if pace.get() != COMPUTING {
+        let (before, mut used) = (pace.get(), Used::default());
+        if before != COMPUTING {
             match begun(&mut call, pace).await {
                 Ok(end) => return end,
                 Err(until_now) => used = until_now,
             }
-            pace.set(COMPUTING);
+            pace.computed_for_long(before);
         }
         let Some(computing) = &self.computing else { return call.await };
         let call = Metered { call, caller: Handle::current(), used };
@@ -102,7 +109,11 @@ impl Lanes {
         moved.spawn_on(call, computing.handle());
         match moved.join_next().await {
             Some(Ok((end, used))) => {
-                pace.set(if used.is_quick() { QUICK } else { COMPUTING });
+                if used.is_quick() {
+                    pace.set(QUICK);
+                } else {
+                    pace.computed_for_long(before);
+                }
                 end
             }
             Some(Err(error)) => match error.try_into_panic() {
@@ -148,7 +159,8 @@ impl Used {
 /// a quick one, or the call before did.
 async fn begun<T>(call: &mut BoxFuture<'static, T>, pace: &Pace) -> Result<T, Used> {
     let (mut took, mut used) = (Used::default(), Used::default());
-    let measured_in_all = pace.get() == LONG;
+    let pace_before = pace.get();
+    let measured_in_all = pace_before != QUICK;
     let mut measured = measured_in_all;
     poll_fn(|context| {
         let (began, before) = (Instant::now(), measured.then(cpu_time));
@@ -159,11 +171,12 @@ async fn begun<T>(call: &mut BoxFuture<'static, T>, pace: &Pace) -> Result<T, Us
         }
         match polled {
             Poll::Ready(end) => {
-                pace.set(match used.is_quick() {
-                    false => COMPUTING,
-                    true if measured_in_all || took.is_quick() => QUICK,
-                    true => LONG,
-                });
+                match used.is_quick() {
+                    false => pace.computed_for_long(pace_before),
+                    true if measured_in_all || took.is_quick() => pace.set(QUICK),
+                    // Says nothing of what others found meanwhile.
+                    true => pace.set(pace.get().max(LONG)),
+                }
                 Poll::Ready(Ok(end))
             }
             Poll::Pending if !used.is_quick() => Poll::Ready(Err(used)),
@@ -221,11 +234,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_computes_is_moved_in_its_middle_and_the_next_one_begins_there() {
+    async fn a_call_that_computes_is_moved_in_its_middle_and_after_two_in_a_row_the_next_one_begins_there() {
         let (lanes, pace) = (Lanes::start().unwrap(), Pace::default());
+        assert_eq!(lanes.run(&pace, computing(4)).await, COMPUTES);
         assert_eq!(lanes.run(&pace, computing(4)).await, COMPUTES);
         assert_eq!(lanes.run(&pace, computing(0)).await, COMPUTES);
         assert_ne!(lanes.run(&pace, computing(0)).await, COMPUTES, "the last one was quick");
+    }
+
+    #[tokio::test]
+    async fn a_single_call_that_computes_does_not_make_the_next_one_begin_there() {
+        let (lanes, pace) = (Lanes::start().unwrap(), Pace::default());
+        for _ in 0..3 {
+            assert_eq!(lanes.run(&pace, computing(4)).await, COMPUTES);
+            assert_ne!(lanes.run(&pace, computing(0)).await, COMPUTES);
+        }
     }
 
     #[tokio::test]
