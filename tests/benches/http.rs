@@ -2,12 +2,14 @@
 //! connections, in turn in one process. Once the call of the plugin alone, from the record to its outcome, and once the
 //! whole way from a request to an outcome that is committed durably.
 //!
-//! `cargo bench -p provender-tests --bench http [-- PEOPLE [AT_ONCE [RUNS]]]`: 2,000 people, 8 at once, 5 runs.
+//! `cargo bench -p provender-tests --bench http [-- [distant] [PEOPLE [AT_ONCE [RUNS]]]]`: 2,000 people, 8 at once, 5 runs.
+//! `distant`: both reach the server by a relay that takes one to two milliseconds each way, as over a network.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -23,6 +25,7 @@ use provender_tests::bench::measure::for_all;
 use provender_tests::bench::people::import_quietly;
 use provender_tests::bench::ways::{Way, Ways};
 use provender_tests::host::TestHost;
+use provender_tests::relay::{Conduct, Relay};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -32,15 +35,19 @@ fn main() {
     let at_once: usize = numbers.next().unwrap_or(8);
     let runs: usize = numbers.next().unwrap_or(5);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    runtime.block_on(bench(people, at_once, runs));
+    let distant = std::env::args().any(|argument| argument == "distant");
+    runtime.block_on(bench(distant, people, at_once, runs));
 }
 
-async fn bench(people: usize, at_once: usize, runs: usize) {
+async fn bench(distant: bool, people: usize, at_once: usize, runs: usize) {
     let counterpart = Counterpart::start().await;
-    let ways = Ways::to(host(&counterpart, people, at_once).await, "web", people, at_once).await;
+    let relay = Relay::to("http", counterpart.0.address).await;
+    relay.conduct(Conduct::Distant(Duration::from_millis(1)));
+    let address = if distant { relay.address() } else { counterpart.0.address };
+    let ways = Ways::to(host(address, people, at_once).await, "web", people, at_once).await;
     ways.by_plugin().await;
     let bodies = counterpart.received(people);
-    let plain = Plain::to(&counterpart, bodies.clone());
+    let plain = Plain::to(address, bodies.clone());
     let mut most = 0;
     let end = |way: Way| {
         if way == Way::Preview {
@@ -107,11 +114,11 @@ impl Counterpart {
     }
 }
 
-async fn host(counterpart: &Counterpart, people: usize, at_once: usize) -> TestHost {
+async fn host(address: SocketAddr, people: usize, at_once: usize) -> TestHost {
     let test = TestHost::start_with(|configuration| configuration.sandbox.instances = 64).await;
     test.install_bundled("api").await;
     let server = json!({
-        "kind": "http", "base_url": format!("http://{}/people/", counterpart.0.address),
+        "kind": "http", "base_url": format!("http://{address}/people/"),
         "allow_private_addresses": true, "pacing": {"max_connections": at_once},
     });
     test.server("web", server).await;
@@ -133,11 +140,11 @@ struct Plain {
 }
 
 impl Plain {
-    fn to(counterpart: &Counterpart, bodies: HashMap<String, Bytes>) -> Self {
+    fn to(address: SocketAddr, bodies: HashMap<String, Bytes>) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Self { client, address: counterpart.0.address, bodies: Arc::new(bodies) }
+        Self { client, address, bodies: Arc::new(bodies) }
     }
 
     async fn run(&self, people: usize, at_once: usize) -> f64 {

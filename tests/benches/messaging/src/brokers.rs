@@ -1,8 +1,10 @@
 //! The brokers, each with a place for the messages.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use provender_tests::brokers::{Kafka, Mosquitto, Nats, RabbitMq, USER};
+use provender_tests::relay::{Conduct, Relay};
 use serde_json::{Value, json};
 
 pub const TOPIC: &str = "people";
@@ -55,6 +57,15 @@ impl Broker {
         };
         let readers = crate::connections_to(address.port());
         Self { kind: kind.to_owned(), address, readers, _process: process }
+    }
+
+    /// From now on it is reached by a relay, which takes one to two milliseconds each way.
+    pub async fn put_away(&mut self) -> Relay {
+        assert_ne!(self.kind, "kafka", "a cluster tells its clients its own addresses");
+        let relay = Relay::to("messaging", self.address).await;
+        relay.conduct(Conduct::Distant(Duration::from_millis(1)));
+        (self.address, self.readers) = (relay.address(), 0);
+        relay
     }
 
     pub fn port(&self) -> u16 {

@@ -2,8 +2,9 @@
 //! plugin alone, beside the plain client of the broker publishing as many messages of the same size with as many
 //! under way. Each message is confirmed. In turn, in one process, so that whatever disturbs the machine disturbs all of them.
 //!
-//! In this folder: `cargo run --release --target-dir ../../../target -- [nats|kafka|amqp|mqtt] [PEOPLE [AT_ONCE [RUNS]]]`:
-//! nats, 2,000 people, 16 at once, 5 runs.
+//! In this folder: `cargo run --release --target-dir ../../../target -- [nats|kafka|amqp|mqtt] [distant] [PEOPLE [AT_ONCE
+//! [RUNS]]]`: nats, 2,000 people, 16 at once, 5 runs. `distant`: both reach the broker by a relay that takes one to two
+//! milliseconds each way, as over a network.
 
 mod brokers;
 mod ours;
@@ -37,13 +38,15 @@ struct Run {
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
     let kind = arguments.next().unwrap_or_else(|| "nats".to_owned());
+    let distant = arguments.next_if(|word| word == "distant").is_some();
     let mut number = |or: usize| arguments.next().map_or(or, |text| text.parse().expect("a number"));
     let (people, at_once, runs) = (number(2_000), number(16), number(5));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let broker = Broker::start(&kind);
+        let mut broker = Broker::start(&kind);
+        let _relay = if distant { Some(broker.put_away().await) } else { None };
         let host = Host::start(&broker, people, at_once).await;
         let mut results = Vec::new();
         for run in 0..runs {
@@ -68,12 +71,12 @@ async fn measured(broker: &Broker, host: &Host, people: usize, at_once: usize, r
         let (took, most) = match contender {
             WHOLE => timed(broker, host.provision_all()).await,
             PLAIN => {
-                let client = Client::start(broker, at_once).await;
+                let client = Arc::new(Client::start(broker, at_once).await);
                 timed(broker, client.publish_all(people, at_once, &host.body)).await
             }
             _ => {
                 let calls = host.calls().await;
-                timed(broker, host.call_all(&calls)).await
+                timed(broker, host.call_all(calls)).await
             }
         };
         result.per_second[contender] = people as f64 / took.as_secs_f64();

@@ -1,10 +1,13 @@
 //! The host: the whole way of people from a plan to its committed outcome; and calls of the plugin `api` with nothing around
 //! them but instance, gate, transcript, message and confirmation.
 
+use std::sync::Arc;
+
 use futures::StreamExt;
 use provender::provisioning::InvocationOutcome;
 use provender::registry::record::SubjectKey;
 use provender_tests::bench::alone::Alone;
+use provender_tests::bench::measure::for_all;
 use provender_tests::bench::people::{import_quietly, provision_all};
 use provender_tests::brokers::PASSWORD;
 use provender_tests::host::{CO, TestHost};
@@ -67,15 +70,18 @@ impl Host {
     }
 
     /// Calls of the plugin alone, over the connection of the host.
-    pub async fn calls(&self) -> Alone {
+    pub async fn calls(&self) -> Arc<Alone> {
         let subjects: Vec<SubjectKey> =
             (0..self.people).map(|number| person_key(&format!("p{number}"))).collect();
-        Alone::of(&self.test, TARGET, &subjects).await
+        Arc::new(Alone::of(&self.test, TARGET, &subjects).await)
     }
 
-    pub async fn call_all(&self, calls: &Alone) {
-        let everybody = futures::stream::iter(0..self.people);
-        everybody.for_each_concurrent(self.at_once, |number| calls.provision(number)).await;
+    pub async fn call_all(&self, calls: Arc<Alone>) {
+        for_all(self.people, self.at_once, move |number| {
+            let calls = Arc::clone(&calls);
+            async move { calls.provision(number).await }
+        })
+        .await;
     }
 
     /// That the last ones were published.

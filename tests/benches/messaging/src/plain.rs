@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream;
-use futures::StreamExt;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use provender_tests::bench::measure::for_all;
 use provender_tests::brokers::{PASSWORD, USER};
 use rskafka::client::ClientBuilder;
 use rskafka::client::partition::UnknownTopicHandling;
@@ -40,8 +40,8 @@ impl Client {
     }
 
     /// Publishes as many messages with this body, and waits until all are confirmed.
-    pub async fn publish_all(&self, messages: usize, at_once: usize, body: &str) {
-        if let Self::Mqtt(client, events) = self {
+    pub async fn publish_all(self: &Arc<Self>, messages: usize, at_once: usize, body: &str) {
+        if let Self::Mqtt(client, events) = &**self {
             let publishing = async {
                 for _ in 0..messages {
                     let sent = client.publish(TOPIC, QoS::AtLeastOnce, false, body.to_owned()).await;
@@ -52,8 +52,12 @@ impl Client {
             tokio::join!(publishing, confirmed(&mut events, messages));
             return;
         }
-        let publish = |number| self.publish(number, body);
-        futures::stream::iter(0..messages).for_each_concurrent(at_once, publish).await;
+        let (client, body) = (Arc::clone(self), Arc::<str>::from(body));
+        for_all(messages, at_once, move |number| {
+            let (client, body) = (Arc::clone(&client), Arc::clone(&body));
+            async move { client.publish(number, &body).await }
+        })
+        .await;
     }
 
     async fn publish(&self, number: usize, body: &str) {
