@@ -6,7 +6,7 @@ use crate::bindings::wasi::wasi::http::types::{
     ErrorCode, Fields, FutureIncomingResponse, HeaderError, IncomingBody, IncomingResponse, Method,
     OutgoingBody, OutgoingRequest, Scheme, http_error_code,
 };
-use crate::bindings::wasi::wasi::io::streams::StreamError;
+use crate::bindings::wasi::wasi::io::streams::{OutputStream, StreamError};
 
 use super::reference::split;
 use super::{Request, Response};
@@ -20,10 +20,10 @@ pub(super) fn send(request: &Request<'_>) -> Result<Response, Failure> {
     // A request without content has no body at all, so that none is announced to the server.
     let body = match request.content() {
         [] => None,
-        _ => Some(outgoing.body().map_err(|()| failed(ErrorCode::InternalError(None)))?),
+        content => Some(Body::begin(&outgoing, content).map_err(failed)?),
     };
     let future = handle(outgoing, None).map_err(failed)?;
-    let written = body.map_or(Ok(()), |body| write_body(body, request.content()));
+    let written = body.map_or(Ok(()), Body::end);
     // A server may answer before it has read the whole body, so an error of writing decides nothing by itself.
     let response = match (await_response(&future), written) {
         (Ok(response), _) => response,
@@ -94,20 +94,42 @@ fn scheme(scheme: &str) -> Scheme {
     }
 }
 
-fn write_body(body: OutgoingBody, content: &[u8]) -> Result<(), ErrorCode> {
-    let stream = body.write().map_err(|()| ErrorCode::InternalError(None))?;
-    let mut rest = content;
-    while !rest.is_empty() {
-        stream.subscribe().block();
-        let permitted = stream.check_write().map_err(error_code)?;
-        let permitted = usize::try_from(permitted).unwrap_or(usize::MAX).min(rest.len());
-        let (chunk, after) = rest.split_at_checked(permitted).unwrap_or((rest, &[]));
-        stream.write(chunk).map_err(error_code)?;
-        rest = after;
+/// The body of a request on its way.
+enum Body<'a> {
+    /// All of it was taken before the request was handed over, so that nobody waits for anybody.
+    Whole,
+    /// The host takes it as the request is sent. The stream is dropped before the body that it is of.
+    Streamed(OutputStream, OutgoingBody, &'a [u8]),
+}
+
+impl<'a> Body<'a> {
+    fn begin(request: &OutgoingRequest, content: &'a [u8]) -> Result<Self, ErrorCode> {
+        let internal = |()| ErrorCode::InternalError(None);
+        let body = request.body().map_err(internal)?;
+        let stream = body.write().map_err(internal)?;
+        if stream.check_write().map_err(error_code)? < content.len() as u64 {
+            return Ok(Self::Streamed(stream, body, content));
+        }
+        stream.write(content).map_err(error_code)?;
+        drop(stream);
+        OutgoingBody::finish(body, None)?;
+        Ok(Self::Whole)
     }
-    stream.blocking_flush().map_err(error_code)?;
-    drop(stream);
-    OutgoingBody::finish(body, None)
+
+    fn end(self) -> Result<(), ErrorCode> {
+        let Self::Streamed(stream, body, mut rest) = self else { return Ok(()) };
+        while !rest.is_empty() {
+            stream.subscribe().block();
+            let permitted = stream.check_write().map_err(error_code)?;
+            let permitted = usize::try_from(permitted).unwrap_or(usize::MAX).min(rest.len());
+            let (chunk, after) = rest.split_at_checked(permitted).unwrap_or((rest, &[]));
+            stream.write(chunk).map_err(error_code)?;
+            rest = after;
+        }
+        stream.blocking_flush().map_err(error_code)?;
+        drop(stream);
+        OutgoingBody::finish(body, None)
+    }
 }
 
 fn await_response(future: &FutureIncomingResponse) -> Result<IncomingResponse, ErrorCode> {
