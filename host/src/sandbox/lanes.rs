@@ -3,9 +3,9 @@
 //! A call begins on the thread of its caller, where one of an ordinary plugin ends after some ten microseconds. The
 //! engine interrupts a guest at every tick. One that goes on computing after that is moved, in the middle of its call, to
 //! threads of low priority; there it yields to others of its kind at every tick. So ordinary calls wait for it once, for
-//! a tick or two, and from then on the kernel's scheduler lets them go first. When two calls of a plugin in a row compute for
-//! long, moved or not, the next ones begin there, until one is quick again. One alone says little: the machine may have been
-//! in its way, and who begins there for nothing waits for everybody else.
+//! a tick or two, and from then on the kernel's scheduler lets them go first. The next calls of the plugin begin there,
+//! and so do those of one whose calls end before they are moved but compute for long nevertheless; until a call of it is
+//! quick again.
 //!
 //! A call that waits for counterparts lets others go first each time. So it is quick as long as it computes shortly in
 //! between, and not for long in all.
@@ -40,11 +40,8 @@ const QUICK: u8 = 0;
 /// It took long, which may be for lack of a core: the CPU time of the next one is measured.
 const LONG: u8 = 1;
 
-/// It computed for long, the first one to do so.
-const COMPUTED: u8 = 2;
-
-/// It computed for long, as the one before it did.
-const COMPUTING: u8 = 3;
+/// It computed for long.
+const COMPUTING: u8 = 2;
 
 /// What a quick call computes at most without a wait in between.
 const QUICK_AT_MOST: Duration = Duration::from_micros(500);
@@ -55,15 +52,6 @@ const QUICK_IN_ALL: Duration = Duration::from_millis(5);
 impl Pace {
     fn get(&self) -> u8 {
         self.0.load(Ordering::Relaxed)
-    }
-
-    fn computed_for_long(&self, before: u8) {
-        self.raise(if before < COMPUTED { COMPUTED } else { COMPUTING });
-    }
-
-    /// What one call found says nothing against what others found meanwhile.
-    fn raise(&self, pace: u8) {
-        self.set(self.get().max(pace));
     }
 
     fn set(&self, pace: u8) {
@@ -99,13 +87,13 @@ impl Lanes {
         call: impl Future<Output = T> + Send + 'static,
     ) -> T {
         let mut call: BoxFuture<'static, T> = Box::pin(call);
-        let (before, mut used) = (pace.get(), Used::default());
-        if before != COMPUTING {
+        let mut used = Used::default();
+        if pace.get() != COMPUTING {
             match begun(&mut call, pace).await {
                 Ok(end) => return end,
                 Err(until_now) => used = until_now,
             }
-            pace.computed_for_long(before);
+            pace.set(COMPUTING);
         }
         let Some(computing) = &self.computing else { return call.await };
         let call = Metered { call, caller: Handle::current(), used };
@@ -114,11 +102,7 @@ impl Lanes {
         moved.spawn_on(call, computing.handle());
         match moved.join_next().await {
             Some(Ok((end, used))) => {
-                if used.is_quick() {
-                    pace.set(QUICK);
-                } else {
-                    pace.computed_for_long(before);
-                }
+                pace.set(if used.is_quick() { QUICK } else { COMPUTING });
                 end
             }
             Some(Err(error)) => match error.try_into_panic() {
@@ -164,8 +148,7 @@ impl Used {
 /// a quick one, or the call before did.
 async fn begun<T>(call: &mut BoxFuture<'static, T>, pace: &Pace) -> Result<T, Used> {
     let (mut took, mut used) = (Used::default(), Used::default());
-    let pace_before = pace.get();
-    let measured_in_all = pace_before != QUICK;
+    let measured_in_all = pace.get() == LONG;
     let mut measured = measured_in_all;
     poll_fn(|context| {
         let (began, before) = (Instant::now(), measured.then(cpu_time));
@@ -176,11 +159,11 @@ async fn begun<T>(call: &mut BoxFuture<'static, T>, pace: &Pace) -> Result<T, Us
         }
         match polled {
             Poll::Ready(end) => {
-                match used.is_quick() {
-                    false => pace.computed_for_long(pace_before),
-                    true if measured_in_all || took.is_quick() => pace.set(QUICK),
-                    true => pace.raise(LONG),
-                }
+                pace.set(match used.is_quick() {
+                    false => COMPUTING,
+                    true if measured_in_all || took.is_quick() => QUICK,
+                    true => LONG,
+                });
                 Poll::Ready(Ok(end))
             }
             Poll::Pending if !used.is_quick() => Poll::Ready(Err(used)),
@@ -238,29 +221,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_computes_is_moved_in_its_middle_and_after_two_in_a_row_the_next_one_begins_there() {
+    async fn a_call_that_computes_is_moved_in_its_middle_and_the_next_one_begins_there() {
         let (lanes, pace) = (Lanes::start().unwrap(), Pace::default());
-        assert_eq!(lanes.run(&pace, computing(4)).await, COMPUTES);
         assert_eq!(lanes.run(&pace, computing(4)).await, COMPUTES);
         assert_eq!(lanes.run(&pace, computing(0)).await, COMPUTES);
         assert_ne!(lanes.run(&pace, computing(0)).await, COMPUTES, "the last one was quick");
     }
 
     #[tokio::test]
-    async fn a_single_call_that_computes_does_not_make_the_next_one_begin_there() {
-        let (lanes, pace) = (Lanes::start().unwrap(), Pace::default());
-        for _ in 0..3 {
-            assert_eq!(lanes.run(&pace, computing(4)).await, COMPUTES);
-            assert_ne!(lanes.run(&pace, computing(0)).await, COMPUTES);
-        }
-    }
-
-    #[tokio::test]
-    async fn calls_that_compute_for_long_but_are_not_interrupted_begin_there_from_the_fourth_one_on() {
+    async fn calls_that_compute_for_long_but_are_not_interrupted_begin_there_from_the_third_one_on() {
         let (lanes, pace) = (Lanes::start().unwrap(), Pace::default());
         assert_ne!(lanes.run(&pace, computing(1)).await, COMPUTES);
         assert_ne!(lanes.run(&pace, computing(1)).await, COMPUTES, "its CPU time is measured");
-        assert_ne!(lanes.run(&pace, computing(1)).await, COMPUTES, "the one before was the first");
         assert_eq!(lanes.run(&pace, computing(1)).await, COMPUTES);
     }
 
@@ -296,10 +268,8 @@ mod tests {
         }
         let too_many = 2 * QUICK_IN_ALL.div_duration_f64(shortly) as usize;
         assert_ne!(pace.get(), COMPUTING);
-        // While the first one runs, it may not be measured yet, and the next one may then be the first to be found out.
-        for _ in 0..2 {
-            lanes.run(&pace, waiting(too_many, shortly)).await;
-        }
+        // While the first one runs, it may not be measured yet.
+        lanes.run(&pace, waiting(too_many, shortly)).await;
         assert_eq!(lanes.run(&pace, waiting(too_many, shortly)).await, COMPUTES);
         assert_eq!(lanes.run(&pace, waiting(1, shortly)).await, COMPUTES, "it begins there");
         assert_ne!(lanes.run(&pace, waiting(1, shortly)).await, COMPUTES, "the last one was quick");
